@@ -1,0 +1,163 @@
+"""What aggregation keeps, and under which keys (README.md, State)."""
+
+from enum import IntEnum
+from typing import Final
+
+from gridproof.state import U8, U16, U32, U64, Map, Record, SideMap
+
+MODULE: Final = 2
+
+
+class Status(IntEnum):
+    """How far a slot has come; it never goes back."""
+
+    OPEN = 1  # takes batches
+    CLOSED = 2  # takes no more; what is missing is known
+    FIXED = 3  # its live set is fixed; its masks may be opened
+    OPENED = 4  # its total is known
+    SEALED = 5  # too few meters: its total stays hidden for good
+    VOID = 6  # no batch came, or no mask sum in time: it has no total
+
+
+class Epoch(Record, frozen=True):
+    """A stretch of a region's channel whose rosters were published together.
+
+    Attributes:
+        from_k: first period.
+        until_k: first period after the stretch: the month's end, or the next epoch's beginning.
+        count: leaves of each roster, two a place, spare places included.
+        filter_hash: digest of the filter BF1 that goes with it, 32 bytes.
+        rosters_root: RFC 6962 root over the roster roots of the stretch as published, in the order of k.
+        removed_root: RFC 6962 root over the leaves that a revocation published, 32 zero bytes where there were none.
+    """
+
+    from_k: int
+    until_k: int
+    count: int
+    filter_hash: bytes
+    rosters_root: bytes
+    removed_root: bytes
+
+
+class Roster(Record, frozen=True):
+    """A slot's roster: root and number of the leaves that may fill it."""
+
+    root: bytes
+    count: int
+
+
+class BatchNote(Record, frozen=True):
+    """What the state keeps of a batch.
+
+    Attributes:
+        aggregator: who submitted it.
+        root: RFC 6962 root over the batch's records as encoded.
+        count: records in it.
+        fresh: how many of them filled a leaf that was empty.
+    """
+
+    aggregator: int
+    root: bytes
+    count: int
+    fresh: int
+
+
+class SlotState(Record, frozen=True):
+    """A slot.
+
+    Attributes:
+        status: a `Status`.
+        count: leaves of its roster.
+        filled: bitmap over the leaves: which have a record.
+        filled_count: how many.
+        total_rc: sum of the records' values, modulo 2**64.
+        batches: the batches taken, in order.
+        first_height: height of the first batch.
+        live: bitmap over the leaves: the live set; empty until it is fixed.
+        live_pairs: half the live leaves.
+        enrolled: meters that the live share was held against; 0 until the live set is fixed.
+        live_rc: sum of the live records' values, modulo 2**64.
+        mask_sum: Z over the live set, modulo 2**64; 0 until it is opened.
+        total_wh: the total; 0 until it is opened.
+    """
+
+    status: int
+    count: int
+    filled: bytes
+    filled_count: int
+    total_rc: int
+    batches: tuple[BatchNote, ...]
+    first_height: int
+    live: bytes
+    live_pairs: int
+    enrolled: int
+    live_rc: int
+    mask_sum: int
+    total_wh: int
+
+
+class SlotRecord(Record, frozen=True):
+    """A record as a batch carries it.
+
+    Attributes:
+        prid: x-only one-time identity, 32 bytes.
+        rc: masked half reading, modulo 2**64.
+        signature: BIP 340 by the identity, 64 bytes.
+    """
+
+    prid: bytes
+    rc: int
+    signature: bytes
+
+
+class BatchBody(Record, frozen=True):
+    """A batch's records, in the order of the roster's leaves, with the leaf position of each."""
+
+    aggregator: int
+    positions: tuple[int, ...]
+    records: tuple[SlotRecord, ...]
+
+
+class MonthFold(Record, frozen=True):
+    """A closed month of a region's channel: its slots in one root.
+
+    Attributes:
+        first_k: first period.
+        slots: number of slots.
+        root: RFC 6962 root over the encoded `FoldedSlot`s in the order of k.
+        opened: slots with a total.
+        total_wh: sum of those totals.
+    """
+
+    first_k: int
+    slots: int
+    root: bytes
+    opened: int
+    total_wh: int
+
+
+class FoldedSlot(Record, frozen=True):
+    """A slot of a closed month: its final state under its period."""
+
+    k: int
+    state: SlotState
+
+
+class DropTally(Record, frozen=True):
+    """How often an aggregator was proved to have dropped a record that it had receipted, in a month."""
+
+    claims: int
+
+
+EPOCHS: Final = Map(module=MODULE, collection=1, key=(U16, U8, U32, U16), value=Epoch)  # region, channel, month, epoch
+LAST_EPOCH: Final = Map(module=MODULE, collection=2, key=(U16, U8, U32), value=U16)
+SLOTS: Final = Map(module=MODULE, collection=3, key=(U16, U8, U64), value=SlotState)
+FOLDS: Final = Map(module=MODULE, collection=4, key=(U16, U8, U32), value=MonthFold)
+TALLIES: Final = Map(module=MODULE, collection=5, key=(U32, U32), value=DropTally)  # aggregator, month
+CLAIMED: Final = Map(module=MODULE, collection=6, key=(U16, U8, U64, U32), value=U32)  # slot, leaf position -> aggregator
+
+ROSTERS: Final = SideMap(module=MODULE, collection=1, key=(U16, U8, U64), value=Roster)
+BODIES: Final = SideMap(module=MODULE, collection=2, key=(U16, U8, U64, U16), value=BatchBody)
+FOLDED: Final = SideMap(module=MODULE, collection=3, key=(U16, U8, U32, U64), value=FoldedSlot)
+
+EMPTY_ROOT: Final = bytes(32)

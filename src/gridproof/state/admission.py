@@ -1,0 +1,174 @@
+"""Which transactions may enter a block.
+
+Admission is a function of the last committed state and of the transactions alone; nothing is executed for it:
+- E-1 a transaction is the canonical encoding of known messages, for this chain, from a known participant;
+- E-2 its signature fits the key that the sender had when the last block was committed;
+- E-3 it has not expired at the block's ledger time;
+- E-4 within a block a sender's nonces go on without a gap from the committed one;
+- E-5 each message passes its own `check`, and all signatures that it claims hold.
+E-1 to E-4 are the envelope and cheap; E-5 may be dear, so its verdict is kept by the message's hash and used again.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from gridproof.domain import ParticipantId
+from gridproof.errors import GridproofError, Refusal
+from gridproof.primitives.encoding import Codec
+
+from . import system
+from .errors import (
+    BadEnvelopeSignature,
+    CheckFailed,
+    Expired,
+    NonceAhead,
+    NonceUsed,
+    UnknownSender,
+    WrongChain,
+)
+from .records import Message, SignatureClaim
+from .tables import Reader
+from .transaction import NONCE_WINDOW, Transaction, decode_transaction, message_hash
+from .verifier import Verifier
+
+KEPT_VERDICTS = 65_536
+
+
+class Accounts(Protocol):
+    """Who may send, and with which key."""
+
+    def transaction_key(self, view: Reader, participant: ParticipantId) -> bytes | None:
+        """The x-only key that the participant signs transactions with, or None."""
+
+
+class Admitted(NamedTuple):
+    """The outcome for a list of transactions, in its order: each is admitted or carries its refusal."""
+
+    transactions: list[Transaction | Refusal]
+
+
+class Admission:
+    """Decides which transactions may enter a block.
+
+    Args:
+        messages: knows all messages that the ledger takes.
+        accounts: who may send, and with which key.
+        verifier: checks signatures.
+    """
+
+    def __init__(self, messages: Codec[Message], accounts: Accounts, verifier: Verifier) -> None:
+        self._messages = messages
+        self._accounts = accounts
+        self._verifier = verifier
+        self._verdicts: OrderedDict[bytes, Refusal | None] = OrderedDict()
+
+    def open_envelope(self, view: Reader, raw: bytes, now_s: int) -> Transaction:
+        """Decode a transaction and test its envelope but for the nonce's exact place (rules E-1 to E-3).
+
+        Args:
+            view: the last committed state.
+            raw: the transaction as it came.
+            now_s: ledger time, UTC epoch seconds.
+
+        Raises:
+            EnvelopeError: the reason for which it is dropped.
+        """
+        transaction = decode_transaction(raw, self._messages)
+        body = transaction.body
+        expected = system.chain(view).chain_id
+        if body.chain_id != expected:
+            raise WrongChain(chain_id=body.chain_id, expected=expected)
+        key = self._accounts.transaction_key(view, transaction.sender)
+        if key is None:
+            raise UnknownSender(sender=body.sender)
+        if body.valid_until_s < now_s:
+            raise Expired(valid_until_s=body.valid_until_s, now_s=now_s)
+        claim = SignatureClaim(key, transaction.signing_hash, transaction.signature)
+        failed = BadEnvelopeSignature(sender=body.sender)
+        if refusal := self._verdict(transaction.hash + key, lambda: self._hold([claim], failed)):
+            raise refusal
+        return transaction
+
+    def require_nonce_near(self, view: Reader, transaction: Transaction) -> None:
+        """Return if the nonce is the next one or a little ahead of it.
+
+        Raises:
+            NonceUsed: it is behind.
+            NonceAhead: it is more than 63 ahead.
+        """
+        expected = system.next_nonce(view, transaction.sender)
+        nonce = transaction.body.nonce
+        if nonce < expected:
+            raise NonceUsed(nonce=nonce, expected=expected)
+        if nonce >= expected + NONCE_WINDOW:
+            raise NonceAhead(nonce=nonce, expected=expected)
+
+    def require_messages(self, transactions: Sequence[Transaction]) -> list[Refusal | None]:
+        """Check the messages of many transactions at once, those whose verdict is not known (rule E-5).
+
+        Returns:
+            For each transaction None, or the refusal of its first message that fails.
+        """
+        chain_id = transactions[0].body.chain_id if transactions else ""
+        unknown: OrderedDict[bytes, Message] = OrderedDict()
+        hashes = [[message_hash(raw) for raw in transaction.body.messages] for transaction in transactions]
+        for transaction, named in zip(transactions, hashes, strict=True):
+            for message, name in zip(transaction.messages, named, strict=True):
+                if name not in self._verdicts:
+                    unknown[name] = message
+        fresh = self._judge(unknown, chain_id)
+        verdicts = [[fresh[name] if name in fresh else self._verdicts[name] for name in named] for named in hashes]
+        for name, refusal in fresh.items():
+            self._keep(name, refusal)
+        return [next((refusal for refusal in each if refusal is not None), None) for each in verdicts]
+
+    def _judge(self, messages: OrderedDict[bytes, Message], chain_id: str) -> dict[bytes, Refusal | None]:
+        """Run the checks, then all claimed signatures together so that every core has work."""
+        verdicts: dict[bytes, Refusal | None] = {}
+        claims: dict[bytes, Sequence[SignatureClaim]] = {}
+        for name, message in messages.items():
+            try:
+                message.check(chain_id)
+                claims[name] = message.claims(chain_id)
+                verdicts[name] = None
+            except Refusal as refusal:
+                verdicts[name] = refusal
+            except GridproofError as wrong:
+                verdicts[name] = CheckFailed(detail=str(wrong))
+        together = [claim for each in claims.values() for claim in each]
+        if together and self._verifier.find_invalid(together) is not None:
+            for name, each in claims.items():
+                verdicts[name] = self._hold(each, CheckFailed(detail="a signature in the message does not hold"))
+        return verdicts
+
+    def _hold(self, claims: Sequence[SignatureClaim], otherwise: Refusal) -> Refusal | None:
+        return None if self._verifier.find_invalid(claims) is None else otherwise
+
+    def _verdict(self, name: bytes, judge: "_Judge") -> Refusal | None:
+        try:
+            verdict = self._verdicts[name]
+        except KeyError:
+            verdict = judge()
+            self._keep(name, verdict)
+        return verdict
+
+    def _keep(self, name: bytes, verdict: Refusal | None) -> None:
+        self._verdicts[name] = verdict
+        while len(self._verdicts) > KEPT_VERDICTS:
+            self._verdicts.popitem(last=False)
+
+
+class _Judge(Protocol):
+    def __call__(self) -> Refusal | None: ...
+
+
+def in_nonce_order(transactions: Iterable[Transaction]) -> list[Transaction]:
+    """Sort each sender's transactions by nonce within the places that the sender has in the order of arrival."""
+    arrived = list(transactions)
+    waiting: dict[int, list[Transaction]] = {}
+    for transaction in arrived:
+        waiting.setdefault(transaction.sender, []).append(transaction)
+    for each in waiting.values():
+        each.sort(key=lambda transaction: transaction.body.nonce, reverse=True)
+    return [waiting[transaction.sender].pop() for transaction in arrived]

@@ -1,0 +1,47 @@
+"""What the ledger stores, takes and announces: frozen records, encoded as MessagePack arrays."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A value with one encoding: an array of its fields in the order of their declaration."""
+
+
+class SignatureClaim(NamedTuple):
+    """A statement "this key signed this", to be checked by whoever has a core to spare.
+
+    Attributes:
+        public_key: x-only, 32 bytes.
+        message: the signed bytes (a tagged hash, 32 bytes).
+        signature: BIP 340, 64 bytes.
+    """
+
+    public_key: bytes
+    message: bytes
+    signature: bytes
+
+
+class Message(Record, frozen=True):
+    """Something a participant asks of the ledger. Its tag is module x 1000 + n and is never reused."""
+
+    def check(self, chain_id: str) -> None:
+        """Refuse what no state could make right; reads nothing but the message.
+
+        Args:
+            chain_id: the chain that the message was sent to, for signatures inside it.
+        """
+
+    def claims(self, chain_id: str) -> Sequence[SignatureClaim]:
+        """The signatures that the message carries; all must hold. Called only after `check` passed.
+
+        Args:
+            chain_id: the chain that the signatures must name.
+        """
+        return ()
+
+
+class Event(Record, frozen=True):
+    """Something that happened, for those who watch; never an input to the rules."""
