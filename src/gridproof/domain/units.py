@@ -1,7 +1,8 @@
 """Energy, prices and amounts as whole numbers of their smallest unit.
 
 Energy is counted in Wh with a direction beside it, prices in 1e-5 of the currency per kWh, amounts in 1e-9 of the
-currency: a Wh at a price of 1e-5 per kWh costs exactly 10 of them, so that sums are exact and nothing is rounded on the way.
+currency: a Wh at a price of 1e-5 per kWh costs exactly 10 of them, so that sums are exact and nothing is rounded on
+the way.
 """
 
 from typing import Final, NewType

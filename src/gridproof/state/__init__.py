@@ -1,7 +1,8 @@
 """The deterministic machinery under the modules: store, tree, tables, transactions, blocks."""
 
 from .admission import Accounts
-from .application import Application, Block, BlockResult, Head, Proposal, StoredEvent, TransactionPlace, TransactionResult
+from .application import Application
+from .blocks import Block, BlockResult, Head, Proposal, StoredEvent, TransactionPlace, TransactionResult
 from .context import BlockInfo, Context, Overlay, SnapshotReader
 from .errors import EnvelopeError, GenesisError, StateError, Violation
 from .genesis import Genesis

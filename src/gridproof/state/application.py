@@ -1,8 +1,9 @@
 """The deterministic ledger: what drivers call, named after ABCI 2.0.
 
-Order of a block: `prepare_proposal` chooses, `process_proposal` judges, `finalize_block` computes, `commit` alone persists.
-Block time, height and proposer come in the request; nothing here knows a clock, chance or a thread. `check_tx`, `query` and
-`events_since` read the last committed snapshot and may be called from other threads than the one that makes blocks.
+Order of a block: `prepare_proposal` chooses, `process_proposal` judges, `finalize_block` computes, `commit` alone
+persists. Block time, height and proposer come in the request; nothing here knows a clock, chance or a thread. `check_tx`,
+`query` and `events_since` read the last committed snapshot and may be called from other threads than the one that makes
+blocks.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from gridproof.primitives.encoding import Codec, encode
 
 from . import smt, system
 from .admission import Accounts, Admission, in_nonce_order
+from .blocks import Block, BlockResult, Head, Proposal, StoredEvent, TransactionPlace, TransactionResult
 from .context import BlockInfo, Context, Overlay, SnapshotReader
 from .errors import (
     GenesisError,
@@ -27,100 +29,14 @@ from .errors import (
 from .genesis import Genesis, genesis_hash, parse_genesis, parse_section
 from .module import Module, require_wiring
 from .queries import Answer, QueryBook
-from .records import Event, Record
-from .store import Snapshot, Store, Table
+from .records import Event
+from .store import Store, Table
 from .transaction import Transaction, transaction_hash
 from .verifier import Verifier
 
 OK: Final = 0
 _HEAD: Final = b"head"
 _GENESIS: Final = b"genesis"
-
-
-class Head(Record, frozen=True):
-    """The last committed block.
-
-    Attributes:
-        height: 0 before the first block.
-        app_hash: root of the state's tree.
-        time_s: the block's time, UTC epoch seconds.
-    """
-
-    height: int
-    app_hash: bytes
-    time_s: int
-
-
-class Block(Record, frozen=True):
-    """A block as a driver hands it in.
-
-    Attributes:
-        height: one more than the last.
-        time_s: UTC epoch seconds, never before the last block's.
-        proposer: participant id, 0 where the ledger has one node.
-        transactions: each as it came.
-    """
-
-    height: int
-    time_s: int
-    proposer: int
-    transactions: tuple[bytes, ...]
-
-
-class TransactionResult(Record, frozen=True):
-    """What became of a transaction: its code is part of consensus, its text is for people.
-
-    Attributes:
-        code: 0, or the refusal's number.
-        text: the refusal's sentence, or empty.
-    """
-
-    code: int
-    text: str
-
-
-class BlockResult(Record, frozen=True):
-    """What became of a block: the state's new root, and a result for each transaction in order."""
-
-    app_hash: bytes
-    results: tuple[TransactionResult, ...]
-
-
-class TransactionPlace(Record, frozen=True):
-    """Where a transaction stands, and what became of it."""
-
-    height: int
-    index: int
-    result: TransactionResult
-
-
-class StoredEvent(Record, frozen=True):
-    """An event as it is kept: its place is the cursor of those who follow.
-
-    Attributes:
-        height: the block's height.
-        transaction: index of the transaction in its block.
-        n: index of the event in its transaction.
-        body: the event's encoding; `Application.decode_event` reads it.
-    """
-
-    height: int
-    transaction: int
-    n: int
-    body: bytes
-
-    @property
-    def cursor(self) -> bytes:
-        """The event's place as 16 bytes that sort as the events do."""
-        return self.height.to_bytes(8, "big") + self.transaction.to_bytes(4, "big") + self.n.to_bytes(4, "big")
-
-
-class Proposal(NamedTuple):
-    """What a block could hold: chosen transactions in order, refused ones with their reason, and those that must wait."""
-
-    chosen: list[bytes]
-    refused: list[tuple[bytes, Refusal]]
-    waiting: list[bytes]
 
 
 class _Staged(NamedTuple):
@@ -273,13 +189,13 @@ class Application:
             verdicts = self._admission.require_messages(opened)
             expected: dict[int, int] = {}
             room = max_bytes
-            for transaction, refusal in zip(opened, verdicts, strict=True):
+            for transaction, verdict in zip(opened, verdicts, strict=True):
                 sender, nonce = transaction.sender, transaction.body.nonce
                 following = expected.setdefault(sender, system.next_nonce(view, sender))
-                if refusal is None and nonce < following:
-                    refusal = NonceUsed(nonce=nonce, expected=following)
-                if refusal is not None:
-                    proposal.refused.append((transaction.raw, refusal))
+                if verdict is not None:
+                    proposal.refused.append((transaction.raw, verdict))
+                elif nonce < following:
+                    proposal.refused.append((transaction.raw, NonceUsed(nonce=nonce, expected=following)))
                 elif nonce > following or len(transaction.raw) > room:
                     proposal.waiting.append(transaction.raw)
                 else:
@@ -345,7 +261,8 @@ class Application:
         with self._committed() as view:
             overlay = Overlay(view)
             self._migrate(info, overlay)
-            results, events = [], {}
+            results: list[TransactionResult] = []
+            events: dict[bytes, bytes | None] = {}
             for index, each in enumerate(judged):
                 if isinstance(each, Refusal):
                     results.append(TransactionResult(each.code, str(each)))
@@ -356,7 +273,7 @@ class Application:
                     stored = StoredEvent(block.height, index, n, encode(event))
                     events[stored.cursor] = stored.body
             head, changes = self._root(view, overlay, block)
-        places = {
+        places: dict[bytes, bytes | None] = {
             transaction_hash(raw): _PLACE_CODEC.encode(TransactionPlace(block.height, index, result))
             for index, (raw, result) in enumerate(zip(block.transactions, results, strict=True))
         }
@@ -457,8 +374,7 @@ class Application:
             for key, body in snapshot.scan(Table.EVENTS, start=start):
                 if len(found) >= limit:
                     break
-                parts = (key[:8], key[8:12], key[12:])
-                found.append(StoredEvent(*(int.from_bytes(part, "big") for part in parts), body))
+                found.append(StoredEvent.at(key, body))
         return found
 
     def decode_event(self, body: bytes) -> Event:

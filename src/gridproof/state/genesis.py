@@ -42,7 +42,8 @@ def parse_genesis(raw: bytes) -> Genesis:
     """
     if len(raw) > MAX_GENESIS_BYTES:
         raise GenesisError(detail=f"{len(raw)} bytes are more than {MAX_GENESIS_BYTES}")
-    return parse_section(raw, Genesis)
+    document: Genesis = parse_section(raw, Genesis)
+    return document
 
 
 def parse_section(raw: bytes | msgspec.Raw, section: type[Any], name: str = "") -> Any:

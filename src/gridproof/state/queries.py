@@ -1,7 +1,7 @@
-"""What one may read: a query is a function of a view and arguments, declared once and asked by the same function elsewhere.
+"""What one may read: a query is a function of a view and arguments, and is asked for by that same function.
 
-A module lists the functions in its `queries`; a client calls `ask(function, *arguments)`, which names the path and knows the
-types, so that neither side repeats them.
+A module lists the functions in its `queries`; a client calls `ask(function, *arguments)`, which names the path and knows
+the types, so that neither side repeats them.
 """
 
 from collections.abc import Callable
@@ -67,13 +67,11 @@ class QueryBook:
     """
 
     def __init__(self, modules: tuple[Module, ...]) -> None:
-        own = (system.chain, system.next_nonce, system.operator_clock_s)
+        own: tuple[Callable[..., Any], ...] = (system.chain, system.next_nonce, system.operator_clock_s)
         listed = [each for module in modules for each in module.queries]
         self._questions = {asked.path: asked for asked in (question(each) for each in (*own, *listed))}
 
-    def answer(
-        self, view: Reader, height: int, app_hash: bytes, path: str, arguments: bytes, *, prove: bool
-    ) -> Answer:
+    def answer(self, view: Reader, height: int, app_hash: bytes, path: str, arguments: bytes, *, prove: bool) -> Answer:
         """Answer a query from a view.
 
         Raises:
@@ -92,11 +90,11 @@ class QueryBook:
         return Answer(height, app_hash, asked.result.encode(asked.function(view, *given)))
 
     def _answer_key(self, view: Reader, height: int, app_hash: bytes, key: bytes, *, prove: bool) -> Answer:
-        if not 1 <= len(key) <= 255:  # noqa: PLR2004 - the widest key of the state
+        if not 1 <= len(key) <= 255:
             raise QueryArgumentError(path=KEY_PATH, detail="a key has 1 to 255 bytes")
         value = view.read(Table.STATE, key) or b""
         proof = encode(smt.prove(lambda node: view.read(Table.TREE, node), key)) if prove else b""
         return Answer(height, app_hash, value, proof)
 
 
-__all__ = ["KEY_PATH", "Answer", "Question", "QueryBook", "question"]
+__all__ = ["KEY_PATH", "Answer", "QueryBook", "Question", "question"]

@@ -1,7 +1,7 @@
 """Typed tables over the ledger's flat key space.
 
-A table's key is `module u8 | collection u8 | parts`, each part of fixed width and big-endian, so that keys sort as their
-parts do and every prefix of parts is a range. A value is a `Record` or of a fixed width itself.
+A table's key is `module u8 | collection u8 | parts`, each part of fixed width and big-endian, so that keys sort as
+their parts do and every prefix of parts is a range. A value is a `Record` or of a fixed width itself.
 """
 
 from collections.abc import Iterator
@@ -187,6 +187,6 @@ class Map(Generic[V]):
 
 
 class SideMap(Map[V]):
-    """A table beside the state, for bodies: in the same database, outside the tree, bound by a root that the state holds."""
+    """A table beside the state, for bodies: same database, outside the tree, bound by a root that the state holds."""
 
     table = Table.SIDE

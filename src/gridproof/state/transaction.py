@@ -1,8 +1,8 @@
 """The envelope: how a participant's messages reach the ledger.
 
 A transaction is `[body, signature]`; the body's bytes are what was signed, by way of a tagged hash, so that no second
-encoding of a body can carry the same signature. Rules: all messages of a body take effect or none; a body counts for one
-chain, one sender and one nonce, and until its end of validity only.
+encoding of a body can carry the same signature. Rules: all messages of a body take effect or none; a body counts for
+one chain, one sender and one nonce, and until its end of validity only.
 """
 
 from typing import Annotated, Final, NamedTuple

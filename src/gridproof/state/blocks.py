@@ -1,0 +1,105 @@
+"""What passes between a driver and the Application: blocks, their results, and where things stand in them."""
+
+from typing import NamedTuple
+
+from gridproof.errors import Refusal
+
+from .records import Record
+
+
+class Head(Record, frozen=True):
+    """The last committed block.
+
+    Attributes:
+        height: 0 before the first block.
+        app_hash: root of the state's tree.
+        time_s: the block's time, UTC epoch seconds.
+    """
+
+    height: int
+    app_hash: bytes
+    time_s: int
+
+
+class Block(Record, frozen=True):
+    """A block as a driver hands it in.
+
+    Attributes:
+        height: one more than the last.
+        time_s: UTC epoch seconds, never before the last block's.
+        proposer: participant id, 0 where the ledger has one node.
+        transactions: each as it came.
+    """
+
+    height: int
+    time_s: int
+    proposer: int
+    transactions: tuple[bytes, ...]
+
+
+class TransactionResult(Record, frozen=True):
+    """What became of a transaction: its code is part of consensus, its text is for people.
+
+    Attributes:
+        code: 0, or the refusal's number.
+        text: the refusal's sentence, or empty.
+    """
+
+    code: int
+    text: str
+
+
+class BlockResult(Record, frozen=True):
+    """What became of a block: the state's new root, and a result for each transaction in order."""
+
+    app_hash: bytes
+    results: tuple[TransactionResult, ...]
+
+
+class TransactionPlace(Record, frozen=True):
+    """Where a transaction stands, and what became of it."""
+
+    height: int
+    index: int
+    result: TransactionResult
+
+
+class StoredEvent(Record, frozen=True):
+    """An event as it is kept: its place is the cursor of those who follow.
+
+    Attributes:
+        height: the block's height.
+        transaction: index of the transaction in its block.
+        n: index of the event in its transaction.
+        body: the event's encoding; `Application.decode_event` reads it.
+    """
+
+    height: int
+    transaction: int
+    n: int
+    body: bytes
+
+    @property
+    def cursor(self) -> bytes:
+        """The event's place as 16 bytes that sort as the events do."""
+        return self.height.to_bytes(8, "big") + self.transaction.to_bytes(4, "big") + self.n.to_bytes(4, "big")
+
+    @classmethod
+    def at(cls, cursor: bytes, body: bytes) -> "StoredEvent":
+        """The event that is kept at a place.
+
+        Args:
+            cursor: 16 bytes.
+            body: the event's encoding.
+        """
+        parts = (int.from_bytes(part, "big") for part in (cursor[:8], cursor[8:12], cursor[12:]))
+        height, transaction, n = parts
+        return cls(height, transaction, n, body)
+
+
+class Proposal(NamedTuple):
+    """What a block could hold: transactions in order, those refused with their reason, and those that must wait."""
+
+    chosen: list[bytes]
+    refused: list[tuple[bytes, Refusal]]
+    waiting: list[bytes]
