@@ -11,7 +11,7 @@ E-1 to E-4 are the envelope and cheap; E-5 may be dear, so its verdict is kept b
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from gridproof.domain import ParticipantId
 from gridproof.errors import GridproofError, Refusal
@@ -40,12 +40,6 @@ class Accounts(Protocol):
 
     def transaction_key(self, view: Reader, participant: ParticipantId) -> bytes | None:
         """The x-only key that the participant signs transactions with, or None."""
-
-
-class Admitted(NamedTuple):
-    """The outcome for a list of transactions, in its order: each is admitted or carries its refusal."""
-
-    transactions: list[Transaction | Refusal]
 
 
 class Admission:
@@ -111,19 +105,21 @@ class Admission:
             For each transaction None, or the refusal of its first message that fails.
         """
         chain_id = transactions[0].body.chain_id if transactions else ""
-        unknown: OrderedDict[bytes, Message] = OrderedDict()
+        verdicts: dict[bytes, Refusal | None] = {}
+        unknown: dict[bytes, Message] = {}
         hashes = [[message_hash(raw) for raw in transaction.body.messages] for transaction in transactions]
         for transaction, named in zip(transactions, hashes, strict=True):
             for message, name in zip(transaction.messages, named, strict=True):
-                if name not in self._verdicts:
+                try:
+                    verdicts[name] = self._verdicts[name]
+                except KeyError:
                     unknown[name] = message
-        fresh = self._judge(unknown, chain_id)
-        verdicts = [[fresh[name] if name in fresh else self._verdicts[name] for name in named] for named in hashes]
-        for name, refusal in fresh.items():
+        for name, refusal in self._judge(unknown, chain_id).items():
+            verdicts[name] = refusal
             self._keep(name, refusal)
-        return [next((refusal for refusal in each if refusal is not None), None) for each in verdicts]
+        return [next((verdicts[name] for name in named if verdicts[name] is not None), None) for named in hashes]
 
-    def _judge(self, messages: OrderedDict[bytes, Message], chain_id: str) -> dict[bytes, Refusal | None]:
+    def _judge(self, messages: dict[bytes, Message], chain_id: str) -> dict[bytes, Refusal | None]:
         """Run the checks, then all claimed signatures together so that every core has work."""
         verdicts: dict[bytes, Refusal | None] = {}
         claims: dict[bytes, Sequence[SignatureClaim]] = {}
