@@ -13,9 +13,11 @@ Source: private-metering.md, scheme P; seed 002, sections 4 and 5.
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from gridproof.primitives import ggm, secp256k1
+from gridproof.primitives.checks import has_size, size_of
 from gridproof.primitives.hashing import HASH_SIZE, Tag
 from gridproof.primitives.hkdf import hkdf
 from gridproof.primitives.schnorr import Signer
@@ -264,7 +266,7 @@ def roster(prids: Iterable[bytes]) -> list[bytes]:
         BitmapError: an identity comes twice.
     """
     leaves = sorted(map(roster_leaf, prids))
-    if any(before == after for before, after in zip(leaves, leaves[1:], strict=False)):
+    if any(before == after for before, after in pairwise(leaves)):
         raise BitmapError(count=len(leaves), detail="an identity comes twice")
     return leaves
 
@@ -402,7 +404,7 @@ def require_bitmap(bitmap: bytes, count: int) -> None:
     Raises:
         BitmapError: the length is another, or a bit after the last position is set.
     """
-    if not isinstance(bitmap, bytes) or len(bitmap) != (count + 7) // 8:
+    if not has_size(bitmap, (count + 7) // 8):
         raise BitmapError(count=count, detail="its length is not that of the roster")
     if count % 8 and bitmap[-1] & 0xFF >> count % 8:
         raise BitmapError(count=count, detail="a bit after the last position is set")
@@ -456,5 +458,5 @@ def _u64(what: str, value: int) -> bytes:
 
 
 def _require_size(what: str, value: bytes, size: int) -> None:
-    if not (isinstance(value, bytes) and len(value) == size):
-        raise ByteLengthError(what=what, size=len(value) if isinstance(value, bytes) else 0, expected=size)
+    if not has_size(value, size):
+        raise ByteLengthError(what=what, size=size_of(value), expected=size)
