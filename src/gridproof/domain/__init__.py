@@ -50,6 +50,7 @@ from .metering import (
     split,
     view_seeds,
 )
+from .rules import MonthRules, RegionRules
 from .time import (
     PERIODS_S,
     SECONDS_PER_DAY,
@@ -94,10 +95,12 @@ __all__ = [
     "MisalignedError",
     "MonthBounds",
     "MonthId",
+    "MonthRules",
     "OutOfRangeError",
     "ParticipantId",
     "PriceE5",
     "RegionId",
+    "RegionRules",
     "Secret",
     "SignSeeds",
     "Slot",
