@@ -1,0 +1,374 @@
+"""Readings from a file: `meter,start,energy_wh[,channel]`, in any order of columns.
+
+Rules:
+    V-1 Every bad row is reported with its line and reason; of a row with several faults, the first.
+    V-2 The import is all or nothing, unless bad rows shall be skipped; faults of the header cannot be.
+    V-3 A start is ISO 8601 with an offset or Z, at a multiple of the period's length; no channel means import.
+    V-4 The first reading of a meter, channel and period stays, in the file as in the store.
+    V-5 What the file does not say is a gap, never a zero. Empty lines say nothing.
+Memory stays bounded: a line has a longest length, some thousands of rows wait at a time, the store spools the rest.
+"""
+
+import csv
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+from gridproof.connectors.files import FileMissingError, FileUnreadableError
+from gridproof.domain import MAX_READING_WH, Direction, UnknownNameError
+
+from .port import CHUNK, LAST_START_S, Clash, Intake, Reading, ReadingsError, ReadingsStore
+
+COLUMNS: Final = ("meter", "start", "energy_wh", "channel")
+REQUIRED: Final = COLUMNS[:3]
+MAX_LINE: Final = 4096  # bytes; a row has some 40
+MAX_METER_NAME: Final = 64  # characters
+MAX_LISTED: Final = 1_000
+_MAX_SHOWN: Final = 60
+_MAX_KEPT: Final = 100_000  # times and names remembered: a year has 35,040 quarter-hours
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class Fault(Enum):
+    """Why a row is bad."""
+
+    NOT_UTF8 = "bytes that are no UTF-8"
+    NO_HEADER = "no header: the first line must name the columns meter,start,energy_wh[,channel]"
+    UNKNOWN_COLUMN = "unknown column (known are meter, start, energy_wh, channel)"
+    MISSING_COLUMN = "missing column"
+    DOUBLE_COLUMN = "a column named twice"
+    LINE_TOO_LONG = f"longer than {MAX_LINE} bytes"
+    OPEN_QUOTE = "quotes left open, or text beside them"
+    FIELD_COUNT = "not as many fields as the header"
+    METER_NAME = f"no meter's name (1 to {MAX_METER_NAME} printable characters)"
+    UNKNOWN_METER = "unknown meter"
+    NO_TIME = "start is no ISO 8601 date and time"
+    NO_OFFSET = "start has no offset (write Z or +01:00 behind it)"
+    TIME_RANGE = "start out of range"
+    MISALIGNED = "misaligned start: no period starts then"
+    NOT_WHOLE = "energy_wh is not a whole number"
+    NEGATIVE = "negative energy_wh (energy given away is a reading of the channel export)"
+    ENERGY_RANGE = "energy_wh out of range for a meter"
+    UNKNOWN_CHANNEL = "unknown channel (import or export)"
+    REPEATED = "duplicate: the file has a reading for this meter, channel and start above"
+    STORED = "already there: the stored reading for this meter, channel and start stays"
+
+
+_CLASHES: Final = {Clash.REPEATED: Fault.REPEATED, Clash.STORED: Fault.STORED}
+
+
+class BadRow(NamedTuple):
+    """A row that was not taken.
+
+    Attributes:
+        line: its number in the file, from 1.
+        fault: why.
+        text: what is wrong, as it stands in the file, shortened and made printable.
+    """
+
+    line: int
+    fault: Fault
+    text: str
+
+    def __str__(self) -> str:
+        return (
+            f"line {self.line}: {self.fault.value}: {self.text}"
+            if self.text
+            else f"line {self.line}: {self.fault.value}"
+        )
+
+
+class ImportReport(NamedTuple):
+    """What an import found.
+
+    Attributes:
+        accepted: how many readings were good (and stored, unless the file was refused).
+        bad_total: how many rows were bad.
+        bad: the first of them, in the order of the file.
+        meters: names of the good readings' meters, sorted.
+        first_s: start of the earliest good reading's period, UTC epoch seconds; None without any.
+        last_s: start of the latest one's.
+    """
+
+    accepted: int
+    bad_total: int
+    bad: tuple[BadRow, ...]
+    meters: tuple[str, ...]
+    first_s: int | None
+    last_s: int | None
+
+    def __str__(self) -> str:
+        first = f", the first in {self.bad[0]}" if self.bad else ""
+        return f"{self.bad_total} bad rows, {self.accepted} good ones{first}"
+
+
+class ReadingsRefusedError(ReadingsError):
+    """The file has bad rows; nothing of it was stored. Correct them, or import the good ones with `--skip-bad`."""
+
+    path: str
+    report: ImportReport
+
+
+class _BadFieldError(ReadingsError):
+    """Something in a row is bad; the row is not taken. Never seen outside this file."""
+
+    fault: Fault
+    text: str
+
+
+def import_csv(
+    store: ReadingsStore,
+    path: Path,
+    *,
+    period_s: int,
+    known_meters: Collection[str] | None = None,
+    skip_bad: bool = False,
+    max_listed: int = MAX_LISTED,
+    progress: Callable[[int], None] | None = None,
+) -> ImportReport:
+    """Store a file's readings (V-1 to V-5).
+
+    Args:
+        store: where to.
+        path: the file, UTF-8, with or without BOM, any line ends.
+        period_s: length of the community's periods in seconds.
+        known_meters: the meters that may appear; None lets any.
+        skip_bad: store the good rows of a file that has bad ones.
+        max_listed: how many bad rows the report lists; it counts all.
+        progress: is told the number of bytes read, now and then.
+
+    Raises:
+        ReadingsRefusedError: a row is bad (or, with `skip_bad`, the header is); nothing was stored.
+        FileMissingError: there is no such file.
+        FileUnreadableError: the system refuses it.
+    """
+    importer = _Importer(_RowReader(period_s, known_meters), max_listed, progress)
+    try:
+        with path.open("rb") as file, store.intake() as intake:
+            importer.run(file, intake)
+            report = importer.report()
+            if importer.header_is_bad or (report.bad_total and not skip_bad):
+                raise ReadingsRefusedError(path=str(path), report=report)
+    except FileNotFoundError as missing:
+        raise FileMissingError(path=str(path)) from missing
+    except OSError as failure:
+        raise FileUnreadableError(path=str(path), detail=failure.strerror or str(failure)) from failure
+    return report
+
+
+class _Importer:
+    """Carries rows from a file to an intake, and keeps the report."""
+
+    def __init__(self, rows: "_RowReader", max_listed: int, progress: Callable[[int], None] | None) -> None:
+        self._rows, self._max_listed, self._progress = rows, max_listed, progress
+        self._bad: list[BadRow] = []
+        self._bad_total = self._accepted = 0
+        self._meters: set[str] = set()
+        self._first_s, self._last_s = LAST_START_S, 0
+        self.header_is_bad = False
+
+    def run(self, file: BinaryIO, intake: Intake) -> None:
+        """Read the file to its end."""
+        lines = _lines(file)
+        faults = self._rows.read_header(lines)
+        self.header_is_bad = bool(faults)
+        self._list(faults)
+        if not self._rows.can_read:
+            return
+        waiting: list[tuple[int, Reading]] = []
+        faults = []
+        for number, raw in lines:
+            try:
+                reading = self._rows.read(raw)
+            except _BadFieldError as bad:
+                faults.append(BadRow(number, bad.fault, bad.text))
+            else:
+                if reading is not None:
+                    waiting.append((number, reading))
+            if len(waiting) + len(faults) >= CHUNK:
+                self._flush(intake, waiting, faults)
+                if self._progress is not None:
+                    self._progress(file.tell())
+        self._flush(intake, waiting, faults)
+
+    def report(self) -> ImportReport:
+        """What was found so far."""
+        some = self._accepted > 0
+        return ImportReport(
+            self._accepted,
+            self._bad_total,
+            tuple(self._bad),
+            tuple(sorted(self._meters)),
+            self._first_s if some else None,
+            self._last_s if some else None,
+        )
+
+    def _flush(self, intake: Intake, waiting: list[tuple[int, Reading]], faults: list[BadRow]) -> None:
+        readings = [reading for _, reading in waiting]
+        clashes = dict(intake.offer(readings)) if readings else {}
+        for position, clash in clashes.items():
+            number, reading = waiting[position]
+            shown = f"{reading.meter} {reading.channel.label} {_utc(reading.start_s)}"
+            faults.append(BadRow(number, _CLASHES[clash], shown))
+        if clashes:
+            readings = [reading for position, reading in enumerate(readings) if position not in clashes]
+        if readings:
+            self._accepted += len(readings)
+            self._meters.update({reading.meter for reading in readings})
+            starts = [reading.start_s for reading in readings]
+            self._first_s, self._last_s = min(self._first_s, *starts), max(self._last_s, *starts)
+        self._list(sorted(faults, key=lambda bad: bad.line))
+        waiting.clear()
+        faults.clear()
+
+    def _list(self, faults: list[BadRow]) -> None:
+        self._bad_total += len(faults)
+        self._bad.extend(faults[: self._max_listed - len(self._bad)])
+
+
+class _RowReader:
+    """Turns lines into readings, by what the header says."""
+
+    def __init__(self, period_s: int, known_meters: Collection[str] | None) -> None:
+        self._period_s = period_s
+        self._known = None if known_meters is None else frozenset(known_meters)
+        self._columns: tuple[str, ...] = ()
+        self._places: tuple[int, int, int] = (0, 0, 0)
+        self._channel_place: int | None = None
+        self._starts: dict[str, int] = {}
+        self._meters: dict[str, str] = {}
+        self.can_read = False
+
+    def read_header(self, lines: Iterator[tuple[int, bytes]]) -> list[BadRow]:
+        """Take the columns' names from the first line that is not empty; return what is wrong with them."""
+        for number, raw in lines:
+            try:
+                fields = _fields(raw.removeprefix(_BOM))
+            except _BadFieldError as bad:
+                return [BadRow(number, bad.fault, bad.text)]
+            if fields:
+                return [BadRow(number, fault, _shown(text)) for fault, text in self._take_columns(fields)]
+        return [BadRow(1, Fault.NO_HEADER, "")]
+
+    def read(self, raw: bytes) -> Reading | None:
+        """Turn one line into a reading, or None if it is empty.
+
+        Raises:
+            _BadFieldError: it is neither.
+        """
+        fields = _fields(raw)
+        if not fields:
+            return None
+        if len(fields) != len(self._columns):
+            raise _BadFieldError(fault=Fault.FIELD_COUNT, text=f"{len(fields)} instead of {len(self._columns)}")
+        meter_at, start_at, energy_at = self._places
+        meter, start, channel = fields[meter_at], fields[start_at], Direction.IMPORT
+        known_meter = self._meters.get(meter) or self._meter(meter)
+        start_s = self._starts.get(start)
+        if start_s is None:
+            start_s = self._start(start)
+        energy_wh = _energy(fields[energy_at])
+        if self._channel_place is not None:
+            channel = _channel(fields[self._channel_place])
+        return Reading(known_meter, channel, start_s, energy_wh)
+
+    def _take_columns(self, fields: list[str]) -> list[tuple[Fault, str]]:
+        if not any(field in COLUMNS for field in fields):
+            return [(Fault.NO_HEADER, ",".join(fields))]
+        faults = [(Fault.UNKNOWN_COLUMN, field) for field in fields if field not in COLUMNS]
+        faults += [(Fault.DOUBLE_COLUMN, name) for name in COLUMNS if fields.count(name) > 1]
+        faults += [(Fault.MISSING_COLUMN, name) for name in REQUIRED if name not in fields]
+        self._columns = tuple(fields)
+        self.can_read = all(fields.count(name) == 1 for name in REQUIRED) and fields.count("channel") <= 1
+        if self.can_read:
+            self._places = (fields.index("meter"), fields.index("start"), fields.index("energy_wh"))
+            self._channel_place = fields.index("channel") if "channel" in fields else None
+        return faults
+
+    def _meter(self, text: str) -> str:
+        if not 1 <= len(text) <= MAX_METER_NAME or not text.isprintable():
+            raise _BadFieldError(fault=Fault.METER_NAME, text=_shown(text))
+        if self._known is not None and text not in self._known:
+            raise _BadFieldError(fault=Fault.UNKNOWN_METER, text=_shown(text))
+        if len(self._meters) >= _MAX_KEPT:
+            self._meters.clear()
+        self._meters[text] = text
+        return text
+
+    def _start(self, text: str) -> int:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError as unparseable:
+            raise _BadFieldError(fault=Fault.NO_TIME, text=_shown(text)) from unparseable
+        if moment.utcoffset() is None:
+            raise _BadFieldError(fault=Fault.NO_OFFSET, text=_shown(text))
+        since = moment - _EPOCH
+        start_s = since // timedelta(seconds=1)
+        if not 0 <= start_s <= LAST_START_S:
+            raise _BadFieldError(fault=Fault.TIME_RANGE, text=_shown(text))
+        if since % timedelta(seconds=self._period_s):
+            raise _BadFieldError(fault=Fault.MISALIGNED, text=_shown(text))
+        if len(self._starts) >= _MAX_KEPT:
+            self._starts.clear()
+        self._starts[text] = start_s
+        return start_s
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """The file's lines with their numbers, without line ends; a longer line comes cut, and is too long still."""
+    number = 0
+    while raw := file.readline(MAX_LINE + 2):
+        number += 1
+        whole = raw.endswith(b"\n")
+        yield number, raw.rstrip(b"\r\n")
+        while not whole and (rest := file.readline(MAX_LINE)):
+            whole = rest.endswith(b"\n")
+
+
+def _fields(raw: bytes) -> list[str]:
+    """Split a line into its fields, blanks around them off; none if it is empty."""
+    if len(raw) > MAX_LINE:
+        raise _BadFieldError(fault=Fault.LINE_TOO_LONG, text=_shown(raw[:_MAX_SHOWN].decode(errors="replace")))
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as undecodable:
+        raise _BadFieldError(fault=Fault.NOT_UTF8, text=_shown(raw.decode(errors="backslashreplace"))) from undecodable
+    if not text or text.isspace():
+        return []
+    if '"' not in text:
+        return [field.strip() for field in text.split(",")]
+    with suppress(csv.Error):
+        return [field.strip() for field in next(csv.reader([text], strict=True, skipinitialspace=True))]
+    raise _BadFieldError(fault=Fault.OPEN_QUOTE, text=_shown(text))
+
+
+def _energy(text: str) -> int:
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit()):
+        raise _BadFieldError(fault=Fault.NOT_WHOLE, text=_shown(text))
+    if digits != text:
+        raise _BadFieldError(fault=Fault.NEGATIVE, text=_shown(text))
+    if len(text) > 20 or (energy_wh := int(text)) >= MAX_READING_WH:
+        raise _BadFieldError(fault=Fault.ENERGY_RANGE, text=_shown(text))
+    return energy_wh
+
+
+def _channel(text: str) -> Direction:
+    try:
+        return Direction.parse(text) if text else Direction.IMPORT
+    except UnknownNameError as unknown:
+        raise _BadFieldError(fault=Fault.UNKNOWN_CHANNEL, text=_shown(text)) from unknown
+
+
+def _utc(instant_s: int) -> str:
+    return datetime.fromtimestamp(instant_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _shown(text: str) -> str:
+    """The text, printable and short: a file's bytes shall not steer a terminal."""
+    short = text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in short)
