@@ -1,0 +1,111 @@
+# Everything one does with this project. `make demo` and `make test` need python3, make and git, and nothing else.
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+RUN := $(BIN)/python
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+COVERAGE_GATE := 90
+
+##@ Use
+
+.PHONY: help
+help: ## Show what there is
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+
+.PHONY: setup
+setup: ## Make or update the environment in .venv (quick when nothing changed)
+	@$(PYTHON) -m tools.environment --quiet
+
+.PHONY: demo
+demo: setup ## See a community's day; pass options as ARGS="--households 20"
+	@$(BIN)/gridproof demo $(ARGS)
+
+##@ Work
+
+.PHONY: check
+check: gates unit ## Quick gates and unit tests
+
+.PHONY: test
+test: gates docs versions ## All gates, all tests on all Pythons here, coverage
+	@echo "== all tests, with branch coverage (gate $(COVERAGE_GATE) %)"
+	@rm -f .coverage .coverage.*
+	@$(RUN) -m pytest -q -n auto --maxprocesses=8 --dist=loadscope --cov --cov-report=term --cov-fail-under=$(COVERAGE_GATE) tests
+
+.PHONY: gates
+gates: format-check lint layers determinism docstrings hygiene licences types ## All gates without tests
+
+.PHONY: format
+format: setup ## Format the code
+	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
+
+.PHONY: format-check
+format-check: setup
+	@echo "== format"
+	@$(BIN)/ruff format --check -q .
+
+.PHONY: lint
+lint: setup ## Lint
+	@echo "== lint"
+	@$(BIN)/ruff check -q .
+
+.PHONY: types
+types: setup ## Check types, strictly
+	@echo "== types"
+	@$(BIN)/mypy
+
+.PHONY: layers
+layers: setup ## Check that layers import downwards only
+	@echo "== layers"
+	@$(BIN)/lint-imports --no-logo
+
+.PHONY: determinism
+determinism: setup ## Check that nothing below the drivers can differ between machines
+	@echo "== determinism"
+	@$(RUN) -m tools.determinism
+
+.PHONY: docstrings
+docstrings: setup ## Check that public code says what it does and raises
+	@echo "== docstrings"
+	@$(RUN) -m tools.docstrings
+
+.PHONY: hygiene
+hygiene: setup
+	@echo "== hygiene"
+	@$(RUN) -m tools.hygiene
+
+.PHONY: licences
+licences: setup
+	@echo "== licences"
+	@$(RUN) -m tools.licences
+
+.PHONY: unit
+unit: setup ## Unit tests
+	@echo "== unit tests"
+	@$(RUN) -m pytest -q -n auto --maxprocesses=8 tests/unit
+
+.PHONY: versions
+versions: setup ## Unit tests on each other Python 3.11 to 3.13 of this machine
+	@$(RUN) -m tools.versions
+
+.PHONY: bench
+bench: setup ## Measure; JSON and table under docs/
+	@$(RUN) -m tests.bench $(ARGS)
+
+.PHONY: docs
+docs: setup ## Build the documentation, warnings are errors
+	@echo "== docs"
+	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+	@echo "docs: docs/_build/html/index.html"
+
+.PHONY: lock
+lock: setup ## Resolve the dependencies anew into requirements/
+	@$(RUN) -m tools.lock $(ARGS)
+
+.PHONY: clean
+clean: ## Remove what make wrote, the environment too
+	@rm -rf .venv .venv.lock build dist demo docs/_build htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
