@@ -10,8 +10,8 @@ E-1 to E-4 are the envelope and cheap; E-5 may be dear, so its verdict is kept b
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from gridproof.domain import ParticipantId
 from gridproof.errors import GridproofError, Refusal
@@ -68,21 +68,47 @@ class Admission:
         Raises:
             EnvelopeError: the reason for which it is dropped.
         """
-        transaction = decode_transaction(raw, self._messages)
+        (opened,) = self.open_envelopes(view, (raw,), now_s)
+        if isinstance(opened, Refusal):
+            raise opened.with_traceback(None)  # a kept verdict: it must not gather the stacks of all who met it
+        return opened
+
+    def open_envelopes(self, view: Reader, raws: Sequence[bytes], now_s: int) -> list[Transaction | Refusal]:
+        """As `open_envelope`, for many at once: signatures whose verdict is not known are checked together.
+
+        Returns:
+            For each its transaction, or the refusal.
+        """
+        read = [self._read_envelope(view, raw, now_s) for raw in raws]
+        verdicts: dict[bytes, Refusal | None] = {}
+        unknown: dict[bytes, tuple[Sequence[SignatureClaim], Refusal]] = {}
+        for each in read:
+            if isinstance(each, _Envelope):
+                try:
+                    verdicts[each.name] = self._verdicts[each.name]
+                except KeyError:
+                    unknown[each.name] = ((each.claim,), BadEnvelopeSignature(sender=each.transaction.sender))
+        for name, refusal in self._hold(unknown).items():
+            verdicts[name] = refusal
+            self._keep(name, refusal)
+        return [(verdicts[each.name] or each.transaction) if isinstance(each, _Envelope) else each for each in read]
+
+    def _read_envelope(self, view: Reader, raw: bytes, now_s: int) -> "_Envelope | Refusal":
+        try:
+            transaction = decode_transaction(raw, self._messages)
+        except Refusal as refusal:
+            return refusal.with_traceback(None)
         body = transaction.body
         expected = system.chain(view).chain_id
         if body.chain_id != expected:
-            raise WrongChain(chain_id=body.chain_id, expected=expected)
+            return WrongChain(chain_id=body.chain_id, expected=expected)
         key = self._accounts.transaction_key(view, transaction.sender)
         if key is None:
-            raise UnknownSender(sender=body.sender)
+            return UnknownSender(sender=body.sender)
         if body.valid_until_s < now_s:
-            raise Expired(valid_until_s=body.valid_until_s, now_s=now_s)
+            return Expired(valid_until_s=body.valid_until_s, now_s=now_s)
         claim = SignatureClaim(key, transaction.signing_hash, transaction.signature)
-        failed = BadEnvelopeSignature(sender=body.sender)
-        if refusal := self._verdict(transaction.hash + key, lambda: self._hold([claim], failed)):
-            raise refusal
-        return transaction
+        return _Envelope(transaction.hash + key, transaction, claim)
 
     def require_nonce_near(self, view: Reader, transaction: Transaction) -> None:
         """Return if the nonce is the next one or a little ahead of it.
@@ -129,25 +155,22 @@ class Admission:
                 claims[name] = message.claims(chain_id)
                 verdicts[name] = None
             except Refusal as refusal:
-                verdicts[name] = refusal
+                verdicts[name] = refusal.with_traceback(None)
             except GridproofError as wrong:
                 verdicts[name] = CheckFailed(detail=str(wrong))
-        together = [claim for each in claims.values() for claim in each]
-        if together and self._verifier.find_invalid(together) is not None:
-            for name, each in claims.items():
-                verdicts[name] = self._hold(each, CheckFailed(detail="a signature in the message does not hold"))
+        failed = CheckFailed(detail="a signature in the message does not hold")
+        verdicts.update(self._hold({name: (each, failed) for name, each in claims.items()}))
         return verdicts
 
-    def _hold(self, claims: Sequence[SignatureClaim], otherwise: Refusal) -> Refusal | None:
-        return None if self._verifier.find_invalid(claims) is None else otherwise
-
-    def _verdict(self, name: bytes, judge: "_Judge") -> Refusal | None:
-        try:
-            verdict = self._verdicts[name]
-        except KeyError:
-            verdict = judge()
-            self._keep(name, verdict)
-        return verdict
+    def _hold(self, claims: Mapping[bytes, tuple[Sequence[SignatureClaim], Refusal]]) -> dict[bytes, Refusal | None]:
+        """Check the claims of many names: all together, and name by name only where one is false."""
+        together = [claim for each, _ in claims.values() for claim in each]
+        if not together or self._verifier.find_invalid(together) is None:
+            return dict.fromkeys(claims)
+        return {
+            name: None if self._verifier.find_invalid(each) is None else failed
+            for name, (each, failed) in claims.items()
+        }
 
     def _keep(self, name: bytes, verdict: Refusal | None) -> None:
         self._verdicts[name] = verdict
@@ -155,8 +178,12 @@ class Admission:
             self._verdicts.popitem(last=False)
 
 
-class _Judge(Protocol):
-    def __call__(self) -> Refusal | None: ...
+class _Envelope(NamedTuple):
+    """A transaction whose envelope is well but for its signature, and under which name the verdict on that is kept."""
+
+    name: bytes
+    transaction: Transaction
+    claim: SignatureClaim
 
 
 def in_nonce_order(transactions: Iterable[Transaction]) -> list[Transaction]:

@@ -1,9 +1,9 @@
 """The deterministic ledger: what drivers call, named after ABCI 2.0.
 
 Order of a block: `prepare_proposal` chooses, `process_proposal` judges, `finalize_block` computes, `commit` alone
-persists. Block time, height and proposer come in the request; nothing here knows a clock, chance or a thread. `check_tx`,
-`query` and `events_since` read the last committed snapshot and may be called from other threads than the one that makes
-blocks.
+persists. Block time, height and proposer come in the request; nothing here knows a clock, chance or a thread.
+`check_tx`, `query` and `events_since` read the last committed snapshot and may be called from other threads than the
+one that makes blocks.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,13 +15,16 @@ from gridproof.primitives.encoding import Codec, encode
 
 from . import smt, system
 from .admission import Accounts, Admission, in_nonce_order
-from .blocks import Block, BlockResult, Head, Proposal, StoredEvent, TransactionPlace, TransactionResult
+from .blocks import CURSOR_SIZE, Block, BlockResult, Head, Proposal, StoredEvent, TransactionPlace, TransactionResult
 from .context import BlockInfo, Context, Overlay, SnapshotReader
 from .errors import (
     GenesisError,
+    KeyPartError,
     NonceAhead,
     NonceUsed,
     NothingStagedError,
+    NumberUnfit,
+    QueryArgumentError,
     StateError,
     VersionError,
     WrongBlockError,
@@ -29,12 +32,12 @@ from .errors import (
 from .genesis import Genesis, genesis_hash, parse_genesis, parse_section
 from .module import Module, require_wiring
 from .queries import Answer, QueryBook
-from .records import Event
+from .records import Event, one_of
+from .refusals import OK, result_of
 from .store import Store, Table
 from .transaction import Transaction, transaction_hash
 from .verifier import Verifier
 
-OK: Final = 0
 _HEAD: Final = b"head"
 _GENESIS: Final = b"genesis"
 
@@ -67,9 +70,9 @@ class Application:
         self.modules = modules
         self._store = store
         self._rules = {each.message: each.rule for module in modules for each in module.routes}
-        self._admission = Admission(Codec.union(tuple(self._rules)), accounts, verifier)
+        self._admission = Admission(one_of(self._rules), accounts, verifier)
         events: tuple[type[Event], ...] = tuple(event for module in modules for event in module.events())
-        self._events: Codec[Event] | None = Codec.union(events) if events else None
+        self._events: Codec[Event] | None = one_of(events) if events else None
         self._queries = QueryBook(modules)
         self._staged: _Staged | None = None
         self._born: Overlay | None = None
@@ -207,12 +210,12 @@ class Application:
     def _open_all(
         self, view: "SnapshotReader | Overlay", arrived: Sequence[bytes], now_s: int, proposal: Proposal
     ) -> list[Transaction]:
-        opened = []
-        for raw in arrived:
-            try:
-                opened.append(self._admission.open_envelope(view, raw, now_s))
-            except Refusal as refusal:
-                proposal.refused.append((raw, refusal))
+        opened: list[Transaction] = []
+        for raw, each in zip(arrived, self._admission.open_envelopes(view, arrived, now_s), strict=True):
+            if isinstance(each, Refusal):
+                proposal.refused.append((raw, each))
+            else:
+                opened.append(each)
         return in_nonce_order(opened)
 
     def process_proposal(self, block: Block) -> bool:
@@ -231,19 +234,18 @@ class Application:
         with self._committed() as view:
             now_s = self._ledger_time_s(view, block.time_s)
             expected: dict[int, int] = {}
-            for raw in block.transactions:
-                try:
-                    transaction = self._admission.open_envelope(view, raw, now_s)
-                    sender, nonce = transaction.sender, transaction.body.nonce
-                    following = expected.setdefault(sender, system.next_nonce(view, sender))
-                    if nonce < following:
-                        raise NonceUsed(nonce=nonce, expected=following)
-                    if nonce > following:
-                        raise NonceAhead(nonce=nonce, expected=following)
+            for each in self._admission.open_envelopes(view, block.transactions, now_s):
+                if isinstance(each, Refusal):
+                    judged.append(each)
+                    continue
+                sender, nonce = each.sender, each.body.nonce
+                following = expected.setdefault(sender, system.next_nonce(view, sender))
+                if nonce == following:
                     expected[sender] = following + 1
-                    judged.append(transaction)
-                except Refusal as refusal:
-                    judged.append(refusal)
+                    judged.append(each)
+                else:
+                    misplaced = NonceUsed if nonce < following else NonceAhead
+                    judged.append(misplaced(nonce=nonce, expected=following))
         opened = [each for each in judged if isinstance(each, Transaction)]
         verdicts = iter(self._admission.require_messages(opened))
         return [(next(verdicts) or each) if isinstance(each, Transaction) else each for each in judged]
@@ -265,7 +267,7 @@ class Application:
             events: dict[bytes, bytes | None] = {}
             for index, each in enumerate(judged):
                 if isinstance(each, Refusal):
-                    results.append(TransactionResult(each.code, str(each)))
+                    results.append(result_of(each))
                     continue
                 announced, result = self._execute(info, overlay, each)
                 results.append(result)
@@ -306,7 +308,9 @@ class Application:
             for message in transaction.messages:
                 self._rules[type(message)](ctx, transaction.sender, message)
         except Refusal as refusal:
-            return [], TransactionResult(refusal.code, str(refusal))
+            return [], result_of(refusal)
+        except KeyPartError as unfit:  # whatever a sender writes must not stop the ledger
+            return [], result_of(NumberUnfit(detail=unfit.detail))
         overlay.merge_into(block)
         return ctx.events, TransactionResult(OK, "")
 
@@ -367,8 +371,13 @@ class Application:
         Args:
             cursor: 16 bytes of the last event seen, or empty for all.
             limit: the most to return.
+
+        Raises:
+            QueryArgumentError: the cursor is neither.
         """
-        start = (int.from_bytes(cursor, "big") + 1).to_bytes(16, "big") if cursor else b""
+        if len(cursor) not in (0, CURSOR_SIZE):
+            raise QueryArgumentError(path="events_since", detail=f"a cursor of {len(cursor)} bytes")
+        start = cursor + b"\x00" if cursor else b""
         found: list[StoredEvent] = []
         with self._store.snapshot() as snapshot:
             for key, body in snapshot.scan(Table.EVENTS, start=start):
@@ -406,8 +415,9 @@ class Application:
 
     @contextmanager
     def _committed(self) -> Iterator["SnapshotReader | Overlay"]:
-        if self._born is not None:
-            yield self._born
+        born = self._born  # another thread's commit may clear it
+        if born is not None:
+            yield born
             return
         with self._store.snapshot() as snapshot:
             yield SnapshotReader(snapshot)

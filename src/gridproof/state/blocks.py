@@ -1,10 +1,12 @@
 """What passes between a driver and the Application: blocks, their results, and where things stand in them."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gridproof.errors import Refusal
 
 from .records import Record
+
+CURSOR_SIZE: Final = 16
 
 
 class Head(Record, frozen=True):
@@ -43,10 +45,12 @@ class TransactionResult(Record, frozen=True):
     Attributes:
         code: 0, or the refusal's number.
         text: the refusal's sentence, or empty.
+        detail: the refusal's class and particulars for programs (`refusals`), or empty.
     """
 
     code: int
     text: str
+    detail: bytes = b""
 
 
 class BlockResult(Record, frozen=True):

@@ -46,7 +46,7 @@ class Overlay:
     def scan(self, table: Table, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """All entries whose key begins with `prefix`, ascending, with the changes as they stood at the call."""
         changed = self.changes[table]
-        ours = {key: changed[key] for key in sorted(changed) if key.startswith(prefix)}
+        ours = {key: changed[key] for key in sorted(key for key in changed if key.startswith(prefix))}
         return _merged(self._base.scan(table, prefix), ours)
 
     def merge_into(self, below: "Overlay") -> None:

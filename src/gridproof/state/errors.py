@@ -162,6 +162,13 @@ class ClockBackwards(EnvelopeError):
     to_s: int
 
 
+class NumberUnfit(EnvelopeError):
+    """A number or name in a message fits no place in the state; the transaction changed nothing. Correct it."""
+
+    code: ClassVar[int] = 12
+    detail: str
+
+
 class ClockNotOperators(EnvelopeError):
     """The ledger takes its time from its blocks: nobody can set it; it was left where it is."""
 

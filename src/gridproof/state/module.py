@@ -16,6 +16,7 @@ from .tables import Map
 M = TypeVar("M", bound=Message)
 S = TypeVar("S")
 NUMBERS_PER_MODULE = 1_000
+MAX_NUMBER = 255  # one byte of a key; 0 is the ledger's own
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,8 @@ def require_wiring(modules: tuple[Module, ...]) -> None:
     _require_once("module number", [(module.number, module.name) for module in modules])
     _require_once("module name", [(module.name, module.name) for module in modules])
     for module in modules:
+        if not 1 <= module.number <= MAX_NUMBER:
+            raise WiringError(detail=f"{module.name} has the number {module.number}, outside 1 to {MAX_NUMBER}")
         numbered = {
             "message": [(tag_of(message), message.__name__) for message in module.messages()],
             "event": [(tag_of(event), event.__name__) for event in module.events()],

@@ -1,7 +1,7 @@
 """What one may read: a query is a function of a view and arguments, and is asked for by that same function.
 
-A module lists the functions in its `queries`; a client calls `ask(function, *arguments)`, which names the path and knows
-the types, so that neither side repeats them.
+A module lists the functions in its `queries`; a client calls `ask(function, *arguments)`, which names the path and
+knows the types, so that neither side repeats them.
 """
 
 from collections.abc import Callable

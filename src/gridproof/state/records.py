@@ -1,13 +1,27 @@
 """What the ledger stores, takes and announces: frozen records, encoded as MessagePack arrays."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar, Union
 
 import msgspec
+
+from gridproof.primitives.encoding import Codec
+
+R = TypeVar("R", bound="Record")
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A value with one encoding: an array of its fields in the order of their declaration."""
+
+
+def one_of(records: Iterable[type[R]]) -> Codec[R]:
+    """The codec of whichever of these records the bytes hold; their tags tell them apart.
+
+    Args:
+        records: at least one.
+    """
+    union: Any = Union[tuple(records)]  # noqa: UP007 - they are known when the program runs
+    return Codec(union)
 
 
 class SignatureClaim(NamedTuple):

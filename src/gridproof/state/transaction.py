@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from gridproof.domain import ParticipantId
 from gridproof.errors import GridproofError
-from gridproof.primitives.encoding import Codec
+from gridproof.primitives.encoding import Codec, encode
 from gridproof.primitives.hashing import Tag
 from gridproof.primitives.schnorr import Signer
 
@@ -28,7 +28,7 @@ message_hash: Final = Tag("gridproof/message/v1")
 _signing_hash: Final = Tag("gridproof/envelope/v1")
 
 U32Field = Annotated[int, Meta(ge=0, le=2**32 - 1)]
-U64Field = Annotated[int, Meta(ge=0, le=2**64 - 1)]
+U64Field = Annotated[int, Meta(ge=0)]  # MessagePack holds nothing greater than 2**64 - 1
 
 
 class Body(Record, frozen=True):
@@ -106,8 +106,7 @@ def sign_transaction(
         valid_until_s: last second of ledger time at which it may enter a block.
         messages: 1 to 1,000; all take effect or none.
     """
-    codec: Codec[Message] = Codec(Message)
-    encoded = tuple(codec.encode(message) for message in messages)
+    encoded = tuple(encode(message) for message in messages)
     body = _BODY.encode(Body(VERSION, chain_id, sender, nonce, valid_until_s, encoded))
     return _SIGNED.encode(SignedBody(body, signer.sign(_signing_hash(body))))
 
