@@ -1,12 +1,16 @@
 # Everything one does with this project. `make demo` and `make test` need python3, make and git, and nothing else.
 
-PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 RUN := $(BIN)/python
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+ifndef PYTHON
+PYTHON := $(shell for p in python3 python3.11 python3.12 python3.13; do \
+	if $$p -c '$(SUPPORTED)' 2>/dev/null; then echo $$p; break; fi; done)
+endif
 MAKEFLAGS += --no-print-directory
 COVERAGE_GATE := 90
 
@@ -19,6 +23,7 @@ help: ## Show what there is
 
 .PHONY: setup
 setup: ## Make or update the environment in .venv (quick when nothing changed)
+	@test -n "$(PYTHON)" || { echo "gridproof needs Python 3.11 to 3.13; install one, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -m tools.environment --quiet
 
 .PHONY: demo

@@ -36,7 +36,7 @@ def supported(version: tuple[int, int]) -> bool:
 
 
 def fingerprint() -> str:
-    """What an environment depends on, as one hash: where it is, the lock, the installer, the package's face, this script."""
+    """What an environment depends on, as one hash: its place, the locks, the package's face and this script."""
     described = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     face = json.dumps([str(ROOT), described["build-system"], described["project"]], sort_keys=True).encode()
     parts = [face, *(path.read_bytes() for path in (LOCK, INSTALLER, Path(__file__)))]

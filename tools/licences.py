@@ -41,7 +41,7 @@ def closure(name: str) -> dict[str, Distribution]:
 
 
 def licence(package: Distribution) -> str:
-    """What a distribution says of its licence: the expression, else its classifiers, else the first line of the text."""
+    """What a distribution says of its licence: the expression, else classifiers, else the first line of the text."""
     told = package.metadata
     if "License-Expression" in told:
         return told["License-Expression"]

@@ -84,17 +84,8 @@ def test_on(version: tuple[int, int], interpreter: str, tests: Sequence[str]) ->
     folder = HOME / f"py{name}"
     if make(interpreter, folder, HOME / "bin" / "uv"):
         say(f"the environment for Python {name} is ready")
-    command = [
-        folder / "bin" / "python",
-        "-m",
-        "pytest",
-        "-q",
-        "-n",
-        "auto",
-        "--maxprocesses=8",
-        "-p",
-        "no:cacheprovider",
-    ]
+    options = ["-q", "-n", "auto", "--maxprocesses=8", "-p", "no:cacheprovider"]
+    command = [str(folder / "bin" / "python"), "-m", "pytest", *options]
     return subprocess.run([*command, *tests], cwd=ROOT, check=False).returncode
 
 
