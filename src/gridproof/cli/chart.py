@@ -63,7 +63,8 @@ def _head(title: str, bars: Sequence[Bar]) -> str:
   font-family="system-ui, 'DejaVu Sans', sans-serif" font-size="12" fill="{INK}">
 <title id="t">{escape(title)}</title><desc id="d">{escape(described)}</desc>
 <defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
-<rect width="6" height="6" fill="#f4f6f8"/><line x1="0" y1="0" x2="0" y2="6" stroke="{HIDDEN}" stroke-width="3"/></pattern></defs>
+<rect width="6" height="6" fill="#f4f6f8"/>
+<line x1="0" y1="0" x2="0" y2="6" stroke="{HIDDEN}" stroke-width="3"/></pattern></defs>
 <rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>
 <text x="{LEFT}" y="24" font-size="16" font-weight="600">{escape(title)}</text>
 <text x="{LEFT}" y="43" fill="{FAINT}">{escape(described)}</text>"""
@@ -107,9 +108,9 @@ def _bar(bar: Bar, x: float, width: float, top_wh: int, floor: int) -> str:
 def _missing(bar: Bar, x: float, width: float, most: int, floor: int) -> str:
     if not bar.missing:
         return ""
-    height = (MISSING_HEIGHT - 4) * bar.missing / most
+    height, drawn = (MISSING_HEIGHT - 4) * bar.missing / most, max(0.5, width - min(1.5, width * 0.15))
     return (
-        f'<rect x="{x:.1f}" width="{max(0.5, width - min(1.5, width * 0.15)):.1f}" y="{floor + 4}" height="{height:.1f}" '
+        f'<rect x="{x:.1f}" width="{drawn:.1f}" y="{floor + 4}" height="{height:.1f}" '
         f'fill="{MISSING}"><title>{escape(bar.label)}: {bar.missing} missing</title></rect>'
     )
 

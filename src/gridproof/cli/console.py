@@ -1,7 +1,7 @@
 """How commands speak: to people in words and tables, to programs in one JSON object, and never in both at once.
 
-Results go to standard output. Progress, notes and errors go to standard error, so that a pipe gets the result alone; on a
-terminal progress is a bar, elsewhere plain lines.
+Results go to standard output. Progress, notes and errors go to standard error, so that a pipe gets the result alone; on
+a terminal progress is a bar, elsewhere plain lines.
 """
 
 import json
