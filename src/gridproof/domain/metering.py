@@ -27,6 +27,44 @@ from .ids import U32_MAX, U64_MAX, Direction, Slot, require_range
 from .time import MonthBounds
 from .units import MAX_READING_WH, WORD
 
+__all__ = [
+    "PRID_SIZE",
+    "BitmapError",
+    "ByteLengthError",
+    "Half",
+    "Halves",
+    "Secret",
+    "SignSeeds",
+    "ViewSeeds",
+    "bitmap_of",
+    "halves",
+    "identities",
+    "identity",
+    "is_marked",
+    "join_bitmaps",
+    "leaf_at",
+    "leaves_between",
+    "live_set_hash",
+    "marked",
+    "mask",
+    "masks",
+    "month_seed",
+    "next_chain_key",
+    "one_time_key",
+    "positions_in",
+    "reading",
+    "receipt_hash",
+    "record_hash",
+    "record_hasher",
+    "require_bitmap",
+    "roster",
+    "roster_leaf",
+    "sign_seeds",
+    "signer",
+    "split",
+    "view_seeds",
+]
+
 PRID_SIZE: Final = secp256k1.POINT_SIZE
 _WORD_SIZE: Final = 8
 
@@ -445,7 +483,10 @@ def join_bitmaps(bitmaps: Sequence[bytes], count: int) -> bytes:
 
 
 def _chain(chain_id: str) -> bytes:
-    raw = chain_id.encode()
+    try:
+        raw = chain_id.encode()
+    except UnicodeEncodeError:
+        raw = b""  # no valid text: refused as an empty one is
     require_range("length of chain_id", len(raw), 1, 255)
     return len(raw).to_bytes(1, "big") + raw
 

@@ -19,7 +19,18 @@ from . import varint
 from .checks import has_size, is_bytes, is_text
 from .errors import InvalidArgumentError, MalformedEncodingError, NonCanonicalEncodingError
 
-__all__ = ["CHUNK_SIZE", "DEFAULT_LAYOUT", "MAX_LINKS", "Layout", "Link", "cid_v1", "dag_pb", "format_cid", "parse_cid"]
+__all__ = [
+    "CHUNK_SIZE",
+    "DEFAULT_LAYOUT",
+    "MAX_LINKS",
+    "Layout",
+    "Link",
+    "cid_v1",
+    "dag_pb",
+    "file_cid",
+    "format_cid",
+    "parse_cid",
+]
 
 CHUNK_SIZE: Final = 256 * 1024
 MAX_LINKS: Final = 174  # of a node: what kept nodes under 8 KiB when IPFS began
@@ -143,7 +154,7 @@ def dag_pb(links: Sequence[Link], data: bytes | None) -> bytes:
         data: None where there is none, which is not the same as empty.
 
     Raises:
-        InvalidArgumentError: a link's size is negative, or its CID empty or not bytes.
+        InvalidArgumentError: a link has no CID, its name is no text, its size negative, or the data is not bytes.
 
     Source: IPLD dag-pb specification, section "Serial format".
     """
@@ -158,13 +169,24 @@ def _link(link: Link) -> bytes:
         raise InvalidArgumentError(what="link", detail="it has no CID")
     parts = [_field(1, link.cid)]
     if link.name is not None:
-        parts.append(_field(2, link.name.encode()))
+        parts.append(_field(2, _text(link.name)))
     if link.size is not None:
         parts.append(_number(3, link.size))
     return b"".join(parts)
 
 
+def _text(name: object) -> bytes:
+    if not is_text(name):
+        raise InvalidArgumentError(what="link", detail="its name is no text")
+    try:
+        return name.encode()
+    except UnicodeEncodeError as fault:
+        raise InvalidArgumentError(what="link", detail="its name is no valid text") from fault
+
+
 def _field(number: int, value: bytes) -> bytes:
+    if not is_bytes(value):
+        raise InvalidArgumentError(what="node", detail="its data is not bytes")
     return bytes((number << 3 | 2,)) + varint.encode(len(value)) + value
 
 

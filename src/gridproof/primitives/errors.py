@@ -2,6 +2,18 @@
 
 from gridproof.errors import GridproofError
 
+__all__ = [
+    "DecryptionError",
+    "InvalidArgumentError",
+    "InvalidPointError",
+    "InvalidProofError",
+    "InvalidScalarError",
+    "InvalidSignatureError",
+    "MalformedEncodingError",
+    "NonCanonicalEncodingError",
+    "PrimitiveError",
+]
+
 
 class PrimitiveError(GridproofError):
     """A primitive refused its input."""

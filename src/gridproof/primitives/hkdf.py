@@ -8,6 +8,7 @@ from typing import Final
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from .checks import is_bytes
 from .errors import InvalidArgumentError
 
 __all__ = ["MAX_LENGTH", "hkdf"]
@@ -29,7 +30,6 @@ def hkdf(secret: bytes, info: bytes, length: int = 32, salt: bytes = b"") -> byt
     """
     if not 1 <= length <= MAX_LENGTH:
         raise InvalidArgumentError(what="length", detail=f"{length} is not within 1 .. {MAX_LENGTH}")
-    try:
-        return HKDF(SHA256(), length, salt, info).derive(secret)
-    except TypeError as fault:
-        raise InvalidArgumentError(what="hkdf", detail=str(fault)) from fault
+    if not all(map(is_bytes, (secret, info, salt))):
+        raise InvalidArgumentError(what="hkdf", detail="secret, info or salt is not bytes")
+    return HKDF(SHA256(), length, salt, info).derive(secret)

@@ -162,11 +162,11 @@ def verify_consistency(old_root: bytes, old_size: int, new_root: bytes, new_size
     if not 1 <= old_size <= new_size:
         raise InvalidProofError(detail=f"no consistency from {old_size} to {new_size} leaves")
     steps = _steps(proof)
-    index, last = old_size - 1, new_size - 1
+    index, last = (old_size - 1, new_size - 1) if old_size < new_size else (0, 0)  # a tree grows into itself for free
     while index & 1:
         index, last = index >> 1, last >> 1
-    old = new = next(steps) if index and old_size != new_size else old_root
-    while last and old_size != new_size:
+    old = new = next(steps) if index else old_root
+    while last:
         if index & 1:
             neighbour = next(steps)
             old, new = _node(neighbour, old), _node(neighbour, new)

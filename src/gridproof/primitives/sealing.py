@@ -18,6 +18,8 @@ from .errors import DecryptionError, InvalidArgumentError
 
 __all__ = [
     "DEFAULT_LOG2_N",
+    "MAX_LOG2_N",
+    "MIN_LOG2_N",
     "NONCE_SIZE",
     "SALT_SIZE",
     "PassphraseKey",

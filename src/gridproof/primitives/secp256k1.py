@@ -165,7 +165,3 @@ def _compress(key: Any) -> bytes:
     out = ffi.new(_BYTES33)
     lib.secp256k1_ec_pubkey_serialize(_context, out, ffi.new(_LENGTH, COMPRESSED_SIZE), key, _EC_COMPRESSED)
     return bytes(ffi.buffer(out))
-
-
-def _as_shown(point: object) -> bytes:
-    return point if isinstance(point, bytes) else b""
