@@ -54,7 +54,7 @@ def licence(package: Distribution) -> str:
 
 def is_refused(text: str) -> bool:
     """Whether a licence's name is that of the GPL or AGPL, and leaves no other choice."""
-    choices: Iterable[str] = re.split(r"\bOR\b", text.upper())
+    choices: Iterable[str] = re.split(r"\s+OR\s+", text.upper())
     return not text or all(REFUSED.search(choice) for choice in choices)
 
 
