@@ -37,6 +37,9 @@ class Signer:
 
     Attributes:
         public_key: x-only, 32 bytes.
+
+    Raises:
+        InvalidArgumentError: it was to be copied or pickled, which would spread the secret.
     """
 
     __slots__ = ("_keypair", "public_key")
