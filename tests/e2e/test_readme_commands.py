@@ -1,8 +1,8 @@
 """What the documentation tells people to type works, in the order in which it stands there.
 
 Of each document all `$ gridproof ...` lines of its `console` blocks run in one empty folder. A line `<!-- not run -->`
-just above a block leaves that block out; `<!-- file: NAME -->` just above any other block writes its text into the folder
-first.
+just above a block leaves that block out; `<!-- file: NAME -->` just above any other block writes its text into that
+folder first.
 """
 
 import os
