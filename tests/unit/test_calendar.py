@@ -92,6 +92,31 @@ def test_a_date_that_apia_never_had_is_no_day() -> None:
     assert (len(dates), dates["2011-12-29"], dates["2011-12-31"]) == (30, 96, 96)
 
 
+def test_where_the_clock_goes_back_over_midnight_the_first_midnight_starts_the_day_and_the_month() -> None:
+    calendar = Calendar("America/St_Johns", QUARTER_S)  # at 00:01 of 1 November 2009 it was 23:01 again
+    november = calendar.bounds(month_id(2009, 11))
+    assert november.start_s == instant("2009-11-01T00:00:00-02:30")
+    assert calendar.label(november.start_s + HALF_S) == "2009-10-31T23:30:00-03:30"
+    assert calendar.month_of(november.start_s + HALF_S) == november.month
+    assert calendar.days(november)[0].label == "2009-11-01"
+
+
+def test_a_range_that_starts_in_the_period_that_midnight_cuts_starts_on_the_day_before() -> None:
+    calendar = Calendar("Asia/Kathmandu", HOUR_S)
+    start_s = instant("2025-02-09T23:45:00+05:45")
+    cut = calendar.bounds_between(month_id(2025, 2), start_s, start_s + 2 * HOUR_S)
+    assert [(day.label, calendar.periods_of(day)) for day in calendar.days(cut)] == [
+        ("2025-02-09", 1),
+        ("2025-02-10", 1),
+    ]
+
+
+def test_a_skip_that_began_before_midnight_is_found_to_the_second() -> None:
+    day = Calendar("Africa/Monrovia", 300).days(Calendar("Africa/Monrovia", 300).bounds(month_id(1972, 1)))[6]
+    assert day.label == "1972-01-07"
+    assert day.start_s == -(-instant("1972-01-07T00:44:30+00:00") // 300) * 300
+
+
 def test_a_month_cut_to_a_range_keeps_its_name_and_whole_periods() -> None:
     october = month_id(2025, 10)
     start_s = instant("2025-10-26T23:00:00+00:00")
@@ -194,3 +219,8 @@ def test_months_and_days_follow_one_another_without_gap_or_overlap(zone: str, pe
 @given(instant_s=st.integers(0, LAST_INSTANT_S))
 def test_a_label_reads_back_to_its_instant(instant_s: int) -> None:
     assert datetime.fromisoformat(ZURICH.label(instant_s)).astimezone(UTC).timestamp() == instant_s
+
+
+def test_a_calendar_names_its_zone_and_period() -> None:
+    assert repr(ZURICH) == "Calendar('Europe/Zurich', 900)"
+    assert (ZURICH.zone, ZURICH.period_s) == ("Europe/Zurich", 900)
