@@ -36,3 +36,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in skipped:
         terminalreporter.write_line(f"  {report.nodeid}", yellow=True)
     terminalreporter.write_line("Name their folders in GRIDPROOF_VECTORS and GRIDPROOF_DATA; under CI=true this fails.")
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their length: runs in parallel must agree on names, and random bytes differ between processes."""
+    return f"{argname}-{len(val)}-bytes" if isinstance(val, bytes) else None
