@@ -1,0 +1,25 @@
+"""The connectors' packages offer what others rely on, and nothing by accident."""
+
+import importlib
+
+import pytest
+
+NAMES = {
+    "readings": {
+        "BadRow", "Clash", "Fault", "ImportReport", "Intake", "MeterSpan", "Reading", "ReadingExistsError",
+        "ReadingsBusyError", "ReadingsDamagedError", "ReadingsError", "ReadingsFullError", "ReadingsRefusedError",
+        "ReadingsStore", "ReadingsUnavailableError", "ReadingsVersionError", "SqliteReadings", "add_all", "import_csv",
+    },
+    "config": {
+        "FILE_NAME", "Aggregator", "Community", "ConfigError", "ConfigInvalidError", "Fault", "Faults", "Filters",
+        "Ledger", "Meters", "Paths", "Privacy", "Region", "Setting", "Settings", "Spares", "Windows", "check", "load",
+        "markdown", "parse", "render", "settings_table",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("package", NAMES)
+def test_a_package_offers_these_names_and_has_them(package: str) -> None:
+    loaded = importlib.import_module(f"gridproof.connectors.{package}")
+    assert set(loaded.__all__) == NAMES[package]
+    assert all(hasattr(loaded, name) for name in loaded.__all__)
