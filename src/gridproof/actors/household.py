@@ -144,7 +144,7 @@ def find_own(
     first = next((each for each in placed if each.record.rc == expected), None)
     if first is None:
         return None
-    # A stranger's record adds up to less than 2**32 Wh with a chance of 2**-32: among many records and slots that occurs,
+    # A stranger's record adds up to less than 2**32 Wh with a chance of 2**-32: among many slots that does occur,
     # so the least sum is taken, which a stranger's undercuts with no chance to speak of.
     sums = [
         (metering.reading(metering.Halves(expected, each.record.rc), first_leaf, second_leaf), index)
