@@ -38,8 +38,9 @@ check: gates unit ## Quick gates and unit tests
 .PHONY: test
 test: gates docs versions ## All gates, all tests on all Pythons here, coverage
 	@echo "== all tests, with branch coverage (gate $(COVERAGE_GATE) %)"
-	@rm -f .coverage .coverage.*
-	@$(RUN) -m pytest -q -n auto --maxprocesses=8 --dist=loadscope --cov --cov-report=term --cov-fail-under=$(COVERAGE_GATE) tests
+	@mkdir -p build && data=$$(mktemp -d "$(CURDIR)/build/coverage.XXXXXX") && trap 'rm -rf "$$data"' EXIT && \
+	COVERAGE_FILE="$$data/.coverage" $(RUN) -m pytest -q -n auto --maxprocesses=8 --dist=loadscope \
+		--cov --cov-report=term --cov-fail-under=$(COVERAGE_GATE) tests
 
 .PHONY: gates
 gates: format-check lint layers determinism docstrings hygiene licences types ## All gates without tests
