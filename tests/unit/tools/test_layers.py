@@ -33,7 +33,7 @@ def lint(place: Path, imports: dict[str, str]) -> subprocess.CompletedProcess[st
             if folder.name:
                 (place / folder / "__init__.py").touch()
     shutil.copy(ROOT / "pyproject.toml", place)
-    command = [LINTER, "--no-cache", "--no-logo"]
+    command = [str(LINTER), "--no-cache", "--no-logo"]
     return subprocess.run(command, cwd=place, capture_output=True, text=True, check=False, timeout=60)
 
 
