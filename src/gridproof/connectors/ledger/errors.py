@@ -1,0 +1,38 @@
+"""Reasons for which a client of the ledger gets no answer. What the ledger itself refuses comes as its own errors."""
+
+from gridproof.errors import GridproofError
+
+
+class ClientError(GridproofError):
+    """The ledger gave no answer."""
+
+
+class NodeUnreachableError(ClientError):
+    """No node answers at this socket; nothing was sent. Start it with `gridproof run`, or correct `node.socket`."""
+
+    socket: str
+    detail: str
+
+
+class NodeSilentError(ClientError):
+    """The node took the request and did not answer in time; it may still act on it.
+    Ask again: that never counts twice.
+    """
+
+    socket: str
+    waited_ms: int
+
+
+class NodeSpeaksOtherwiseError(ClientError):
+    """What answers at this socket is no node of this version; nothing was read.
+    Correct `node.socket`, or upgrade.
+    """
+
+    socket: str
+    detail: str
+
+
+class UnprovenError(ClientError):
+    """The node's proof does not show what it answered; the answer was not used. Ask another node."""
+
+    detail: str

@@ -1,0 +1,10 @@
+"""The embedded driver: the whole ledger in one process, durable, served to others over a Unix socket."""
+
+from gridproof.drivers.ports import ApplicationFactory
+
+from .backup import back_up, restore
+from .ledger import EmbeddedLedger, Options, Status
+from .lock import FolderLock
+from .mempool import Limits
+
+__all__ = ["ApplicationFactory", "EmbeddedLedger", "FolderLock", "Limits", "Options", "Status", "back_up", "restore"]

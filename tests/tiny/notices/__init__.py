@@ -1,0 +1,1 @@
+"""Notices: the operator tells all households of a region something, until a given time."""
