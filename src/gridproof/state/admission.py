@@ -33,6 +33,8 @@ from .transaction import NONCE_WINDOW, Transaction, decode_transaction, message_
 from .verifier import Verifier
 
 KEPT_VERDICTS = 65_536
+KEPT_DECODED = 8_192
+KEPT_BYTES = 8_192
 
 
 class Accounts(Protocol):
@@ -56,6 +58,7 @@ class Admission:
         self._accounts = accounts
         self._verifier = verifier
         self._verdicts: OrderedDict[bytes, Refusal | None] = OrderedDict()
+        self._decoded: OrderedDict[bytes, Transaction] = OrderedDict()
 
     def open_envelope(self, view: Reader, raw: bytes, now_s: int) -> Transaction:
         """Decode a transaction and test its envelope but for the nonce's exact place (rules E-1 to E-3).
@@ -79,7 +82,9 @@ class Admission:
         Returns:
             For each its transaction, or the refusal.
         """
-        read = [self._read_envelope(view, raw, now_s) for raw in raws]
+        chain_id = system.chain(view).chain_id
+        keys: dict[int, bytes | None] = {}
+        read = [self._read_envelope(view, raw, now_s, chain_id, keys) for raw in raws]
         verdicts: dict[bytes, Refusal | None] = {}
         unknown: dict[bytes, tuple[Sequence[SignatureClaim], Refusal]] = {}
         for each in read:
@@ -93,22 +98,37 @@ class Admission:
             self._keep(name, refusal)
         return [(verdicts[each.name] or each.transaction) if isinstance(each, _Envelope) else each for each in read]
 
-    def _read_envelope(self, view: Reader, raw: bytes, now_s: int) -> "_Envelope | Refusal":
+    def _read_envelope(
+        self, view: Reader, raw: bytes, now_s: int, chain_id: str, keys: dict[int, bytes | None]
+    ) -> "_Envelope | Refusal":
+        """Rules E-1 to E-3 but for the signature; `keys` are those of senders met before in the same view."""
         try:
-            transaction = decode_transaction(raw, self._messages)
+            transaction = self._decode(raw)
         except Refusal as refusal:
             return refusal.with_traceback(None)
         body = transaction.body
-        expected = system.chain(view).chain_id
-        if body.chain_id != expected:
-            return WrongChain(chain_id=body.chain_id, expected=expected)
-        key = self._accounts.transaction_key(view, transaction.sender)
+        if body.chain_id != chain_id:
+            return WrongChain(chain_id=body.chain_id, expected=chain_id)
+        if body.sender not in keys:
+            keys[body.sender] = self._accounts.transaction_key(view, transaction.sender)
+        key = keys[body.sender]
         if key is None:
             return UnknownSender(sender=body.sender)
         if body.valid_until_s < now_s:
             return Expired(valid_until_s=body.valid_until_s, now_s=now_s)
         claim = SignatureClaim(key, transaction.signing_hash, transaction.signature)
         return _Envelope(transaction.hash + key, transaction, claim)
+
+    def _decode(self, raw: bytes) -> Transaction:
+        """Decode once for CheckTx, proposal and block; large ones are decoded again, so that few bytes are kept."""
+        known = self._decoded.get(raw)
+        if known is None:
+            known = decode_transaction(raw, self._messages)
+            if len(raw) <= KEPT_BYTES:
+                self._decoded[raw] = known
+                while len(self._decoded) > KEPT_DECODED:
+                    self._decoded.popitem(last=False)
+        return known
 
     def require_nonce_near(self, view: Reader, transaction: Transaction) -> None:
         """Return if the nonce is the next one or a little ahead of it.

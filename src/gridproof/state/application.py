@@ -194,7 +194,9 @@ class Application:
             room = max_bytes
             for transaction, verdict in zip(opened, verdicts, strict=True):
                 sender, nonce = transaction.sender, transaction.body.nonce
-                following = expected.setdefault(sender, system.next_nonce(view, sender))
+                if sender not in expected:
+                    expected[sender] = system.next_nonce(view, sender)
+                following = expected[sender]
                 if verdict is not None:
                     proposal.refused.append((transaction.raw, verdict))
                 elif nonce < following:
@@ -239,7 +241,9 @@ class Application:
                     judged.append(each)
                     continue
                 sender, nonce = each.sender, each.body.nonce
-                following = expected.setdefault(sender, system.next_nonce(view, sender))
+                if sender not in expected:
+                    expected[sender] = system.next_nonce(view, sender)
+                following = expected[sender]
                 if nonce == following:
                     expected[sender] = following + 1
                     judged.append(each)
