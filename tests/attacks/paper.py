@@ -1,8 +1,8 @@
 """A small model of the paper's scheme, read literally, for attacks to win against.
 
-It keeps what the attacks need: one-time identities as compressed points, integer masks on the range of the halves, sums of
-masks published in advance, a product of identities in a second filter, signatures over (value, time) alone. Nothing of the
-product imports it.
+It keeps what the attacks need: one-time identities as compressed points, integer masks on the range of the halves, sums
+of masks published in advance, a product of identities in a second filter, signatures over (value, time) alone. Nothing
+of the product imports it.
 
 Source: seed 002 (Oksuz 2024), section 5.
 """

@@ -1,6 +1,6 @@
 """Rows of the protocol page that the arithmetic alone answers: the paper's way is broken, ours is not.
 
-Every test first lets its attacker win against the paper's model (its positive control), then meets ours with the same one.
+Every test first lets its attacker win against the paper's model (its positive control), then meets ours with the same.
 """
 
 from hashlib import sha256
