@@ -44,6 +44,7 @@ class Operator:
 
         Raises:
             Refusal: the ledger refuses.
+            NodeUnclearError: the ledger accepted it and has it not.
         """
         found = self._find(name)
         if found is None:

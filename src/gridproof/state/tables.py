@@ -99,6 +99,9 @@ class Map(Generic[V]):
         collection: the table's number within the module, never reused.
         key: widths of the key's parts.
         value: a `Record` class, or a fixed width.
+
+    Raises:
+        KeyPartError: the key would be longer than 255 bytes.
     """
 
     table = Table.STATE

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,11 @@ def test_after_the_month_was_closed_the_proof_takes_two_steps(grid: Community) -
         (reading_of(2, K + 1), Status.VOID),
     ]
     for at in (folded.slots[0].state.value, folded.slots[0].state.fold, folded.slots[0].state.fold_path[0]):
-        assert falsehoods_after(folded, lambda text, at=at: text.replace(at, flipped(at), 1))
+        assert falsehoods_after(folded, partial(_swap, at))
+
+
+def _swap(at: str, text: str) -> str:
+    return text.replace(at, flipped(at), 1)
 
 
 def flipped(text: str) -> str:
@@ -115,13 +120,13 @@ def falsehoods_after(file: ProofFile, alter: Callable[[str], str]) -> list[str]:
 def test_an_altered_record_is_a_falsehood(proof: ProofFile, half: str, field: str) -> None:
     record = msgspec.to_builtins(proof)["slots"][0][half]
     at = record[field][0] if field == "path" else record[field]
-    assert falsehoods_after(proof, lambda text: text.replace(at, flipped(at), 1))
+    assert falsehoods_after(proof, partial(_swap, at))
 
 
 @pytest.mark.parametrize("field", ["value", "proof"])
 def test_an_altered_state_is_a_falsehood(proof: ProofFile, field: str) -> None:
     at = msgspec.to_builtins(proof)["slots"][1]["state"][field]
-    assert falsehoods_after(proof, lambda text: text.replace(at, flipped(at), 1))
+    assert falsehoods_after(proof, partial(_swap, at))
 
 
 def test_an_altered_value_is_a_falsehood(proof: ProofFile) -> None:
