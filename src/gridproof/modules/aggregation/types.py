@@ -1,11 +1,22 @@
 """What aggregation keeps, and under which keys (README.md, State)."""
 
 from enum import IntEnum
-from typing import Final
+from typing import Annotated, Final
+
+from msgspec import Meta
 
 from gridproof.state import U8, U16, U32, U64, Map, Record, SideMap
 
 MODULE: Final = 2
+MIN_LEAVES: Final = 2
+MAX_LEAVES: Final = 65_536
+HASH_SIZE: Final = 32
+
+Hash = Annotated[bytes, Meta(min_length=HASH_SIZE, max_length=HASH_SIZE)]
+Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
+Word = Annotated[int, Meta(ge=0)]  # modulo 2**64: MessagePack holds nothing larger
+Position = Annotated[int, Meta(ge=0, lt=MAX_LEAVES)]  # of a leaf in its roster
+LeafCount = Annotated[int, Meta(ge=MIN_LEAVES, le=MAX_LEAVES)]
 
 
 class Status(IntEnum):
@@ -17,6 +28,9 @@ class Status(IntEnum):
     OPENED = 4  # its total is known
     SEALED = 5  # too few meters: its total stays hidden for good
     VOID = 6  # no batch came, or no mask sum in time: it has no total
+
+    def __str__(self) -> str:
+        return self.name.lower()
 
 
 class Epoch(Record, frozen=True):
@@ -40,7 +54,12 @@ class Epoch(Record, frozen=True):
 
 
 class Roster(Record, frozen=True):
-    """A slot's roster: root and number of the leaves that may fill it."""
+    """A slot's roster.
+
+    Attributes:
+        root: RFC 6962 root over its leaves, strictly ascending.
+        count: number of its leaves.
+    """
 
     root: bytes
     count: int
@@ -51,9 +70,9 @@ class BatchNote(Record, frozen=True):
 
     Attributes:
         aggregator: who submitted it.
-        root: RFC 6962 root over the batch's records as encoded.
+        root: RFC 6962 root over its fresh records as encoded, in the order of the leaves.
         count: records in it.
-        fresh: how many of them filled a leaf that was empty.
+        fresh: how many of them filled a leaf that was empty; only these are kept.
     """
 
     aggregator: int
@@ -75,7 +94,8 @@ class SlotState(Record, frozen=True):
         first_height: height of the first batch.
         live: bitmap over the leaves: the live set; empty until it is fixed.
         live_pairs: half the live leaves.
-        enrolled: meters that the live share was held against; 0 until the live set is fixed.
+        enrolled: meters enrolled on the channel at k; 0 until the live set is fixed.
+        known: how many of them have a value that is known otherwise, and so hide nobody; 0 until then.
         live_rc: sum of the live records' values, modulo 2**64.
         mask_sum: Z over the live set, modulo 2**64; 0 until it is opened.
         total_wh: the total; 0 until it is opened.
@@ -91,6 +111,7 @@ class SlotState(Record, frozen=True):
     live: bytes
     live_pairs: int
     enrolled: int
+    known: int
     live_rc: int
     mask_sum: int
     total_wh: int
@@ -105,13 +126,19 @@ class SlotRecord(Record, frozen=True):
         signature: BIP 340 by the identity, 64 bytes.
     """
 
-    prid: bytes
-    rc: int
-    signature: bytes
+    prid: Hash
+    rc: Word
+    signature: Signature
 
 
 class BatchBody(Record, frozen=True):
-    """A batch's records, in the order of the roster's leaves, with the leaf position of each."""
+    """What a batch added to its slot.
+
+    Attributes:
+        aggregator: who submitted it.
+        positions: leaf position of each record, ascending.
+        records: the fresh records, in the order of the roster's leaves.
+    """
 
     aggregator: int
     positions: tuple[int, ...]
@@ -137,27 +164,40 @@ class MonthFold(Record, frozen=True):
 
 
 class FoldedSlot(Record, frozen=True):
-    """A slot of a closed month: its final state under its period."""
+    """A slot's state under its period: what a closed month is folded from.
+
+    Attributes:
+        k: the period.
+        state: how the slot ended.
+    """
 
     k: int
     state: SlotState
 
 
 class DropTally(Record, frozen=True):
-    """How often an aggregator was proved to have dropped a record that it had receipted, in a month."""
+    """An aggregator's month.
+
+    Attributes:
+        claims: records that it was proved to have dropped after it had receipted them.
+    """
 
     claims: int
 
 
 EPOCHS: Final = Map(module=MODULE, collection=1, key=(U16, U8, U32, U16), value=Epoch)  # region, channel, month, epoch
-LAST_EPOCH: Final = Map(module=MODULE, collection=2, key=(U16, U8, U32), value=U16)
-SLOTS: Final = Map(module=MODULE, collection=3, key=(U16, U8, U64), value=SlotState)
-FOLDS: Final = Map(module=MODULE, collection=4, key=(U16, U8, U32), value=MonthFold)
+LAST_EPOCH: Final = Map(module=MODULE, collection=2, key=(U16, U8, U32), value=U16)  # region, channel, month
+SLOTS: Final = Map(module=MODULE, collection=3, key=(U16, U8, U64), value=SlotState)  # region, channel, k
+FOLDS: Final = Map(module=MODULE, collection=4, key=(U16, U8, U32), value=MonthFold)  # region, channel, month
 TALLIES: Final = Map(module=MODULE, collection=5, key=(U32, U32), value=DropTally)  # aggregator, month
-CLAIMED: Final = Map(module=MODULE, collection=6, key=(U16, U8, U64, U32), value=U32)  # slot, leaf position -> aggregator
+CLAIMED: Final = Map(
+    module=MODULE, collection=6, key=(U16, U8, U64, U32), value=U32
+)  # slot, leaf position -> aggregator
 
-ROSTERS: Final = SideMap(module=MODULE, collection=1, key=(U16, U8, U64), value=Roster)
-BODIES: Final = SideMap(module=MODULE, collection=2, key=(U16, U8, U64, U16), value=BatchBody)
-FOLDED: Final = SideMap(module=MODULE, collection=3, key=(U16, U8, U32, U64), value=FoldedSlot)
+ROSTERS: Final = SideMap(module=MODULE, collection=1, key=(U16, U8, U64), value=Roster)  # region, channel, k
+BODIES: Final = SideMap(module=MODULE, collection=2, key=(U16, U8, U64, U16), value=BatchBody)  # slot, batch
+FOLDED: Final = SideMap(
+    module=MODULE, collection=3, key=(U16, U8, U32, U64), value=FoldedSlot
+)  # region, channel, month, k
 
-EMPTY_ROOT: Final = bytes(32)
+NOTHING_REMOVED: Final = bytes(HASH_SIZE)

@@ -1,0 +1,56 @@
+"""The face of aggregation: what the Application sees of it."""
+
+from gridproof.state import Module, route
+
+from . import errors, invariants, messages, queries, types
+from .keeper import Keeper
+from .ports import Directory, Release
+
+
+def aggregation(directory: Directory, release: Release | None = None) -> Module:
+    """Wire the module: messages to the keeper's rules, refusals, queries and invariants by name.
+
+    Args:
+        directory: the registry.
+        release: what holds slots back until it is done with them; nothing when none is given.
+    """
+    keeper = Keeper(directory, release)
+    return Module(
+        number=types.MODULE,
+        name="aggregation",
+        routes=(
+            route(messages.PublishRosters, keeper.publish),
+            route(messages.SubmitBatch, keeper.submit),
+            route(messages.CloseSlot, keeper.close),
+            route(messages.FixLiveSet, keeper.fix_live_set),
+            route(messages.OpenMasks, keeper.open_masks),
+            route(messages.ClaimDropped, keeper.claim_dropped),
+            route(messages.CloseMonth, keeper.close_month),
+        ),
+        refusals=errors,
+        announces=messages,
+        tables=types,
+        queries=(
+            queries.slot,
+            queries.slots,
+            queries.missing,
+            queries.claimed,
+            queries.roster,
+            queries.epochs,
+            queries.last_epoch,
+            queries.epoch_of,
+            queries.bodies,
+            queries.batch,
+            queries.fold,
+            queries.folded_slot,
+            queries.fold_proof,
+            queries.tally,
+        ),
+        invariants=(
+            invariants.slots_hold_their_records,
+            invariants.live_sets_hold,
+            invariants.totals_hide_meters(directory),
+            invariants.slots_stand_on_rosters,
+            invariants.folds_hold,
+        ),
+    )

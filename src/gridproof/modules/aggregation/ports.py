@@ -1,0 +1,86 @@
+"""What aggregation needs of others."""
+
+from typing import Protocol
+
+from gridproof.domain import Direction, MonthId, MonthRules, ParticipantId, RegionId, RegionRules, Slot
+from gridproof.state import Context
+
+
+class Directory(Protocol):
+    """Who may do what, and by which rules a region's months are worked (served by the registry)."""
+
+    def require_operator(self, ctx: Context, participant: ParticipantId) -> None:
+        """Return if `participant` is the operator.
+
+        Raises:
+            NotPermitted: it is not; nothing changed.
+        """
+
+    def require_bill_provider(self, ctx: Context, participant: ParticipantId) -> None:
+        """Return if `participant` is a bill provider.
+
+        Raises:
+            NotPermitted: it is not; nothing changed.
+        """
+
+    def require_data_aggregator(self, ctx: Context, participant: ParticipantId) -> None:
+        """Return if `participant` is a data aggregator.
+
+        Raises:
+            NotPermitted: it is not; nothing changed.
+        """
+
+    def receipt_key(self, ctx: Context, participant: ParticipantId) -> bytes | None:
+        """The x-only key that the participant signs receipts with now, 32 bytes, or None."""
+
+    def region_rules(self, ctx: Context, region: RegionId) -> RegionRules:
+        """How the region's slots are worked.
+
+        Raises:
+            Refusal: there is no such region.
+        """
+
+    def month_of(self, ctx: Context, region: RegionId, k: int) -> MonthRules:
+        """The month that period k lies in, open or closed.
+
+        Raises:
+            Refusal: no month that was opened holds it.
+        """
+
+    def month_rules(self, ctx: Context, region: RegionId, month: MonthId) -> MonthRules:
+        """The month of this number, open or closed.
+
+        Raises:
+            Refusal: it was not opened.
+        """
+
+    def enrolled(self, ctx: Context, region: RegionId, channel: Direction, k: int) -> int:
+        """How many meters are enrolled on the channel at period k; settled once the period has begun."""
+
+    def close_month(self, ctx: Context, region: RegionId, month: MonthId) -> None:
+        """Mark the month as closed: its slots were folded."""
+
+
+class Release(Protocol):
+    """What a later module may want of a slot before its total comes out."""
+
+    def require_release(self, ctx: Context, slot: Slot) -> None:
+        """Return if the slot's live set may be fixed now.
+
+        Raises:
+            Refusal: something must happen first, such as the closing of the slot's market book.
+        """
+
+    def known(self, ctx: Context, slot: Slot) -> int:
+        """How many enrolled meters have a value in this slot that is known otherwise: they hide nobody."""
+
+
+class NothingHeld:
+    """Holds no slot back and knows no meter's value."""
+
+    def require_release(self, ctx: Context, slot: Slot) -> None:
+        """Return: every slot is released."""
+
+    def known(self, ctx: Context, slot: Slot) -> int:
+        """No meter's value is known."""
+        return 0

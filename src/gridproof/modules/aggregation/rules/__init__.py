@@ -1,0 +1,1 @@
+"""Pure functions of aggregation's rules, too long for the keeper."""
