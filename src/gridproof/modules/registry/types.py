@@ -17,6 +17,11 @@ class Role(IntFlag):
     DATA_AGGREGATOR = 8
     AUDITOR = 16
 
+    @property
+    def label(self) -> str:
+        """The role's name for people and files: `bill_provider`."""
+        return str(self.name).lower()
+
 
 class KeyRole(IntEnum):
     """What a participant's key is for."""
@@ -26,6 +31,11 @@ class KeyRole(IntEnum):
     ENCRYPTION = 3  # X25519: receives what is sealed to the participant
     RECOVERY = 4  # x-only secp256k1, kept offline: replaces the others when they are lost
 
+    @property
+    def label(self) -> str:
+        """The key role's name for people and files: `transaction`."""
+        return self.name.lower()
+
 
 class Participant(Record, frozen=True):
     """Someone who takes part under a stable id.
@@ -34,11 +44,13 @@ class Participant(Record, frozen=True):
         name: for people, unique among participants.
         roles: a sum of `Role`s.
         rotations: how often its keys were replaced; a recovery names the count it starts from.
+        recovered_at: that count right after the last recovery, 0 before the first; a word for less is spent.
     """
 
     name: str
     roles: int
     rotations: int
+    recovered_at: int = 0
 
 
 class Region(Record, frozen=True):
@@ -76,6 +88,7 @@ class Month(Record, frozen=True):
         k_min: the fewest live pairs for which a total comes out.
         min_live_permille: the least live share, in 1/1000.
         closed: whether its slots were folded.
+        previous: the month that the region opened before it; 0 for its first.
     """
 
     start_s: int
@@ -83,6 +96,7 @@ class Month(Record, frozen=True):
     k_min: int
     min_live_permille: int
     closed: bool
+    previous: int
 
 
 class Meter(Record, frozen=True):
@@ -105,10 +119,12 @@ class Enrolment(Record, frozen=True):
     """How many meters a region's channel has, as steps.
 
     Attributes:
-        steps: (k, meters enrolled from period k on), k ascending.
+        steps: (k, meters enrolled from period k on), k ascending, each count another than the one before it.
+        known_from_k: first period that the steps tell of; those before it were forgotten with their months.
     """
 
     steps: tuple[tuple[int, int], ...]
+    known_from_k: int = 0
 
 
 PARTICIPANTS: Final = Map(module=MODULE, collection=1, key=(U32,), value=Participant)
@@ -119,3 +135,5 @@ MONTHS: Final = Map(module=MODULE, collection=5, key=(U16, U32), value=Month)
 LAST_MONTH: Final = Map(module=MODULE, collection=6, key=(U16,), value=U32)
 METERS: Final = Map(module=MODULE, collection=7, key=(B16,), value=Meter)
 ENROLMENTS: Final = Map(module=MODULE, collection=8, key=(U16, U8), value=Enrolment)
+NAMES: Final = Map(module=MODULE, collection=9, key=(B32,), value=U32)
+KEY_OWNERS: Final = Map(module=MODULE, collection=10, key=(B32,), value=U32)
