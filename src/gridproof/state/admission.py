@@ -187,6 +187,8 @@ class Admission:
         together = [claim for each, _ in claims.values() for claim in each]
         if not together or self._verifier.find_invalid(together) is None:
             return dict.fromkeys(claims)
+        if len(claims) == 1:
+            return {name: failed for name, (_, failed) in claims.items()}
         return {
             name: None if self._verifier.find_invalid(each) is None else failed
             for name, (each, failed) in claims.items()

@@ -16,7 +16,6 @@ class Violation(StateError):
 
     def __init__(self, detail: str) -> None:
         self.detail = detail
-        super().__init__(detail)
 
     def __reduce__(self) -> tuple[type["Violation"], tuple[str]]:
         return Violation, (self.detail,)

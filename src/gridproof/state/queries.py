@@ -12,7 +12,7 @@ from gridproof.primitives.encoding import Codec, encode
 from gridproof.primitives.errors import PrimitiveError
 
 from . import smt, system
-from .errors import QueryArgumentError, UnknownQueryError
+from .errors import KeyPartError, QueryArgumentError, UnknownQueryError
 from .module import Module
 from .records import Record
 from .store import Table
@@ -87,7 +87,11 @@ class QueryBook:
             given = asked.arguments.decode(arguments)
         except PrimitiveError as wrong:
             raise QueryArgumentError(path=path, detail=str(wrong)) from wrong
-        return Answer(height, app_hash, asked.result.encode(asked.function(view, *given)))
+        try:
+            found = asked.function(view, *given)
+        except KeyPartError as unfit:
+            raise QueryArgumentError(path=path, detail=unfit.detail) from unfit
+        return Answer(height, app_hash, asked.result.encode(found))
 
     def _answer_key(self, view: Reader, height: int, app_hash: bytes, key: bytes, *, prove: bool) -> Answer:
         if not 1 <= len(key) <= 255:

@@ -1,0 +1,293 @@
+"""Which transactions may enter a block (rules E-1 to E-5), and that what was judged once is not judged again."""
+
+import dataclasses
+import gc
+import traceback
+from collections.abc import Sequence
+
+import pytest
+
+from gridproof.domain import ParticipantId, require_range
+from gridproof.primitives.hashing import sha256
+from gridproof.primitives.schnorr import Signer
+from gridproof.state import Message, SerialVerifier, SignatureClaim, route, sign_transaction
+from gridproof.state import admission as rules
+from gridproof.state.admission import in_nonce_order
+from gridproof.state.application import Application
+from gridproof.state.blocks import Block
+from gridproof.state.errors import (
+    BadEnvelopeSignature,
+    CheckFailed,
+    EnvelopeError,
+    Expired,
+    MalformedTransaction,
+    NonceAhead,
+    NonceUsed,
+    UnknownSender,
+    WrongChain,
+)
+from gridproof.state.store import MemoryStore
+from gridproof.state.transaction import NONCE_WINDOW
+
+from tests.tiny.app import GENESIS_TIME_S, PEOPLE, signer, tiny, tiny_genesis
+from tests.tiny.notices.errors import TextLength
+from tests.tiny.notices.messages import PostNotice
+from tests.tiny.people.messages import Witness
+from tests.tiny.people.module import Keeper, people
+
+NOW_S = GENESIS_TIME_S + 10
+NOTICE = PostNotice(1, "x", NOW_S + 60)
+DIGEST = sha256(b"seen")
+
+
+class Counting(SerialVerifier):
+    """A verifier that remembers how often it was asked."""
+
+    def __init__(self) -> None:
+        self.claims: list[SignatureClaim] = []
+        self.calls: list[int] = []
+
+    def find_invalid(self, claims: Sequence[SignatureClaim]) -> int | None:
+        self.claims.extend(claims)
+        self.calls.append(len(claims))
+        return super().find_invalid(claims)
+
+
+@pytest.fixture
+def verifier() -> Counting:
+    return Counting()
+
+
+@pytest.fixture
+def application(verifier: Counting) -> Application:
+    made = tiny(MemoryStore(), verifier)
+    made.init_chain(tiny_genesis())
+    return made
+
+
+def signed(
+    name: str, *messages: Message, nonce: int = 0, chain: str = "tiny-1", until_s: int = NOW_S, key: str = ""
+) -> bytes:
+    return sign_transaction(
+        signer(key or name),
+        chain_id=chain,
+        sender=ParticipantId(PEOPLE.get(name, 99)),
+        nonce=nonce,
+        valid_until_s=until_s,
+        messages=messages or (NOTICE,),
+    )
+
+
+def block(*raws: bytes, height: int = 1, time_s: int = NOW_S) -> Block:
+    return Block(height, time_s, 0, raws)
+
+
+def refused_everywhere(application: Application, raw: bytes, refusal: type[EnvelopeError]) -> EnvelopeError:
+    """A transaction that no step lets through: neither CheckTx, nor a proposal made or judged, nor a block."""
+    before = application.info()
+    with pytest.raises(refusal) as raised:
+        application.check_tx(raw)
+    proposal = application.prepare_proposal([raw], NOW_S, 10**6)
+    assert (proposal.chosen, proposal.waiting) == ([], [])
+    assert [type(each) for _, each in proposal.refused] == [refusal]
+    assert not application.process_proposal(block(raw))
+    result = application.finalize_block(block(raw))
+    assert [each.code for each in result.results] == [refusal.code]
+    assert result.app_hash == before.app_hash
+    return raised.value
+
+
+def test_e1_another_chains_transaction_is_refused(application: Application) -> None:
+    refusal = refused_everywhere(application, signed("operator", chain="tiny-2"), WrongChain)
+    assert refusal.particulars == {"chain_id": "tiny-2", "expected": "tiny-1"}
+
+
+def test_e1_a_stranger_is_refused(application: Application) -> None:
+    assert refused_everywhere(application, signed("stranger"), UnknownSender).particulars == {"sender": 99}
+
+
+def test_e1_bytes_that_are_no_transaction_are_refused(application: Application) -> None:
+    refused_everywhere(application, b"\x92\x01\x02", MalformedTransaction)
+
+
+def test_e2_a_signature_by_another_key_is_refused(application: Application) -> None:
+    raw = signed("operator", key="household-1")
+    assert refused_everywhere(application, raw, BadEnvelopeSignature).particulars == {"sender": 1}
+
+
+def test_e3_an_expired_transaction_is_refused(application: Application) -> None:
+    raw = signed("operator", until_s=GENESIS_TIME_S - 1)
+    refusal = refused_everywhere(application, raw, Expired)
+    assert refusal.particulars == {"valid_until_s": GENESIS_TIME_S - 1, "now_s": GENESIS_TIME_S}
+
+
+def test_e3_the_last_second_of_validity_counts(application: Application) -> None:
+    raw = signed("operator", until_s=NOW_S)
+    assert application.prepare_proposal([raw], NOW_S, 10**6).chosen == [raw]
+    assert application.prepare_proposal([raw], NOW_S + 1, 10**6).chosen == []
+
+
+def test_e4_check_tx_takes_nonces_up_to_the_window_and_a_block_only_the_next(application: Application) -> None:
+    application.check_tx(signed("operator", nonce=NONCE_WINDOW - 1))
+    with pytest.raises(NonceAhead) as ahead:
+        application.check_tx(signed("operator", nonce=NONCE_WINDOW))
+    assert ahead.value.particulars == {"nonce": NONCE_WINDOW, "expected": 0}
+    later = signed("operator", nonce=1)
+    assert application.prepare_proposal([later], NOW_S, 10**6).waiting == [later]
+    assert not application.process_proposal(block(later))
+    assert [each.code for each in application.finalize_block(block(later)).results] == [NonceAhead.code]
+
+
+def test_e4_a_used_nonce_is_refused(application: Application) -> None:
+    raw = signed("operator")
+    application.finalize_block(block(raw))
+    application.commit()
+    with pytest.raises(NonceUsed) as used:
+        application.check_tx(raw)
+    assert used.value.particulars == {"nonce": 0, "expected": 1}
+    assert [type(each) for _, each in application.prepare_proposal([raw], NOW_S, 10**6).refused] == [NonceUsed]
+    assert not application.process_proposal(block(raw, height=2))
+
+
+def test_e4_a_nonce_that_comes_twice_counts_once(application: Application) -> None:
+    first, second = signed("operator"), signed("operator", PostNotice(2, "y", NOW_S + 60))
+    proposal = application.prepare_proposal([first, second, first], NOW_S, 10**6)
+    assert proposal.chosen == [first]
+    assert [(raw, type(each)) for raw, each in proposal.refused] == [(second, NonceUsed), (first, NonceUsed)]
+    assert not application.process_proposal(block(first, second))
+
+
+def test_e5_a_message_that_fails_its_own_check_is_refused(application: Application) -> None:
+    raw = signed("operator", NOTICE, PostNotice(1, "", NOW_S + 60))
+    application.check_tx(raw)  # CheckTx looks at the envelope only
+    (refused,) = application.prepare_proposal([raw], NOW_S, 10**6).refused
+    assert isinstance(refused[1], TextLength)
+    assert refused[1].length == 0
+    assert not application.process_proposal(block(raw))
+
+
+def witness(*names: str, digest: bytes = DIGEST) -> Witness:
+    return Witness(digest, tuple((signer(name).public_key, signer(name).sign(DIGEST)) for name in names))
+
+
+def test_e5_a_message_with_a_false_signature_is_refused_and_its_neighbours_are_not(application: Application) -> None:
+    good, bad = signed("operator", witness("a", "b")), signed("household-1", witness("a", digest=sha256(b"other")))
+    proposal = application.prepare_proposal([bad, good], NOW_S, 10**6)
+    assert proposal.chosen == [good]
+    assert [type(each) for _, each in proposal.refused] == [CheckFailed]
+
+
+def test_what_follows_a_refused_nonce_waits_and_is_not_lost(application: Application) -> None:
+    bad, later = signed("operator", PostNotice(1, "", NOW_S + 60)), signed("operator", nonce=1)
+    proposal = application.prepare_proposal([later, bad], NOW_S, 10**6)
+    assert (proposal.chosen, proposal.waiting) == ([], [later])
+
+
+def test_a_signature_is_checked_once_from_check_tx_to_the_block(application: Application, verifier: Counting) -> None:
+    raw = signed("operator", witness("a", "b"))
+    application.check_tx(raw)
+    assert len(verifier.claims) == 1
+    application.prepare_proposal([raw], NOW_S, 10**6)
+    assert len(verifier.claims) == 3
+    application.process_proposal(block(raw))
+    application.finalize_block(block(raw))
+    application.check_tx(raw)
+    assert len(verifier.claims) == 3
+
+
+def test_a_false_signature_is_checked_once_too(application: Application, verifier: Counting) -> None:
+    raw = signed("operator", key="household-1")
+    for _ in range(3):
+        with pytest.raises(BadEnvelopeSignature):
+            application.check_tx(raw)
+    assert len(verifier.claims) == 1
+
+
+def test_a_blocks_signatures_are_checked_together(application: Application, verifier: Counting) -> None:
+    raws = [signed(name, witness("a")) for name in PEOPLE]
+    application.finalize_block(block(*raws))
+    assert verifier.calls == [len(PEOPLE), 1]  # all envelopes, then the one message that all of them carry
+
+
+def test_a_kept_refusal_does_not_gather_the_stacks_of_those_who_met_it(application: Application) -> None:
+    raw = signed("operator", key="household-1")
+    depths = []
+    for _ in range(3):
+        with pytest.raises(BadEnvelopeSignature) as raised:
+            application.check_tx(raw)
+        depths.append(len(traceback.extract_tb(raised.value.__traceback__)))
+    assert depths[0] == depths[1] == depths[2]
+    gc.collect()
+
+
+def test_a_key_that_changed_is_judged_anew(application: Application) -> None:
+    """The verdict names the key: a rotated key does not inherit its forerunner's verdicts."""
+    raw = signed("operator")
+    application.check_tx(raw)
+    accounts = application._admission._accounts
+    other = Signer(bytes(31) + b"\x09").public_key
+    accounts.transaction_key = lambda view, participant: other  # type: ignore[method-assign]
+    with pytest.raises(BadEnvelopeSignature):
+        application.check_tx(raw)
+
+
+def test_a_senders_transactions_stand_in_nonce_order_at_the_places_they_came_in(application: Application) -> None:
+    a2, b1, a0, b0, a1 = (
+        application.check_tx(signed(name, nonce=nonce))
+        for name, nonce in [
+            ("operator", 2),
+            ("household-1", 1),
+            ("operator", 0),
+            ("household-1", 0),
+            ("operator", 1),
+        ]
+    )
+    assert in_nonce_order([a2, b1, a0, b0, a1]) == [a0, b0, a1, b1, a2]
+    proposal = application.prepare_proposal([each.raw for each in (a2, b1, a0, b0, a1)], NOW_S, 10**6)
+    assert proposal.chosen == [each.raw for each in (a0, b0, a1, b1, a2)]
+    assert application.process_proposal(block(*proposal.chosen))
+
+
+def test_a_block_holds_no_more_bytes_than_it_may_and_the_rest_waits(application: Application) -> None:
+    raws = [signed("operator", nonce=nonce) for nonce in range(3)]
+    other = signed("household-1")
+    proposal = application.prepare_proposal([*raws, other], NOW_S, 2 * len(raws[0]) + 5)
+    assert proposal.chosen == raws[:2]
+    assert proposal.waiting == [raws[2], other]
+    assert proposal.refused == []
+
+
+class Broken(Message, frozen=True, tag=98003):
+    """Its own check meets something that is not of the domain."""
+
+    region: int
+
+    def check(self, chain_id: str) -> None:
+        require_range("region", self.region, 0, 9)
+
+
+def test_e5_whatever_a_check_foresees_is_a_refusal() -> None:
+    keeper = Keeper()
+    wired = people(keeper)
+    broken = dataclasses.replace(wired, routes=(*wired.routes, route(Broken, lambda _ctx, _sender, _message: None)))
+    application = Application((broken,), MemoryStore(), keeper, SerialVerifier())
+    application.init_chain(tiny_genesis())
+    (refused,) = application.prepare_proposal([signed("operator", Broken(10))], NOW_S, 10**6).refused
+    assert isinstance(refused[1], CheckFailed)
+    assert "region" in refused[1].detail
+
+
+def test_what_is_kept_of_past_transactions_is_bounded(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "KEPT_DECODED", 2)
+    monkeypatch.setattr(rules, "KEPT_VERDICTS", 3)
+    monkeypatch.setattr(rules, "KEPT_BYTES", 1_000)
+    admission = application._admission
+    for nonce in range(5):
+        application.check_tx(signed("operator", nonce=nonce))
+    large = signed("household-1", PostNotice(1, "x" * 2_000, NOW_S))
+    application.check_tx(large)
+    assert len(admission._decoded) == 2
+    assert large not in admission._decoded
+    assert len(admission._verdicts) == 3
