@@ -1,0 +1,114 @@
+"""Backups are made while the ledger runs, and take no place before they were found true."""
+
+from pathlib import Path
+
+import pytest
+
+from gridproof.drivers.embedded import back_up, restore
+from gridproof.drivers.embedded.ledger import DATABASE_NAME
+from gridproof.drivers.errors import BackupError, LedgerLockedError
+from gridproof.state.store import LmdbStore, MemoryStore, StoreError, Table
+
+from tests.tiny.app import tiny
+from tests.tiny.notices.types import LAST_NUMBER
+from tests.unit.drivers.scenes import grow, in_folder, in_memory, signed
+
+
+def listing(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_a_backup_of_a_running_ledger_is_restored_and_goes_on(tmp_path: Path) -> None:
+    with in_folder(tmp_path / "a") as ledger:
+        grow(ledger, 3)
+        saved = ledger.head
+        ledger.start(0.001)
+        assert back_up(ledger.store, tmp_path / "saved") == tmp_path / "saved"
+        ledger.wait(ledger.submit(signed(nonce=3)), 10)
+    report = restore(tmp_path / "saved", tmp_path / "b", tiny)
+    assert report.is_true
+    assert (report.last_height, report.app_hash) == (saved.height, saved.app_hash)
+    with in_folder(tmp_path / "b") as ledger:
+        assert ledger.head == saved
+        grow(ledger, 1, first_nonce=3)
+    assert (tmp_path / "saved").stat().st_mode & 0o077 == 0
+
+
+def test_a_ledger_in_memory_is_backed_up_too(tmp_path: Path) -> None:
+    ledger = in_memory()
+    grow(ledger, 2)
+    back_up(ledger.store, tmp_path / "saved")
+    restore(tmp_path / "saved", tmp_path / "b", tiny)
+    with in_folder(tmp_path / "b") as again:
+        assert again.head == ledger.head
+
+
+def test_a_backup_overwrites_nothing(tmp_path: Path) -> None:
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "file").write_text("kept")
+    ledger = in_memory()
+    for target in ("saved", "file"):
+        with pytest.raises(BackupError) as refused:
+            back_up(ledger.store, tmp_path / target)
+        assert refused.value.path == str(tmp_path / target)
+    with pytest.raises(BackupError):
+        back_up(ledger.store, tmp_path / "missing" / "saved")
+    assert listing(tmp_path) == ["file", "saved"]
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_backup_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    store = MemoryStore()
+    store.close()
+    with pytest.raises(StoreError):
+        back_up(store, tmp_path / "saved")
+    assert listing(tmp_path) == []
+
+
+def test_a_restore_overwrites_no_ledger(tmp_path: Path) -> None:
+    ledger = in_memory()
+    grow(ledger, 1)
+    back_up(ledger.store, tmp_path / "saved")
+    with in_folder(tmp_path / "a") as other:
+        grow(other, 2)
+        head = other.head
+        with pytest.raises(LedgerLockedError):
+            restore(tmp_path / "saved", tmp_path / "a", tiny)
+    with pytest.raises(BackupError):
+        restore(tmp_path / "saved", tmp_path / "a", tiny)
+    with in_folder(tmp_path / "a") as other:
+        assert other.head == head
+
+
+def test_a_backup_that_is_not_true_is_not_put_in_place(tmp_path: Path) -> None:
+    ledger = in_memory()
+    grow(ledger, 2)
+    back_up(ledger.store, tmp_path / "saved")
+    store = LmdbStore(str(tmp_path / "saved" / DATABASE_NAME))
+    store.write({Table.STATE: {LAST_NUMBER.key(0): None}})
+    store.close()
+    with pytest.raises(BackupError) as refused:
+        restore(tmp_path / "saved", tmp_path / "b", tiny)
+    assert "falsehoods" in refused.value.detail
+    assert listing(tmp_path / "b") == ["lock"]
+
+
+@pytest.mark.parametrize("size", [0, 100, 5_000])
+def test_a_truncated_backup_is_refused(tmp_path: Path, size: int) -> None:
+    ledger = in_memory()
+    grow(ledger, 2)
+    back_up(ledger.store, tmp_path / "saved")
+    data = tmp_path / "saved" / DATABASE_NAME / "data.mdb"
+    data.write_bytes(data.read_bytes()[:size])
+    with pytest.raises(BackupError) as refused:
+        restore(tmp_path / "saved", tmp_path / "b", tiny)
+    assert refused.value.detail
+    assert listing(tmp_path / "b") == ["lock"]
+
+
+def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for source in ("empty", "missing"):
+        with pytest.raises(BackupError):
+            restore(tmp_path / source, tmp_path / "b", tiny)
+    assert listing(tmp_path / "b") == ["lock"]
