@@ -1,0 +1,1 @@
+"""Who takes part, a file each: they hold secrets, draw chance, and send messages to the ledger."""

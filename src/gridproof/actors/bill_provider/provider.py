@@ -1,0 +1,330 @@
+"""The bill provider: key generation centre, maker of rosters, and the only one who knows whose a record is.
+
+Everything it does follows from its book of places and the ledger's state: `catch_up` sends what the ledger lacks, and
+after a kill at any point the same calls go on where they stopped.
+
+Source: seed 002, key generation and filter generation phases; private-metering.md, rows 4, 11, 19 and 20.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Final, NamedTuple
+from urllib.parse import quote
+
+from msgspec.structs import replace
+
+from gridproof.actors.clock import Clock
+from gridproof.actors.enrolment import VERSION, ChainPair, MeterFile, write_household, write_meter
+from gridproof.actors.errors import AlreadyEnrolledError, NotEnrolledError
+from gridproof.actors.randomness import Randomness
+from gridproof.actors.seat import Seat
+from gridproof.domain import METER_ID_SIZE, Direction, MonthBounds
+from gridproof.modules.aggregation import queries as aggregation
+from gridproof.modules.registry import queries as registry
+from gridproof.modules.registry.messages import EnrolMeter, RevokeMeter, SwapMeter
+from gridproof.state import Message
+
+from .keys import Keys, Line
+from .months import Months, Shelf
+from .places import Epoch, Place, PlaceBook
+
+MESSAGES_A_TRANSACTION: Final = 250
+
+
+class Policy(NamedTuple):
+    """What the bill provider decides for itself.
+
+    Attributes:
+        spares: never-used places of a month's rosters for so many enrolled meters.
+        limit_wh: the largest plausible reading of a period, Wh.
+        false_positive_one_in: one stranger's identity in so many passes the filter BF1.
+    """
+
+    spares: Callable[[int], int] = lambda meters: max(4, -(-meters // 10))
+    limit_wh: int = 50_000
+    false_positive_one_in: int = 1_000_000
+
+
+class Newcomer(NamedTuple):
+    """A meter to enrol.
+
+    Attributes:
+        name: the meter's name among people.
+        region: where it stands.
+        channels: what it reports.
+        from_k: first period that it reports.
+        month: the month that this period lies in.
+    """
+
+    name: str
+    region: int
+    channels: tuple[Direction, ...]
+    from_k: int
+    month: int
+
+
+class Issued(NamedTuple):
+    """What came of an enrolment.
+
+    Attributes:
+        name: the meter's name.
+        meter: its handle on the ledger, 16 bytes.
+        meter_file: for the meter: both secrets.
+        household_file: for the household: the view secret.
+    """
+
+    name: str
+    meter: bytes
+    meter_file: Path
+    household_file: Path
+
+
+class BillProvider:
+    """Enrols meters, makes rosters, and keeps the keys of the months.
+
+    Args:
+        seat: at the ledger.
+        shelf: where its files lie.
+        clock: tells it which periods are past.
+        randomness: where keys and handles come from.
+        policy: what it decides for itself.
+        executor: computes identities, a process pool for many; on the calling thread when none is given.
+    """
+
+    def __init__(
+        self,
+        seat: Seat,
+        shelf: Shelf,
+        clock: Clock,
+        randomness: Randomness,
+        policy: Policy | None = None,
+        executor: Executor | None = None,
+    ) -> None:
+        self.policy = policy or Policy()
+        self.seat = seat
+        self.book = PlaceBook(shelf.own / "places.key", shelf.secrets)
+        self.keys = Keys(shelf.own, shelf.secrets, randomness)
+        self.months = Months(self.book, self.keys, shelf, self.policy.false_positive_one_in, executor)
+        self._shelf = shelf
+        self._clock = clock
+        self._randomness = randomness
+        self._known: set[tuple[bytes, int]] = set()
+        self._published: set[tuple[Line, int, int]] = set()
+
+    # --- meters ----------------------------------------------------------------------------------------------------
+
+    def enrol(self, newcomers: Sequence[Newcomer]) -> list[Issued]:
+        """Enrol meters: a never-used place a channel, files for meter and household, word to the ledger.
+
+        A meter that moves in is enrolled anew, so that who lived there before cannot read on.
+
+        Raises:
+            AlreadyEnrolledError: one is enrolled then; nothing changed.
+            NoSparePlaceError: the month's rosters have too few never-used places left; nothing changed.
+        """
+        for newcomer in newcomers:
+            self._require_free(newcomer.name, newcomer.from_k)
+        with self.book.changing():
+            given = [self._give(newcomer) for newcomer in newcomers]
+        issued = [self._issue(places, newcomer.month) for places, newcomer in zip(given, newcomers, strict=True)]
+        self.catch_up()
+        return issued
+
+    def swap(self, old: str, new: str, at_k: int, month: int) -> Issued:
+        """Put a meter in another's stead, with keys of its own: a new device, or a new household without a gap.
+
+        Args:
+            old: name of the meter that goes.
+            new: name of the one that comes; it may be the same.
+            at_k: first period of the new one.
+            month: the month that this period lies in.
+
+        Raises:
+            NotEnrolledError: the old one is not enrolled then.
+            AlreadyEnrolledError: the new one is.
+            NoSparePlaceError: the month's rosters have no never-used place left.
+        """
+        going = self._enrolled(old, at_k)
+        if new != old:
+            self._require_free(new, at_k)
+        channels = tuple(Direction(place.channel) for place in going)
+        newcomer = Newcomer(new, going[0].region, channels, at_k, month)
+        with self.book.changing():
+            places = self._give(newcomer, follows=going[0].meter)
+            self.book.end(going, at_k, revoked=False)
+        issued = self._issue(places, month)
+        self.catch_up()
+        return issued
+
+    def move_out(self, name: str, until_k: int) -> None:
+        """End a meter's enrolment: its place stays in the rosters like a spare one, and nobody is told which it was.
+
+        Raises:
+            NotEnrolledError: it is not enrolled then.
+        """
+        self._end(name, until_k, revoked=False)
+
+    def revoke(self, name: str, until_k: int) -> None:
+        """End a meter's enrolment and publish what is left of its place, so that its records are refused at once.
+
+        Raises:
+            NotEnrolledError: it is not enrolled then.
+        """
+        self._end(name, until_k, revoked=True)
+
+    def reissue(self, name: str, k: int, month: int) -> Issued:
+        """Write an enrolled meter's files again, as they are for this month: for a writing that was cut short.
+
+        Raises:
+            NotEnrolledError: it is not enrolled then.
+            MonthErasedError: the month's keys were erased.
+        """
+        return self._issue(self._enrolled(name, k), month)
+
+    def _end(self, name: str, until_k: int, *, revoked: bool) -> None:
+        with self.book.changing():
+            self.book.end(self._enrolled(name, until_k), until_k, revoked=revoked)
+        self.catch_up()
+
+    def _enrolled(self, name: str, k: int) -> list[Place]:
+        places = self.book.of_meter(name, k)
+        if not places or any(place.until_k for place in places):
+            raise NotEnrolledError(meter=name, k=k)
+        return places
+
+    def _require_free(self, name: str, from_k: int) -> None:
+        for place in self.book.of_meter(name, from_k):
+            raise AlreadyEnrolledError(meter=name, from_k=place.from_k, until_k=place.until_k)
+
+    def _give(self, newcomer: Newcomer, follows: bytes = b"") -> list[Place]:
+        handle = self._randomness(METER_ID_SIZE)
+        given = []
+        for channel in sorted(newcomer.channels):
+            place = self.book.take(Line(newcomer.region, channel), newcomer.from_k)
+            taken = replace(place, name=newcomer.name, meter=handle, from_k=newcomer.from_k, follows=follows)
+            self.book.put(taken)
+            given.append(taken)
+        return given
+
+    def _issue(self, places: Sequence[Place], month: int) -> Issued:
+        first = places[0]
+        chains: list[ChainPair] = []
+        for place in places:
+            chains += self.keys.chains(place.line, month, [place.number]).values()
+        content = MeterFile(
+            VERSION, self.seat.chain_id, first.name, first.meter, first.region, month, first.from_k, tuple(chains)
+        )
+        stem = f"{quote(first.name, safe=' ')}.{first.meter.hex()[:8]}"
+        issued = Issued(
+            first.name,
+            first.meter,
+            self._shelf.enrolments / f"{stem}.meter",
+            self._shelf.enrolments / f"{stem}.household",
+        )
+        write_meter(self._shelf.secrets, issued.meter_file, content)
+        write_household(self._shelf.secrets, issued.household_file, content.for_household())
+        return issued
+
+    # --- months ----------------------------------------------------------------------------------------------------
+
+    def prepare_month(self, region: int, bounds: MonthBounds) -> None:
+        """Make a month's rosters for each channel that has meters, and publish them; harmless where it is done already.
+
+        Args:
+            region: the region.
+            bounds: the month as the operator opened it.
+        """
+        for channel in Direction:
+            line = Line(region, channel)
+            used = sum(not place.is_spare for place in self.book.for_month(line, bounds))
+            if used and not self.book.epochs(line, bounds.month):
+                self.months.make_first(line, bounds, self.policy.spares(used))
+        self.catch_up()
+
+    def roll_over(self, region: int, month: int) -> None:
+        """When a month is over, lead its chain keys on and erase them, and with them its sign seeds."""
+        for channel in Direction:
+            self.keys.erase_chains(Line(region, channel), month + 1)
+
+    def finish_month(self, region: int, month: int) -> None:
+        """When a month's bills are final, erase its view seeds and whose its leaves were."""
+        for channel in Direction:
+            line = Line(region, channel)
+            self.keys.erase_month(line, month)
+            self.book.forget(line, month)
+        self.book.save()
+
+    # --- what the ledger lacks ---------------------------------------------------------------------------------------
+
+    def catch_up(self) -> None:
+        """Tell the ledger what it lacks: meters that came or went, rosters, and what revocations change in them.
+
+        Raises:
+            FileError: a file cannot be read or written.
+        """
+        messages = list(self._meter_messages())
+        for at in range(0, len(messages), MESSAGES_A_TRANSACTION):
+            self.seat.send(*messages[at : at + MESSAGES_A_TRANSACTION])
+        for line in self._lines():
+            for latest in self.book.latest(line):
+                self._take_out_revoked(latest)
+        for epoch in self.book.epochs():
+            if not self._is_published(epoch):
+                self.seat.send(self.months.publication(epoch))
+
+    @property
+    def is_caught_up(self) -> bool:
+        """Whether the ledger knows all that stands in the book."""
+        return not any(self._meter_messages()) and all(map(self._is_published, self.book.epochs()))
+
+    def _lines(self) -> list[Line]:
+        return list(dict.fromkeys(place.line for place in self.book.places()))
+
+    def _meter_messages(self) -> Iterator[Message]:
+        """Messages for meters whose beginning or end the ledger does not know."""
+        followed = {place.follows for place in self.book.places()}
+        for places in self._by_meter().values():
+            place = places[0]
+            if (place.meter, place.until_k) in self._known:
+                continue
+            known = self.seat.ask(registry.meter, place.meter)
+            if known is None and place.follows:
+                yield SwapMeter(place.follows, place.meter, place.from_k)
+            elif known is None:
+                yield EnrolMeter(place.meter, place.region, tuple(each.channel for each in places), place.from_k)
+            if place.until_k and place.meter not in followed and not (known and known.until_k):
+                yield RevokeMeter(place.meter, place.until_k)
+            if known is not None and known.until_k == place.until_k:
+                self._known.add((place.meter, place.until_k))
+
+    def _by_meter(self) -> dict[bytes, list[Place]]:
+        grouped: dict[bytes, list[Place]] = {}
+        for place in self.book.places():
+            if not place.is_spare:
+                grouped.setdefault(place.meter, []).append(place)
+        return grouped
+
+    def _is_published(self, epoch: Epoch) -> bool:
+        mark = (epoch.line, epoch.month, epoch.epoch)
+        if mark not in self._published:
+            last = self.seat.ask(aggregation.last_epoch, *epoch.line, epoch.month)
+            if last < epoch.epoch:
+                return False
+            self._published.add(mark)
+        return True
+
+    def _take_out_revoked(self, latest: Epoch) -> None:
+        """Begin an epoch without what is left of revoked places; one that was never published in time is made anew."""
+        bounds = latest.bounds
+        next_k = self._clock.now_s() // bounds.period_s + 1
+        if latest.epoch > 1 and latest.from_k < next_k - 1 and not self._is_published(latest):
+            self.book.strike(latest)
+            latest = self.book.epochs(latest.line, latest.month)[-1]
+        going = [self.book[number] for number in latest.places if self.book[number].revoked]
+        if not going or min(place.until_k for place in going) >= bounds.end_k:
+            return
+        going = [place for place in going if place.until_k < bounds.end_k]
+        from_k = max(min(place.until_k for place in going), latest.from_k + 1, next_k)
+        if from_k < bounds.end_k:
+            self.months.exchange(latest, [place.number for place in going if place.until_k <= from_k], from_k)

@@ -1,0 +1,312 @@
+"""A meter: makes two masked records of each reading, keeps them, and sends them at random times.
+
+Rules:
+    T-1 A period's records are made once and stored before the first send; what is sent again are the same bytes.
+    T-2 Another reading of a recorded period is refused.
+    T-3 The halves are sent apart, at times drawn over the sending part of the slot's window, each to an aggregator
+        drawn for it; what gets no receipt is sent again, to the next one.
+    T-4 At a month's end its keys are led on and the old ones erased: nothing of a past month can be signed any more.
+
+Source: seed 002, data aggregation phase; private-metering.md, rows 2, 9, 11, 15 and scheme P.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from gridproof.connectors.outbox import Entry, Outbox
+from gridproof.connectors.secret_files import SecretFiles
+from gridproof.domain import (
+    Direction,
+    Half,
+    MonthBounds,
+    RegionId,
+    RegionRules,
+    SignSeeds,
+    Slot,
+    ViewSeeds,
+    halves,
+    leaf_at,
+    receipt_hash,
+    record_hash,
+    sign_seeds,
+    signer,
+    view_seeds,
+)
+from gridproof.modules.aggregation.messages import ClaimDropped
+from gridproof.modules.aggregation.types import SlotRecord
+from gridproof.primitives import schnorr
+
+from .enrolment import MeterFile, read_meter, write_meter
+from .errors import MonthErasedError, ReadingDiffersError, RecordTooLateError, WrongMonthError
+from .public_rosters import FindLeaf
+from .randomness import Randomness, below
+from .transport import Delivery, Receipt, Reply, Transport
+
+SENDING_SHARE: Final = (1, 2)  # of the window in which meters send for the first time; the rest is for sending again
+RETRY_SHARE: Final = (1, 8)  # of the window, after which a record without receipt is sent again
+
+
+class Surroundings(NamedTuple):
+    """What a meter knows of the world; all of it is public.
+
+    Attributes:
+        rules: of its region.
+        receipt_keys: the data aggregators that serve its region, by participant id, with their receipt keys.
+    """
+
+    rules: RegionRules
+    receipt_keys: Mapping[int, bytes]
+
+
+class _Seeds(NamedTuple):
+    sign: SignSeeds
+    view: ViewSeeds
+
+
+class Meter:
+    """A meter.
+
+    Args:
+        path: its enrolment file, which it leads on from month to month.
+        secrets: opens and seals that file.
+        outbox: keeps its records.
+        surroundings: its region's rules and aggregators.
+        randomness: draws times and aggregators.
+
+    Raises:
+        FileError, SecretFileError: the file is not there, exposed, sealed, or no secret of a meter.
+        SecretFormatError: its content is not a meter's.
+    """
+
+    def __init__(
+        self, path: Path, secrets: SecretFiles, outbox: Outbox, surroundings: Surroundings, randomness: Randomness
+    ) -> None:
+        self._path = path
+        self._secrets = secrets
+        self._outbox = outbox
+        self._around = surroundings
+        self._randomness = randomness
+        self._file: MeterFile = read_meter(secrets, path)
+        self._bounds: MonthBounds | None = None
+        self._seeds: dict[int, _Seeds] = {}
+        self._waiting = {(entry.slot, entry.half): entry for entry in outbox.unsent(self._file.meter)}
+
+    def __repr__(self) -> str:
+        return f"Meter({self._file.name!r})"
+
+    @property
+    def name(self) -> str:
+        """Its name among people."""
+        return self._file.name
+
+    @property
+    def handle(self) -> bytes:
+        """Its handle on the ledger, 16 bytes."""
+        return self._file.meter
+
+    @property
+    def region(self) -> RegionId:
+        """Where it stands."""
+        return RegionId(self._file.region)
+
+    @property
+    def from_k(self) -> int:
+        """First period that it reports."""
+        return self._file.from_k
+
+    @property
+    def channels(self) -> tuple[Direction, ...]:
+        """What it reports."""
+        return tuple(Direction(each.channel) for each in self._file.chains)
+
+    # --- months ----------------------------------------------------------------------------------------------------
+
+    def begin_month(self, bounds: MonthBounds) -> None:
+        """Work in a month: lead the keys on to it, erase those before; harmless where it is so already (T-4).
+
+        Args:
+            bounds: the month as the operator opened it.
+
+        Raises:
+            MonthErasedError: the month is past and its keys are erased.
+            FileUnwritableError: the keys cannot be written; the month stays as it was.
+        """
+        if bounds == self._bounds:
+            return
+        moved = self._file.in_month(bounds.month)
+        if moved.month != self._file.month:
+            write_meter(self._secrets, self._path, moved)
+        self._file, self._bounds = moved, bounds
+        self._seeds = {
+            each.channel: _Seeds(
+                sign_seeds(each.sign, Direction(each.channel)), view_seeds(each.view, Direction(each.channel))
+            )
+            for each in moved.chains
+        }
+
+    # --- records ---------------------------------------------------------------------------------------------------
+
+    def record(self, slot: Slot, reading_wh: int, now_s: int) -> None:
+        """Make and store the records of a reading; harmless where they are there already (T-1, T-2).
+
+        Args:
+            slot: channel and period, in the meter's region and in the month that it works in.
+            reading_wh: what it read, Wh.
+            now_s: the time, UTC epoch seconds.
+
+        Raises:
+            ReadingDiffersError: the period has records of another reading.
+            MonthErasedError: the period lies in a month whose keys are erased.
+            WrongMonthError: it lies outside the month that the meter works in.
+            ChannelUnknownError: the meter does not report on this channel.
+            OutOfRangeError: the reading is negative or beyond any household's meter.
+        """
+        records = self._make(slot, reading_wh)
+        stored = self._outbox.find(self.handle, slot)
+        if stored:
+            if [entry.record for entry in stored] != records:
+                raise ReadingDiffersError(meter=self.name, channel=slot.channel.label, k=slot.k)
+            return
+        entries = [
+            Entry(slot, half, record, self._sending_time(slot, now_s), self._draw_aggregator())
+            for half, record in zip(Half, records, strict=True)
+        ]
+        self._outbox.put(self.handle, entries)
+        self._waiting |= {(entry.slot, entry.half): entry for entry in entries}
+
+    def _make(self, slot: Slot, reading_wh: int) -> list[SlotRecord]:
+        bounds = self._bounds
+        if bounds is not None and slot.k < bounds.first_k:
+            raise MonthErasedError(what=f"meter {self.name}", month=bounds.month - 1)
+        if bounds is None or not bounds.contains(slot.k) or slot.region != self.region or slot.k < self.from_k:
+            raise WrongMonthError(meter=self.name, k=slot.k)
+        self._file.chain(slot.channel)
+        seeds = self._seeds[slot.channel]
+        values = halves(reading_wh, *(leaf_at(seed, bounds, slot.k) for seed in seeds.view))
+        records = []
+        for seed, rc in zip(seeds.sign, values, strict=True):
+            one_time = signer(seed, bounds, slot.k)
+            prid = one_time.public_key
+            signed = one_time.sign(record_hash(self._file.chain_id, slot, prid, rc))
+            records.append(SlotRecord(prid, rc, signed))
+        return records
+
+    def _sending_time(self, slot: Slot, now_s: int) -> int:
+        end_s = (slot.k + 1) * self._around.rules.period_s
+        above, below_ = SENDING_SHARE
+        last_s = end_s + self._around.rules.window_s * above // below_
+        start_s = max(now_s, end_s)
+        return start_s + below(self._randomness, max(1, last_s - start_s))
+
+    def _draw_aggregator(self) -> int:
+        serving = sorted(self._around.receipt_keys)
+        return serving[below(self._randomness, len(serving))]
+
+    # --- sending ---------------------------------------------------------------------------------------------------
+
+    def due(self, now_s: int) -> list[Entry]:
+        """The records that are to be sent by now, in the order of their times (T-3).
+
+        Args:
+            now_s: the time, UTC epoch seconds.
+        """
+        return sorted((each for each in self._waiting.values() if each.send_s <= now_s), key=lambda each: each.send_s)
+
+    @property
+    def next_send_s(self) -> int | None:
+        """When the next record is to be sent, UTC epoch seconds, or None where none waits."""
+        return min((each.send_s for each in self._waiting.values()), default=None)
+
+    def take_reply(self, entry: Entry, reply: Reply, now_s: int) -> None:
+        """Keep a receipt, or plan another sending; after the window, give up.
+
+        Args:
+            entry: what was sent.
+            reply: what came back for it.
+            now_s: the time, UTC epoch seconds.
+        """
+        place = (entry.slot, entry.half)
+        if isinstance(reply, Receipt) and self._is_genuine(entry, reply):
+            kept = entry._replace(aggregator=reply.aggregator, receipt=reply.signature)
+            self._outbox.receipted(self.handle, [kept])
+            self._waiting.pop(place, None)
+            return
+        rules = self._around.rules
+        window_end_s = (entry.slot.k + 1) * rules.period_s + rules.window_s
+        if now_s >= window_end_s or isinstance(reply, RecordTooLateError):
+            self._outbox.give_up(self.handle, [entry])
+            self._waiting.pop(place, None)
+            return
+        above, below_ = RETRY_SHARE
+        again_s = now_s + max(1, rules.window_s * above // below_)
+        later = entry._replace(send_s=again_s, aggregator=self._after(entry.aggregator))
+        self._outbox.postpone(self.handle, [later])
+        self._waiting[place] = later
+
+    def _after(self, aggregator: int) -> int:
+        serving = sorted(self._around.receipt_keys)
+        return next((each for each in serving if each > aggregator), serving[0])
+
+    def _is_genuine(self, entry: Entry, receipt: Receipt) -> bool:
+        key = self._around.receipt_keys.get(receipt.aggregator)
+        if key is None:
+            return False
+        chain_id, record = self._file.chain_id, entry.record
+        signed = record_hash(chain_id, entry.slot, record.prid, record.rc)
+        return schnorr.is_valid(
+            key, receipt_hash(chain_id, entry.slot, record.prid, signed, receipt.aggregator), receipt.signature
+        )
+
+    # --- dropped records ---------------------------------------------------------------------------------------------
+
+    def claims(self, entries: Sequence[Entry], find: FindLeaf) -> list[ClaimDropped]:
+        """Claims for records that were receipted and are not on the ledger; another participant brings them.
+
+        Args:
+            entries: the meter's records of a closed slot.
+            find: tells of an identity its leaf's position and path, if that leaf stayed empty.
+        """
+        claims = []
+        for entry in entries:
+            if entry.receipt is None:
+                continue
+            leaf = find(entry.record.prid)
+            if leaf is not None:
+                key = self._around.receipt_keys[entry.aggregator]
+                claims.append(ClaimDropped(*entry.slot, entry.aggregator, key, entry.receipt, entry.record, *leaf))
+        return claims
+
+    def forget(self, before_k: int) -> None:
+        """Erase the records of periods before `before_k`: their bills are final."""
+        self._outbox.forget(self.handle, before_k)
+
+
+def send_due(meters: Sequence[Meter], transport: Transport, outbox: Outbox, now_s: int) -> int:
+    """Send what is due of many meters in the order of the drawn times, and store all replies with one sync.
+
+    Args:
+        meters: that share an outbox and a way to the aggregators.
+        transport: that way.
+        outbox: theirs.
+        now_s: the time, UTC epoch seconds.
+
+    Returns:
+        How many records were sent.
+    """
+    due = sorted(
+        ((entry, meter) for meter in meters for entry in meter.due(now_s)),
+        key=lambda each: (each[0].send_s, each[0].record.prid),
+    )
+    groups: dict[int, list[tuple[Entry, Meter]]] = {}
+    for entry, meter in due:
+        groups.setdefault(entry.aggregator, []).append((entry, meter))
+    answered: list[tuple[Entry, Meter, Reply]] = []
+    for aggregator, group in groups.items():
+        replies = transport.deliver(aggregator, [Delivery(entry.slot, entry.record) for entry, _ in group])
+        answered += [(*sent, reply) for sent, reply in zip(group, replies, strict=True)]
+    if answered:
+        with outbox.transaction():
+            for entry, meter, reply in answered:
+                meter.take_reply(entry, reply, now_s)
+    return len(due)
