@@ -10,6 +10,7 @@ from gridproof.drivers.embedded import EmbeddedLedger
 from gridproof.drivers.errors import GenesisMissingError
 from gridproof.drivers.history import Entry, HistoryFile, StoredHistory, export_history
 from gridproof.drivers.verification import MAX_LINES, Report, replay, verify_store
+from gridproof.primitives.encoding import encode
 from gridproof.state import Block, SerialVerifier, system
 from gridproof.state.blocks import Head
 from gridproof.state.genesis import genesis_hash
@@ -52,7 +53,7 @@ def told(ledger: EmbeddedLedger) -> list[Entry]:
 
 def changed(entry: Entry, **changes: object) -> Entry:
     fields = {name: getattr(entry, name) for name in Entry.__struct_fields__} | changes
-    return Entry(**fields)  # type: ignore[arg-type]
+    return Entry(**fields)
 
 
 # --- what is true ----------------------------------------------------------------------------------------------------
@@ -279,8 +280,6 @@ def test_what_was_altered_in_a_store_is_found(ledger: EmbeddedLedger, alteration
 
 
 def test_a_head_that_claims_another_hash_is_found(ledger: EmbeddedLedger) -> None:
-    from gridproof.primitives.encoding import encode
-
     ledger.store.write({Table.META: {b"head": encode(Head(BLOCKS, bytes(32), NOW_S))}})
     lines = verified(ledger).falsehoods
     assert any(line.startswith(f"block {BLOCKS}: app hash") for line in lines)
