@@ -5,7 +5,7 @@ Meter `n` sits in place `n`; the places after the enrolled ones are spare. A mon
 
 import json
 from collections.abc import Iterable, Sequence
-from functools import cache, cached_property
+from functools import cache
 from typing import Any
 
 from gridproof.domain import (
@@ -137,7 +137,7 @@ class Community(Ledger):
         self.accepts("operator", OpenMonth(REGION, self.bounds.month, self.bounds.start_s, self.bounds.end_s))
         for n in range(self.enrolled):
             numbers = tuple(map(int, channels))
-            self.accepts("provider", EnrolMeter(bytes([n + 1]) * 16, REGION, numbers, self.bounds.first_k))
+            self.accepts("provider", EnrolMeter((n + 1).to_bytes(16, "big"), REGION, numbers, self.bounds.first_k))
         for channel in channels:
             self.accepts("provider", self.rosters(channel=channel))
         return self
@@ -283,7 +283,8 @@ class Community(Ledger):
     ) -> SubmitBatch:
         """A batch of records, sorted and proven."""
         leaves = self.leaves(k, channel)
-        placed = {leaves.index(roster_leaf(record.prid)): record for record in records}
+        at = {leaf: position for position, leaf in enumerate(leaves)}
+        placed = {at[roster_leaf(record.prid)]: record for record in records}
         positions = sorted(placed)
         fields: dict[str, Any] = {
             "region": REGION,
@@ -319,7 +320,7 @@ class Community(Ledger):
         }
         return ClaimDropped(**(fields | changes))
 
-    @cached_property
+    @property
     def month_over(self) -> CloseMonth:
         """The message that closes the month."""
         return CloseMonth(REGION, self.bounds.month)
@@ -343,14 +344,14 @@ def reading_of(meter: int, k: int) -> int:
 @cache
 def signer_of(bounds: MonthBounds, meter: int, half: Half, k: int, channel: Direction) -> Signer:
     """A one-time identity."""
-    seeds = sign_seeds(sha256(b"sign", bytes([meter])), channel)
+    seeds = sign_seeds(sha256(b"sign", meter.to_bytes(4, "big")), channel)
     return record_signer(seeds[half - 1], bounds, k)
 
 
 @cache
 def view_of(meter: int, channel: Direction) -> ViewSeeds:
     """A meter's view seeds."""
-    return view_seeds(sha256(b"view", bytes([meter])), channel)
+    return view_seeds(sha256(b"view", meter.to_bytes(4, "big")), channel)
 
 
 @cache

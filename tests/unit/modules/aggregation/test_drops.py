@@ -135,9 +135,23 @@ def test_a28_a_record_must_be_signed_by_its_identity(town: Community) -> None:
     town.refuses("household", town.claim(K, unsigned), code=CheckFailed.code)
 
 
-def test_a28_a_receipt_under_a_key_that_was_rotated_away_cannot_be_claimed(town: Community) -> None:
-    message = town.claim(K, town.record(3, Half.FIRST, K))
+def rotate(town: Community) -> None:
+    """The first aggregator takes a new receipt key."""
     town.accepts("first", RotateKeys((KeyEntry(KeyRole.RECEIPT, key("first", "new receipt").public_key),)))
+
+
+def test_a28_nobody_escapes_by_rotating_the_key(town: Community) -> None:
+    rotate(town)
+    town.accepts("household", town.claim(K, town.record(3, Half.FIRST, K)))
+
+
+@pytest.mark.parametrize("early_s", [0, 1])
+def test_a28_a_key_that_was_replaced_convicts_nobody_of_later_slots(early_s: int) -> None:
+    town = Community().begin()
+    town.go_to(town.end_of(K) - early_s)
+    rotate(town)
+    town.closed(K, 0, 1, 2)
+    message = town.claim(K, town.record(3, Half.FIRST, K))
     town.refuses_by(
         "household",
         message,
@@ -145,3 +159,12 @@ def test_a28_a_receipt_under_a_key_that_was_rotated_away_cannot_be_claimed(town:
         aggregator=town.people["first"].id,
         receipt_key=message.receipt_key,
     )
+
+
+def test_a28_a_key_of_another_role_signs_no_receipt(town: Community) -> None:
+    record, own = town.record(3, Half.FIRST, K), key("first", "transaction")
+    slot, giver = Slot(REGION, IMPORT, K), town.people["first"].id
+    signed = record_hash(CHAIN_ID, slot, record.prid, record.rc)
+    receipt = own.sign(receipt_hash(CHAIN_ID, slot, record.prid, signed, giver))
+    message = town.claim(K, record, receipt=receipt, receipt_key=own.public_key)
+    town.refuses_by("household", message, ReceiptKeyUnknown, aggregator=giver, receipt_key=own.public_key)

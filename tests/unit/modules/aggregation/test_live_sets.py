@@ -179,6 +179,12 @@ def test_a21_too_small_a_share_is_sealed() -> None:
     assert town.state(K + 1).status == Status.FIXED
 
 
+def test_a21_just_the_share_is_enough() -> None:
+    town = Community(min_live_permille=750).begin()
+    town.fixed(K, 0, 1, 2)
+    assert town.state(K).status == Status.FIXED
+
+
 def test_a21_nobody_live_is_sealed(town: Community) -> None:
     town.go_to(town.end_of(K))
     town.accepts("first", town.batch(K, [town.record(0, Half.FIRST, K)]))

@@ -16,7 +16,7 @@ from gridproof.primitives import merkle
 from gridproof.primitives.encoding import encode
 from gridproof.state.tables import Map
 
-from .community import FIRST_K, IMPORT, MONTH, PERIOD_S, REGION, Community, month_bounds, reading_of
+from .community import FIRST_K, IMPORT, MONTH, REGION, Community, month_bounds, reading_of
 
 K = FIRST_K
 MONTH_OVER = CloseMonth(REGION, MONTH)
@@ -151,25 +151,38 @@ def test_a1_closing_one_regions_month_leaves_the_others(busy: Community) -> None
     assert busy.state(K).status == Status.OPENED
 
 
-def test_a32_bodies_are_forgotten_after_the_retention_and_folds_stay() -> None:
-    town = Community(periods=1, opening_s=600, claim_s=600, retention_months=1).begin()
+def two_months(step: int, retention_months: int) -> Community:
+    """A month of one slot closed, and a later one ready to be closed, its slot opened."""
+    town = Community(periods=1, opening_s=600, claim_s=600, retention_months=retention_months).begin()
     town.opened(K)
-    # Months overlap here in ledger time: the next one's rosters are due before this one's deadlines have passed.
-    second = month_bounds(MONTH + 2, K + 4, 1)
-    town.accepts("operator", OpenMonth(REGION, MONTH + 2, second.start_s, second.end_s))
-    town.bounds = second
+    later = month_bounds(MONTH + step, K + 4, 1)
+    town.accepts("operator", OpenMonth(REGION, later.month, later.start_s, later.end_s))
+    town.bounds = later
     town.accepts("provider", town.rosters())
-    town.go_to(second.end_s - PERIOD_S)
+    town.go_to(later.start_s)
     town.accepts("operator", MONTH_OVER)
     town.opened(K + 4)
     town.go_to(town.claim_end_of(K + 4))
     assert town.ask(queries.fold_proof, REGION, IMPORT, MONTH, K) is not None
     assert [k for _, _, k, _ in keys_in(town, BODIES)] == [K, K + 4]
+    return town
 
-    town.accepts("operator", CloseMonth(REGION, MONTH + 2))
+
+@pytest.mark.parametrize(("step", "retention_months"), [(1, 1), (2, 1), (3, 2)])
+def test_a32_bodies_are_forgotten_after_the_retention_and_folds_stay(step: int, retention_months: int) -> None:
+    """Also where the operator left months out."""
+    town = two_months(step, retention_months)
+    town.accepts("operator", town.month_over)
     assert [k for _, _, k, _ in keys_in(town, BODIES)] == [K + 4]
     assert [k for _, _, k in keys_in(town, ROSTERS)] == [K + 4]
     assert [k for *_, k in keys_in(town, FOLDED)] == [K + 4]
     assert town.ask(queries.fold, REGION, IMPORT, MONTH).opened == 1
     assert town.ask(queries.fold_proof, REGION, IMPORT, MONTH, K) is None
     assert town.ask(queries.epochs, REGION, IMPORT, MONTH)
+
+
+def test_a32_within_the_retention_all_is_kept() -> None:
+    town = two_months(step=1, retention_months=2)
+    town.accepts("operator", town.month_over)
+    assert [k for _, _, k, _ in keys_in(town, BODIES)] == [K, K + 4]
+    assert town.ask(queries.fold_proof, REGION, IMPORT, MONTH, K) is not None
