@@ -95,6 +95,7 @@ def sign_transaction(
     nonce: int,
     valid_until_s: int,
     messages: tuple[Message, ...],
+    aux: bytes | None = None,
 ) -> bytes:
     """Make a transaction's bytes.
 
@@ -105,10 +106,12 @@ def sign_transaction(
         nonce: the sender's next one.
         valid_until_s: last second of ledger time at which it may enter a block.
         messages: 1 to 1,000; all take effect or none.
+        aux: 32 bytes of randomness for the signature; without it the same words give the same bytes, and who says them
+            twice under one nonce has said them once.
     """
     encoded = tuple(encode(message) for message in messages)
     body = _BODY.encode(Body(VERSION, chain_id, sender, nonce, valid_until_s, encoded))
-    return _SIGNED.encode(SignedBody(body, signer.sign(_signing_hash(body))))
+    return _SIGNED.encode(SignedBody(body, signer.sign(_signing_hash(body), aux)))
 
 
 def decode_transaction(raw: bytes, messages: Codec[Message]) -> Transaction:

@@ -52,6 +52,19 @@ def test_the_same_words_make_the_same_bytes() -> None:
     assert signed(nonce=4) != signed()
 
 
+def test_a_randomised_signature_makes_other_bytes_for_the_same_words() -> None:
+    made = {
+        sign_transaction(
+            SIGNER, chain_id="c", sender=ParticipantId(9), nonce=3, valid_until_s=77, messages=(WITHDRAW,), aux=aux
+        )
+        for aux in (None, bytes(31) + b"\x01", bytes(31) + b"\x02")
+    }
+    assert len(made) == 3
+    for raw in made:
+        transaction = opened(raw)
+        schnorr.verify(SIGNER.public_key, transaction.signing_hash, transaction.signature)
+
+
 @given(st.integers(0, 400), st.integers(1, 255))
 def test_a_transaction_with_a_changed_byte_is_malformed_or_wrongly_signed(at: int, difference: int) -> None:
     raw = bytearray(signed())

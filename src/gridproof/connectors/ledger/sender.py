@@ -2,10 +2,13 @@
 
 Several processes may send for the same participant at once: whose nonce was taken by another signs again with the next
 one. That is safe, because a transaction refused for its nonce or its age took no effect and never will; whatever is
-merely late is not signed anew but handed in again as the same bytes.
+merely late is not signed anew but handed in again as the same bytes. Signatures are randomised, so that two who say the
+same under one nonce are not taken for one.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
+from secrets import token_bytes
 from threading import Lock
 from time import monotonic, sleep
 from typing import Final, NamedTuple
@@ -24,6 +27,7 @@ from .port import LedgerClient
 
 VALID_FOR_S: Final = 86_400
 TIMEOUT_S: Final = 60.0
+AUX_BYTES: Final = 32
 PAUSE_S: Final = 0.05
 BLOCK_S: Final = 1.0
 
@@ -51,6 +55,7 @@ class Sender:
         participant: its id.
         valid_for_s: how long, in ledger time, a transaction may take to come into a block.
         timeout_s: how long to try before giving up.
+        randomness: gives so many random bytes.
     """
 
     def __init__(
@@ -61,12 +66,14 @@ class Sender:
         *,
         valid_for_s: int = VALID_FOR_S,
         timeout_s: float = TIMEOUT_S,
+        randomness: Callable[[int], bytes] = token_bytes,
     ) -> None:
         self.client = client
         self.participant = participant
         self._signer = signer
         self._valid_for_s = valid_for_s
         self._timeout_s = timeout_s
+        self._randomness = randomness
         self._guard = Lock()
         self._nonce: int | None = None
         self._chain_id = ""
@@ -182,6 +189,7 @@ class Sender:
             nonce=self._nonce,
             valid_until_s=self._until_s,
             messages=messages,
+            aux=self._randomness(AUX_BYTES),
         )
         return Sent(transaction_hash(raw), raw, messages)
 

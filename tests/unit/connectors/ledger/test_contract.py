@@ -1,0 +1,214 @@
+"""What every client of the ledger does: one test for both twins."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from gridproof.connectors.ledger import InProcessClient, LedgerClient, SocketClient, UnprovenError
+from gridproof.drivers.embedded import EmbeddedLedger, Limits
+from gridproof.drivers.embedded.server import Node
+from gridproof.drivers.errors import LedgerStoppedError, MempoolFull, UnknownTransactionError, WaitTimeoutError
+from gridproof.primitives.encoding import encode
+from gridproof.state import Answer, Reader, smt, system
+from gridproof.state.errors import (
+    BadEnvelopeSignature,
+    KeyPartError,
+    MalformedTransaction,
+    QueryArgumentError,
+    UnknownQueryError,
+)
+from gridproof.state.refusals import refusal_in
+from gridproof.state.transaction import transaction_hash
+
+from tests.tiny.notices import queries
+from tests.tiny.notices.errors import TextLength
+from tests.tiny.notices.types import NOTICES, Notice
+from tests.tiny.people.errors import NotPermitted
+from tests.unit.drivers.scenes import NOW_S, OPTIONS, grow, in_memory, post, signed
+
+
+@pytest.fixture
+def ledger() -> Iterator[EmbeddedLedger]:
+    with in_memory(OPTIONS._replace(limits=Limits(transactions=50))) as made:
+        made.start(0.002)
+        yield made
+
+
+@pytest.fixture(params=["in process", "unix socket"])
+def client(request: pytest.FixtureRequest, ledger: EmbeddedLedger, tmp_path: Path) -> Iterator[LedgerClient]:
+    made: LedgerClient
+    if request.param == "in process":
+        made = InProcessClient(ledger)
+        yield made
+    else:
+        with Node(ledger, tmp_path / "node.sock") as node:
+            made = SocketClient(node.path)
+            yield made
+            made.close()
+
+
+def test_a_transaction_is_submitted_and_waited_for(client: LedgerClient) -> None:
+    name = client.submit(signed())
+    assert name == transaction_hash(signed())
+    place = client.wait(name, 10)
+    assert (place.height, place.index, place.result.code) == (1, 0, 0)
+    assert client.find_transaction(name) == place
+    assert client.submit(signed()) == name
+    assert client.find_transaction(bytes(32)) is None
+
+
+def test_a_refusal_comes_back_as_its_own_class(client: LedgerClient) -> None:
+    with pytest.raises(MalformedTransaction):
+        client.submit(b"noise")
+    forged = bytearray(signed())
+    forged[-1] ^= 1
+    with pytest.raises(BadEnvelopeSignature) as refused:
+        client.submit(bytes(forged))
+    assert refused.value.sender == 1
+    with pytest.raises(TextLength) as dropped:
+        client.wait(client.submit(signed("operator", post("x" * 501))), 10)
+    assert dropped.value.length == 501
+
+
+def test_a_refusal_in_a_block_comes_back_in_the_result(client: LedgerClient) -> None:
+    refusal = refusal_in(client.wait(client.submit(signed("household-1")), 10).result)
+    assert isinstance(refusal, NotPermitted)
+    assert refusal.participant == 2
+
+
+def test_a_node_without_room_says_so(client: LedgerClient, ledger: EmbeddedLedger) -> None:
+    ledger.stop()
+    for nonce in range(50):
+        client.submit(signed(nonce=nonce))
+    with pytest.raises(MempoolFull) as full:
+        client.submit(signed("household-1"))
+    assert full.value.limit == 50
+
+
+def test_waiting_for_what_is_unknown_or_late_is_told(client: LedgerClient) -> None:
+    with pytest.raises(UnknownTransactionError) as unknown:
+        client.wait(bytes(32), 10)
+    assert unknown.value.name == bytes(32)
+    later = client.submit(signed(nonce=5))
+    with pytest.raises(WaitTimeoutError) as late:
+        client.wait(later, 0.05)
+    assert (late.value.name, late.value.timeout_ms) == (later, 50)
+
+
+def test_a_query_is_asked_by_its_function(client: LedgerClient) -> None:
+    client.wait(client.submit(signed()), 10)
+    assert client.ask(queries.notice, 1, 1) == Notice("x", NOW_S, NOW_S + 3_600)
+    assert client.ask(queries.notice, region=1, number=2) is None
+    assert client.ask(queries.running, 1, now_s=NOW_S) == (1,)
+    assert client.ask(system.next_nonce, 1) == 1
+    assert client.ask(system.chain).chain_id == "tiny-1"
+
+
+def secret(view: Reader, number: int) -> int:
+    """A query that no module offers."""
+    return number
+
+
+def test_a_query_that_is_not_offered_or_wrongly_asked_is_refused(client: LedgerClient) -> None:
+    with pytest.raises(UnknownQueryError) as unknown:
+        client.ask(secret, 1)
+    assert unknown.value.path == "ledger/secret"
+
+
+def test_arguments_of_another_type_are_refused(client: LedgerClient) -> None:
+    with pytest.raises(QueryArgumentError):
+        client.ask(queries.notice, "one", 1)  # type: ignore[arg-type]
+    with pytest.raises(QueryArgumentError):
+        client.ask(queries.notice, -1, 1)
+
+
+def test_a_record_is_read_with_a_proof(client: LedgerClient) -> None:
+    client.wait(client.submit(signed()), 10)
+    status = client.status()
+    there = client.prove(NOTICES, 1, 1)
+    assert there.value == Notice("x", NOW_S, NOW_S + 3_600)
+    assert (there.height, there.app_hash) == (1, status.app_hash)
+    assert isinstance(there.proof, smt.Presence)
+    gone = client.prove(NOTICES, 1, 2)
+    assert gone.value is None
+    assert isinstance(gone.proof, smt.Absence)
+    with pytest.raises(KeyPartError):
+        client.prove(NOTICES, 1, -1)
+
+
+def test_events_are_followed_from_a_cursor(client: LedgerClient, ledger: EmbeddedLedger) -> None:
+    ledger.stop()
+    assert client.events_since(b"", 10) == []
+    grow(ledger, 3)
+    events = client.events_since(b"", 10)
+    assert [event.height for event in events] == [1, 2, 3]
+    assert client.events_since(events[0].cursor, 1) == events[1:2]
+    woken: list[int] = []
+    waiter = Thread(target=lambda: woken.extend(each.height for each in client.events_since(events[2].cursor, 10, 10)))
+    waiter.start()
+    grow(ledger, 1, first_nonce=3)
+    waiter.join()
+    assert woken == [4]
+    assert client.events_since(b"\xff" * 16, 10, 0.02) == []
+    with pytest.raises(QueryArgumentError):
+        client.events_since(b"short", 10)
+
+
+def test_status_tells_where_the_ledger_stands(client: LedgerClient, ledger: EmbeddedLedger) -> None:
+    assert client.status() == ledger.status()
+    client.wait(client.submit(signed()), 10)
+    assert client.status().height == 1
+
+
+def test_many_threads_use_one_client(client: LedgerClient) -> None:
+    codes: list[int] = []
+
+    def send(name: str) -> None:
+        codes.extend(client.wait(client.submit(signed(name, nonce=nonce)), 20).result.code for nonce in range(5))
+
+    threads = [Thread(target=send, args=(name,)) for name in ("operator", "household-1", "household-2", "household-3")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(codes) == [0] * 5 + [98001] * 15
+
+
+def test_a_ledger_that_stopped_says_so(client: LedgerClient, ledger: EmbeddedLedger) -> None:
+    ledger.close()
+    with pytest.raises(LedgerStoppedError) as stopped:
+        client.submit(signed())
+    assert stopped.value.cause == "it was closed"
+
+
+def test_a_node_that_lies_is_found_out(ledger: EmbeddedLedger) -> None:
+    """Positive control for proofs: the same answer passes with its proof, and fails with any part exchanged."""
+    ledger.wait(ledger.submit(signed()), 10)
+    honest = InProcessClient(ledger)
+    key = NOTICES.key(1, 1)
+    true = honest.query("key", key, prove=True)
+    absent = honest.query("key", NOTICES.key(1, 2), prove=True)
+
+    class Liar(InProcessClient):
+        answer = true
+
+        def query(self, path: str, arguments: bytes, *, prove: bool = False) -> Answer:
+            return self.answer
+
+    liar = Liar(ledger)
+    assert liar.prove(NOTICES, 1, 1).value is not None
+    other = encode(Notice("other", NOW_S, NOW_S + 1))
+    for lie in (
+        Answer(1, true.app_hash, other, true.proof),
+        Answer(1, bytes(32), true.value, true.proof),
+        Answer(1, true.app_hash, true.value, absent.proof),
+        Answer(1, true.app_hash, b"", true.proof),
+        Answer(1, true.app_hash, b"", absent.proof),
+        Answer(1, true.app_hash, true.value, b""),
+        Answer(1, true.app_hash, true.value, true.proof[:-1]),
+    ):
+        liar.answer = lie
+        with pytest.raises(UnprovenError):
+            liar.prove(NOTICES, 1, 1)
