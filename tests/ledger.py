@@ -76,9 +76,9 @@ class Ledger:
         """
         digest = sha256()
         nonces = system.NONCES.key()
-        with self.node.store.snapshot() as snapshot:
+        with self.node.application.reading() as view:
             for table in (Table.STATE, Table.SIDE):
-                for key, value in snapshot.scan(table):
+                for key, value in view.scan(table, b""):
                     if table is Table.SIDE or not key.startswith(nonces):
                         digest.update(b"%d|%d|%d|" % (table, len(key), len(value)) + key + value)
         return digest.digest()

@@ -3,7 +3,7 @@
 from .errors import ClientError, NodeSilentError, NodeSpeaksOtherwiseError, NodeUnreachableError, UnprovenError
 from .in_process import InProcessClient
 from .port import LedgerClient, Proven
-from .sender import Sender
+from .sender import Sender, Sent
 from .unix_socket import SocketClient
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "NodeUnreachableError",
     "Proven",
     "Sender",
+    "Sent",
     "SocketClient",
     "UnprovenError",
 ]

@@ -6,5 +6,6 @@ from .backup import back_up, restore
 from .ledger import EmbeddedLedger, Options, Status
 from .lock import FolderLock
 from .mempool import Limits
+from .server import Node
 
-__all__ = ["ApplicationFactory", "EmbeddedLedger", "FolderLock", "Limits", "Options", "Status", "back_up", "restore"]
+__all__ = ["ApplicationFactory", "EmbeddedLedger", "FolderLock", "Limits", "Node", "Options", "Status", "back_up", "restore"]

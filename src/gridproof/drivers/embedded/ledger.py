@@ -66,7 +66,8 @@ class Options(NamedTuple):
         verifier: checks signatures; by default on all cores.
         clock: UTC epoch seconds, for the time of blocks.
         limits: of what waits and of blocks.
-        reached: called with the name of each step of a block once it is done; tests kill the process there.
+        reached: called with the name of each step of a block once it is done (`chosen`, `block kept`, `finalized`,
+            `committed`); tests kill the process there.
     """
 
     verifier: Verifier | None = None
@@ -371,6 +372,7 @@ class EmbeddedLedger:
                 chosen = self._choose(now_s)
                 if not chosen and not empty:
                     return None
+                self._options.reached("chosen")
                 block = Block(head.height + 1, now_s, 0, tuple(chosen))
                 keep_block(self.store, KeptBlock(head.app_hash, block))
                 self._options.reached("block kept")

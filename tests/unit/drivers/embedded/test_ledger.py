@@ -362,7 +362,7 @@ class Failing(MemoryStore):
         super().write(changes)
 
 
-@pytest.mark.parametrize("where", ["block kept", "finalized", "committed"])
+@pytest.mark.parametrize("where", ["chosen", "block kept", "finalized", "committed"])
 def test_after_an_unexpected_failure_nothing_more_is_made_and_all_committed_is_read(where: str) -> None:
     broken = [False]
 
@@ -388,8 +388,9 @@ def test_after_an_unexpected_failure_nothing_more_is_made_and_all_committed_is_r
     assert ledger.status().height == (2 if where == "committed" else 1)
     broken[0] = False
     again = in_memory(store=store)
-    assert again.head.height == 2, "the block was kept and is computed at the next start"
-    assert again.wait(name, 0).result.code == 0
+    assert again.head.height == (1 if where == "chosen" else 2), "a block that was kept is computed at the next start"
+    if where != "chosen":
+        assert again.wait(name, 0).result.code == 0
 
 
 def test_a_full_disk_stops_the_ledger_with_one_sentence_and_loses_nothing() -> None:
