@@ -30,7 +30,7 @@ class MissingRecordError(StateError):
 
 
 class KeyPartError(StateError):
-    """A part of a key does not fit its column; nothing was read or written."""
+    """A part of a key, or a value, does not fit its column; nothing was read or written."""
 
     module: int
     collection: int

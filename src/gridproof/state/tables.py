@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Generic, Protocol, TypeVar, cast, overload
 
 from gridproof.primitives.encoding import Codec
+from gridproof.primitives.errors import InvalidArgumentError
 
 from .errors import KeyPartError, MissingRecordError
 from .store import Table
@@ -165,8 +166,16 @@ class Map(Generic[V]):
         return view.read(self.table, self._whole(parts)) is not None
 
     def put(self, ctx: Writer, *parts: Any, value: V) -> None:
-        """Set the value under a key."""
-        ctx.write(self.table, self._whole(parts), self._codec.encode(value))
+        """Set the value under a key.
+
+        Raises:
+            KeyPartError: a part of the key, or the value, does not fit its column.
+        """
+        try:
+            encoded = self._codec.encode(value)
+        except (OverflowError, AttributeError, TypeError, InvalidArgumentError) as wrong:
+            raise KeyPartError(module=self.module, collection=self.collection, detail=f"value: {wrong}") from wrong
+        ctx.write(self.table, self._whole(parts), encoded)
 
     def delete(self, ctx: Writer, *parts: Any) -> None:
         """Remove the value under a key; harmless where there is none."""

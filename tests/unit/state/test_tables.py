@@ -74,6 +74,15 @@ def test_a_part_that_does_not_fit_is_refused_and_nothing_written(view: Overlay, 
     assert not view.changes[Table.STATE]
 
 
+@pytest.mark.parametrize("value", [-1, 2**64, "1", None])
+def test_a_value_that_does_not_fit_is_refused_and_nothing_written(view: Overlay, value: Any) -> None:
+    with pytest.raises(KeyPartError):
+        COUNTS.put(view, value=value)
+    with pytest.raises(KeyPartError):
+        THINGS.put(view, 1, 2, value=Thing(2**70, "x"))
+    assert not view.changes[Table.STATE]
+
+
 def test_bytes_of_another_width_are_refused(view: Overlay) -> None:
     with pytest.raises(KeyPartError):
         BODIES.has(view, b"short")
