@@ -4,6 +4,7 @@ Exit codes: 0 all is well; 1 something was refused, missing or found false; 2 th
 130 interrupted.
 """
 
+import json
 import os
 import sys
 
@@ -13,7 +14,11 @@ import typer
 from gridproof import __version__
 from gridproof.errors import GridproofError
 
+from . import backup, config, export, init, meter, period, readings, status, verify
+from . import run as running
 from .console import say_error
+
+REFUSED, MISUSED, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
     name="gridproof",
@@ -37,22 +42,51 @@ def _root(
     """The trust layer of an energy community."""
 
 
+# In the order in which one needs them.
+app.command()(init.init)
+app.add_typer(config.app, name="config")
+app.add_typer(meter.app, name="meter")
+app.add_typer(readings.app, name="readings")
+app.command()(running.run)
+app.command()(status.status)
+app.add_typer(period.app, name="period")
+app.add_typer(verify.app, name="verify")
+app.add_typer(export.app, name="export")
+app.command()(backup.backup)
+app.command()(backup.restore)
+app.command()(status.doctor)
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code; the process's entry point."""
     given = sys.argv[1:] if arguments is None else arguments
+    as_json = "--json" in given
     try:
-        outcome = app(given, standalone_mode=False)
+        outcome = app(given, prog_name="gridproof", standalone_mode=False)
     except GridproofError as error:
-        say_error(error, as_json="--json" in given)
-        return 1
+        say_error(error, as_json=as_json)
+        return REFUSED
     except click.exceptions.Abort:
         print("gridproof: interrupted; what was committed stays. Run the command again to go on.", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except click.ClickException as misuse:
+        if as_json:
+            print(json.dumps({"error": type(misuse).__name__, "sentence": misuse.format_message(), "particulars": {}}))
         misuse.show()
         return misuse.exit_code
     except BrokenPipeError:
         # Whoever read our output went away; standard output must not be flushed again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return REFUSED
+    except OSError as failure:
+        _say_system_error(failure, as_json=as_json)
+        return REFUSED
     return outcome if isinstance(outcome, int) else 0
+
+
+def _say_system_error(failure: OSError, *, as_json: bool) -> None:
+    where = f"{failure.filename}: " if failure.filename else ""
+    sentence = f"{where}{failure.strerror or failure}; nothing more was done. See to the cause and try again."
+    if as_json:
+        print(json.dumps({"error": type(failure).__name__, "sentence": sentence, "particulars": {}}))
+    print(f"gridproof: {sentence}", file=sys.stderr)

@@ -1,0 +1,167 @@
+"""Reaching a community's ledger: in this process when nobody runs it, else through the node's socket.
+
+No command needs to know which. Two that come at once wait for each other for a moment.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Final, NamedTuple
+
+from gridproof.app import application
+from gridproof.connectors.ledger import InProcessClient, LedgerClient, NodeUnreachableError, SocketClient
+from gridproof.drivers.embedded import EmbeddedLedger, FolderLock
+from gridproof.drivers.errors import LedgerLockedError
+from gridproof.state.store import LmdbStore
+
+from .errors import AtWorkError, LedgerGoneError
+from .folder import Folder
+
+PATIENCE_S: Final = 15.0
+_PAUSE_S: Final = 0.05
+
+
+class Reached(NamedTuple):
+    """A ledger that can be asked.
+
+    Attributes:
+        client: the way to it.
+        ledger: the ledger itself where this process holds it, or None.
+    """
+
+    client: LedgerClient
+    ledger: EmbeddedLedger | None
+
+
+@contextmanager
+def reached(folder: Folder, patience_s: float = PATIENCE_S) -> Iterator[Reached]:
+    """Reach the ledger, and let it go at the end.
+
+    Args:
+        folder: the community's.
+        patience_s: how long to wait for a process that holds the ledger and does not answer.
+
+    Raises:
+        LedgerGoneError: there is no ledger in the folder.
+        LedgerLockedError: another process holds it all the time and answers nobody.
+        StoreError: the database is damaged or cannot be opened.
+        FolderUnusableError: the folder cannot be written to.
+    """
+    deadline = monotonic() + patience_s
+    while True:
+        client = _node(folder)
+        if client is not None:
+            try:
+                yield Reached(client, None)
+            finally:
+                client.close()
+            return
+        try:
+            ledger = held(folder)
+        except LedgerLockedError:
+            if monotonic() >= deadline:
+                raise
+            sleep(_PAUSE_S)
+            continue
+        with ledger:
+            yield Reached(InProcessClient(ledger), ledger)
+        return
+
+
+def held(folder: Folder) -> EmbeddedLedger:
+    """Open the ledger in this process, which then holds it alone.
+
+    Raises:
+        LedgerGoneError: there is no ledger in the folder.
+        LedgerLockedError: another process holds it.
+        StoreError: the database is damaged or cannot be opened.
+        FolderUnusableError: the folder cannot be written to.
+    """
+    require_ledger(folder)
+    return EmbeddedLedger.at(folder.ledger, application)
+
+
+def hold(folder: Folder, patience_s: float = PATIENCE_S) -> EmbeddedLedger:
+    """Open the ledger in this process, waiting a moment for those who only ask something.
+
+    Raises:
+        LedgerGoneError: there is no ledger in the folder.
+        LedgerLockedError: another process holds it all the time.
+        StoreError: the database is damaged or cannot be opened.
+        FolderUnusableError: the folder cannot be written to.
+    """
+    deadline = monotonic() + patience_s
+    while True:
+        try:
+            return held(folder)
+        except LedgerLockedError:
+            if monotonic() >= deadline or _answers(folder):
+                raise
+            sleep(_PAUSE_S)
+
+
+@contextmanager
+def stored(folder: Folder) -> Iterator[LmdbStore]:
+    """The ledger's database for reading only; the ledger may be running.
+
+    Raises:
+        LedgerGoneError: there is no ledger in the folder.
+        StoreError: the database is damaged or cannot be opened.
+    """
+    require_ledger(folder)
+    store = LmdbStore(str(folder.database), read_only=True)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def at_work(folder: Folder) -> Iterator[None]:
+    """Act for the participants, alone: their files have one writer.
+
+    Raises:
+        AtWorkError: another process does so.
+        FolderUnusableError: the folder of secrets cannot be written to.
+    """
+    try:
+        lock = FolderLock(folder.secrets)
+    except LedgerLockedError as held_by:
+        raise AtWorkError(held_by=held_by.held_by) from held_by
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def require_ledger(folder: Folder) -> None:
+    """Return if there is a ledger in the folder; a lost one must never be begun anew.
+
+    Raises:
+        LedgerGoneError: there is none.
+    """
+    if not folder.database.is_dir():
+        raise LedgerGoneError(folder=str(folder.ledger))
+
+
+def _node(folder: Folder) -> SocketClient | None:
+    if not Path(folder.socket).exists():
+        return None
+    client = SocketClient(folder.socket)
+    try:
+        client.status()
+    except NodeUnreachableError:  # a dead node's socket, or one that is just going
+        client.close()
+        return None
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def _answers(folder: Folder) -> bool:
+    client = _node(folder)
+    if client is not None:
+        client.close()
+    return client is not None

@@ -1,0 +1,244 @@
+"""A community in its folder: settings, calendar, places, and the seats from which its participants act."""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from gridproof.actors.bill_provider import BillProvider, Policy, Shelf
+from gridproof.actors.bill_provider.places import Place, PlaceBook
+from gridproof.actors.clock import Clock, SimulatedClock, SystemClock
+from gridproof.actors.crew import Chance, Crew, Post, Posts
+from gridproof.actors.errors import NodeUnclearError
+from gridproof.actors.randomness import Randomness, system
+from gridproof.actors.seat import Seat
+from gridproof.calendar import Calendar
+from gridproof.connectors.config import Aggregator, Region, Settings, load
+from gridproof.connectors.files import FileMissingError
+from gridproof.connectors.ledger import LedgerClient, Sender
+from gridproof.connectors.readings import SqliteReadings
+from gridproof.connectors.rosters import RosterFiles
+from gridproof.connectors.secret_files import MAGIC, SEALED, SecretFiles
+from gridproof.domain import Direction, ParticipantId
+from gridproof.modules.registry import queries as registry
+from gridproof.state import system as chain
+
+from .errors import NoCommunityError, NoSuchMeterError, NoSuchRegionError
+from .folder import Folder
+from .people import BILL_PROVIDER, OPERATOR, keys_of
+from .times import Times
+
+CLOSE_NAMES: Final = 3
+
+Passphrase = Callable[[bool], str | None]
+"""Finds the passphrase; told whether secrets are sealed, so that somebody may be asked for it."""
+
+
+class MeterRow(NamedTuple):
+    """A meter in the bill provider's book.
+
+    Attributes:
+        name: its name among people.
+        handle: on the ledger, 16 bytes.
+        region: where it stands.
+        channels: what it reports.
+        from_k: first period that it reports.
+        until_k: first period that it no longer does; 0 while it is enrolled.
+    """
+
+    name: str
+    handle: bytes
+    region: int
+    channels: tuple[Direction, ...]
+    from_k: int
+    until_k: int
+
+
+class Community:
+    """A community's folder, opened.
+
+    Args:
+        root: the folder.
+        passphrase: finds the passphrase of its secrets, when one is first needed.
+        randomness: where keys, handles and sending times come from.
+
+    Raises:
+        NoCommunityError: there is none in the folder.
+        ConfigInvalidError: its settings have faults.
+    """
+
+    def __init__(
+        self, root: Path, passphrase: Passphrase = lambda _sealed: None, randomness: Randomness = system
+    ) -> None:
+        try:
+            self.settings: Settings = load(Folder(root).config)
+        except FileMissingError as missing:
+            raise NoCommunityError(folder=str(root.absolute())) from missing
+        self.folder = Folder(root, self.settings.paths)
+        self.calendar = Calendar(self.settings.community.zone, self.settings.community.period_s)
+        self.times = Times(self.calendar)
+        self.randomness = randomness
+        self._passphrase = passphrase
+        self._secrets: SecretFiles | None = None
+
+    @property
+    def period_s(self) -> int:
+        """Length of a period in seconds."""
+        return self.settings.community.period_s
+
+    @property
+    def secrets(self) -> SecretFiles:
+        """Reads and writes secret files; the passphrase is found at the first use.
+
+        Raises:
+            PassphraseError: none can be taken from where it should be.
+        """
+        if self._secrets is None:
+            self._secrets = SecretFiles(self._passphrase(self.is_sealed))
+        return self._secrets
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether the participants' secrets are sealed with a passphrase."""
+        try:
+            with self.folder.key_file(OPERATOR).open("rb") as file:
+                head = file.read(len(MAGIC) + 2)  # magic, version, form
+        except OSError:
+            return False
+        return head.startswith(MAGIC) and head[-1] == SEALED
+
+    # --- words -------------------------------------------------------------------------------------------------------
+
+    def region(self, given: str) -> Region:
+        """The region of a number or name.
+
+        Raises:
+            NoSuchRegionError: there is none; close ones are named.
+        """
+        wanted = given.strip()
+        for region in self.settings.regions:
+            if wanted == str(region.number) or wanted.casefold() == region.name.casefold():
+                return region
+        names = {region.name.casefold(): f"{region.number} {region.name}" for region in self.settings.regions}
+        close = get_close_matches(wanted.casefold(), names, CLOSE_NAMES) or sorted(names)[:CLOSE_NAMES]
+        raise NoSuchRegionError(region=given, close=tuple(names[name] for name in close))
+
+    def regions(self, given: Sequence[str]) -> tuple[Region, ...]:
+        """The regions of some numbers or names; all when none is given.
+
+        Raises:
+            NoSuchRegionError: one is not there; close ones are named.
+        """
+        return tuple(map(self.region, given)) or self.settings.regions
+
+    def require_meter(self, name: str) -> None:
+        """Return if the community ever had a meter of this name.
+
+        Raises:
+            NoSuchMeterError: it never had; close ones are named.
+        """
+        known = {meter.name for meter in self.meters()}
+        if name not in known:
+            raise NoSuchMeterError(meter=name, close=close_names(name, known))
+
+    # --- who takes part ----------------------------------------------------------------------------------------------
+
+    @property
+    def shelf(self) -> Shelf:
+        """Where the bill provider's files lie."""
+        files = RosterFiles(self.folder.rosters)
+        return Shelf(self.folder.bill_provider, self.folder.enrolments, files, self.secrets)
+
+    @property
+    def policy(self) -> Policy:
+        """What the settings have the bill provider decide."""
+        settings = self.settings
+        limit_wh, one_in = settings.meters.plausible_limit_wh, settings.filters.false_positive_one_in
+        return Policy(settings.spare_places, limit_wh, one_in)
+
+    def meters(self) -> list[MeterRow]:
+        """All meters that the bill provider ever enrolled, by name and beginning."""
+        rows: dict[bytes, list[Place]] = {}
+        for place in PlaceBook(self.folder.places, self.secrets).places():
+            if not place.is_spare:
+                rows.setdefault(place.meter, []).append(place)
+        return sorted(map(_row, rows.values()), key=lambda row: (row.name, row.from_k))
+
+    def readings(self) -> SqliteReadings:
+        """The store of readings, opened; the caller closes it."""
+        return SqliteReadings(self.folder.readings)
+
+    def clock(self, client: LedgerClient) -> Clock:
+        """The clock that the ledger's time follows: the machine's, or one that stands at the operator's word."""
+        now_s = client.ask(chain.operator_clock_s)
+        return SystemClock() if now_s is None else SimulatedClock(now_s)
+
+    def seat(self, client: LedgerClient, name: str) -> Seat:
+        """A participant's seat at the ledger.
+
+        Raises:
+            FileError, SecretFileError: the participant's keys cannot be read.
+            NodeUnclearError: the ledger does not know the participant.
+        """
+        return Seat(self.sender(client, name))
+
+    def sender(self, client: LedgerClient, name: str) -> Sender:
+        """What signs and sends for a participant.
+
+        Raises:
+            FileError, SecretFileError: the participant's keys cannot be read.
+            NodeUnclearError: the ledger does not know the participant.
+        """
+        return Sender(client, keys_of(self.folder, self.secrets, name).signer, participant_id(client, name))
+
+    def bill_provider(self, client: LedgerClient) -> BillProvider:
+        """The bill provider at its seat."""
+        seat = self.seat(client, BILL_PROVIDER)
+        return BillProvider(seat, self.shelf, self.clock(client), self.randomness, self.policy)
+
+    def crew(self, client: LedgerClient, clock: Clock, executor: Executor | None = None) -> Crew:
+        """All actors at their seats; the caller closes them.
+
+        Args:
+            client: the way to the ledger.
+            clock: by which all act.
+            executor: for heavy work.
+
+        Raises:
+            FileError, SecretFileError, DatabaseError: a file is missing, exposed, sealed, or cannot be used.
+            NodeUnclearError: a participant of the settings is not on the ledger.
+        """
+        posts = tuple(self._post(client, aggregator) for aggregator in self.settings.aggregators)
+        seats = Posts(self.seat(client, OPERATOR), self.seat(client, BILL_PROVIDER), posts)
+        chance = Chance(self.randomness, lambda _meter: self.randomness)
+        return Crew(seats, self.shelf, self.policy, self.folder.meters, clock, chance=chance, executor=executor)
+
+    def _post(self, client: LedgerClient, aggregator: Aggregator) -> Post:
+        seat = self.seat(client, aggregator.name)
+        signer = keys_of(self.folder, self.secrets, aggregator.name).receipt_signer
+        return Post(seat, signer, self.folder.inbox(seat.participant), self.settings.regions_of(aggregator))
+
+
+def participant_id(client: LedgerClient, name: str) -> ParticipantId:
+    """A participant's id.
+
+    Raises:
+        NodeUnclearError: the ledger does not know the participant.
+    """
+    for number, participant in client.ask(registry.participants):
+        if participant.name == name:
+            return ParticipantId(number)
+    raise NodeUnclearError(what=f"find participant {name}", detail="the ledger does not know this name")
+
+
+def close_names(name: str, known: Iterable[str]) -> tuple[str, ...]:
+    """The known names that are most alike, perhaps none."""
+    folded = {each.casefold(): each for each in known}
+    return tuple(folded[each] for each in get_close_matches(name.casefold(), sorted(folded), CLOSE_NAMES))
+
+
+def _row(places: list[Place]) -> MeterRow:
+    first = places[0]
+    channels = tuple(sorted(Direction(place.channel) for place in places))
+    return MeterRow(first.name, first.meter, first.region, channels, first.from_k, first.until_k)

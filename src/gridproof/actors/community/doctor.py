@@ -1,0 +1,275 @@
+"""What is wrong with a community's folder: each finding in a line with what to do.
+
+Looked at, in this order: settings; rights of folders and files; room on the disk; lock and node; the database's pages;
+the ledger against settings, machine and roster files; secrets; readings; versions.
+What cannot be looked at because something before it is wrong is left out.
+"""
+
+import platform
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from enum import Enum
+from pathlib import Path
+from time import time
+from typing import Final, NamedTuple, TypeVar
+
+from gridproof import __version__
+from gridproof.actors.randomness import system
+from gridproof.connectors.config import Settings, check, load
+from gridproof.connectors.ledger import LedgerClient
+from gridproof.connectors.rosters import RosterFiles
+from gridproof.domain import Direction
+from gridproof.drivers.embedded import FolderLock
+from gridproof.drivers.errors import LedgerLockedError
+from gridproof.errors import GridproofError
+from gridproof.modules.aggregation import queries as aggregation
+from gridproof.modules.registry import queries as registry
+from gridproof.primitives import merkle
+from gridproof.state import system as chain
+from gridproof.state.store import find_damage
+
+from .access import reached, require_ledger
+from .community import Community, Passphrase
+from .folder import Folder
+from .founding import region_parameters
+from .people import BILL_PROVIDER, OPERATOR, keys_of
+from .periods import months_of
+
+LITTLE_ROOM: Final = 200 * 2**20
+NO_ROOM: Final = 20 * 2**20
+CLOCK_SLACK_S: Final = 120
+_OTHERS: Final = 0o077
+_CHANGING: Final = ("k_min", "min_live_permille")  # of a region's parameters: told to the ledger at the next run
+
+
+Looked = TypeVar("Looked")
+
+
+class Severity(Enum):
+    """How bad a finding is."""
+
+    GOOD = "ok"
+    HINT = "hint"
+    WRONG = "wrong"
+
+
+class Finding(NamedTuple):
+    """What was found.
+
+    Attributes:
+        severity: how bad it is.
+        subject: what it is about.
+        sentence: what it is, and what to do.
+    """
+
+    severity: Severity
+    subject: str
+    sentence: str
+
+
+def examine(root: Path, passphrase: Passphrase) -> list[Finding]:
+    """Examine a community's folder.
+
+    Args:
+        root: the folder.
+        passphrase: finds the passphrase of its secrets.
+    """
+    findings = list(_settings(root))
+    if any(finding.severity is Severity.WRONG for finding in findings):
+        return findings
+    folder = Folder(root, load(Folder(root).config).paths)
+    for look in (_rights, _room, _database):
+        findings += _guarded(look.__name__.strip("_"), look, folder)
+    community = Community(root, passphrase, system)
+    for inspect in (_ledger, _secrets, _readings):
+        findings += _guarded(inspect.__name__.strip("_"), inspect, community)
+    findings.append(_good("versions", f"gridproof {__version__}, Python {platform.python_version()}"))
+    return findings
+
+
+def _guarded(subject: str, look: Callable[[Looked], Iterator[Finding]], at: Looked) -> Iterator[Finding]:
+    """What a look finds; an error that ends it is a finding too."""
+    try:
+        yield from look(at)
+    except GridproofError as wrong:
+        yield _wrong(subject, str(wrong))
+    except OSError as wrong:
+        yield _wrong(subject, f"{wrong.filename or ''}: {wrong.strerror or wrong}. See to the cause.")
+
+
+def _settings(root: Path) -> Iterator[Finding]:
+    config = Folder(root).config
+    try:
+        faults = check(config)
+    except GridproofError as wrong:
+        yield _wrong("settings", str(wrong))
+        return
+    yield from (_wrong("settings", f"{fault}. Correct {config.name}.") for fault in faults)
+    if not faults:
+        yield _good("settings", f"{config} is good")
+
+
+def _rights(folder: Folder) -> Iterator[Finding]:
+    bad = False
+    for path in folder.private_folders:
+        if not path.is_dir():
+            bad = True
+            yield _wrong("folders", f"{path} is missing. Restore it, or make it with mode 0700 if it was empty.")
+        elif path.stat().st_mode & _OTHERS:
+            bad = True
+            yield _wrong("folders", f"others may enter {path}. Run `chmod 700` on it; think who read what is in it.")
+    for path in folder.private_files:
+        mode = path.stat().st_mode
+        if mode & _OTHERS:
+            bad = True
+            yield _wrong(
+                "files", f"others may open {path} ({stat.S_IMODE(mode):04o}). Run `chmod 600`; think who read it."
+            )
+    if not bad:
+        yield _good("rights", "folders and private files are their owner's alone")
+    if any(folder.recovery.glob("*.key")):
+        yield _hint("recovery keys", f"they lie beside the keys that they replace. Move {folder.recovery}/* offline.")
+
+
+def _room(folder: Folder) -> Iterator[Finding]:
+    free = shutil.disk_usage(folder.root).free
+    told = f"{free // 2**20:,} MiB free"
+    if free < NO_ROOM:
+        yield _wrong("disk", f"{told}. Make room, or nothing can be written.")
+    elif free < LITTLE_ROOM:
+        yield _hint("disk", f"{told}. Make room soon.")
+    else:
+        yield _good("disk", told)
+
+
+def _database(folder: Folder) -> Iterator[Finding]:
+    """Walk the database's pages, when nobody writes to it."""
+    require_ledger(folder)
+    try:
+        lock = FolderLock(folder.ledger)
+    except LedgerLockedError as held:
+        yield _good("database", f"in use by {held.held_by}; its pages can be looked at when it is not running")
+        return
+    try:
+        damage = find_damage(str(folder.database))
+    finally:
+        lock.release()
+    if damage:
+        yield _wrong("database", f"{damage[0]}. Restore the ledger with `gridproof restore`.")
+    else:
+        yield _good("database", "all pages are sound; `gridproof verify ledger` checks what they say")
+
+
+def _ledger(community: Community) -> Iterator[Finding]:
+    with reached(community.folder) as ledger:
+        client, status = ledger.client, ledger.client.status()
+        yield _good("ledger", f"height {status.height}, chain {status.chain_id}")
+        yield from _clock(client, status.ledger_time_s)
+        yield from _differences(community.settings, client)
+        yield from _rosters(community.folder.rosters, client)
+
+
+def _clock(client: LedgerClient, ledger_time_s: int) -> Iterator[Finding]:
+    if client.ask(chain.operator_clock_s) is not None:
+        return
+    ahead_s = ledger_time_s - int(time())
+    if ahead_s > CLOCK_SLACK_S:
+        yield _wrong("clock", f"the machine's clock is {ahead_s} s behind the ledger's last block. Set it right.")
+    else:
+        yield _good("clock", "the machine's clock agrees with the ledger")
+
+
+def _differences(settings: Settings, client: LedgerClient) -> Iterator[Finding]:
+    """What the settings say otherwise than the ledger."""
+    operator_clock = client.ask(chain.operator_clock_s) is not None
+    if operator_clock != (settings.ledger.clock == "operator"):
+        yield _wrong("settings", "ledger.clock differs from the ledger's, which cannot change. Set it back.")
+    known_names = {participant.name for _, participant in client.ask(registry.participants)}
+    for aggregator in settings.aggregators:
+        if aggregator.name not in known_names:
+            yield _hint(
+                "settings", f"data aggregator {aggregator.name!r} joins the ledger at the next `gridproof run`."
+            )
+    for region in settings.regions:
+        known = client.ask(registry.region, region.number)
+        if known is None:
+            yield _hint("settings", f"region {region.number} joins the ledger at the next `gridproof run`.")
+            continue
+        for name, value in region_parameters(settings, region).items():
+            kept = region.number if name == "region" else getattr(known, name)
+            if value == kept:
+                continue
+            if name in _CHANGING:
+                yield _hint(
+                    "settings", f"region {region.number}: {name} changes from {kept} to {value} with a later month."
+                )
+            else:
+                yield _wrong(
+                    "settings", f"region {region.number}: {name} is {kept} on the ledger for good. Set it back."
+                )
+
+
+def _rosters(folder: Path, client: LedgerClient) -> Iterator[Finding]:
+    """Hold the public roster files of open months against the ledger."""
+    files, looked = RosterFiles(folder), 0
+    for number, _ in client.ask(registry.regions):
+        for view in months_of(client, number):
+            for channel in Direction if not view.closed else ():
+                for at, epoch in enumerate(client.ask(aggregation.epochs, number, channel, view.bounds.month), 1):
+                    looked += 1
+                    where = f"rosters of region {number} {channel.label}, month {view.bounds.month}, epoch {at}"
+                    try:
+                        opened = files.open(number, channel, view.bounds.month, at)
+                        roots = opened.roots()
+                        bound = merkle.root([roots[i : i + 32] for i in range(0, len(roots), 32)])
+                        agree = bound == epoch.rosters_root
+                        agree &= files.filter(number, channel, view.bounds.month, at).digest() == epoch.filter_hash
+                    except GridproofError as wrong:
+                        yield _wrong("rosters", f"{where}: {wrong}")
+                        continue
+                    if not agree:
+                        yield _wrong("rosters", f"{where}: the file is not what the ledger binds. Fetch it again.")
+    if looked:
+        yield _good("rosters", f"{looked} epochs looked at")
+
+
+def _secrets(community: Community) -> Iterator[Finding]:
+    names = [OPERATOR, BILL_PROVIDER, *(aggregator.name for aggregator in community.settings.aggregators)]
+    if community.is_sealed and community.secrets.seals is False:
+        yield _hint("secrets", "they are sealed; give the passphrase in GRIDPROOF_PASSPHRASE to have them looked at.")
+        return
+    bad = False
+    for name in names:
+        try:
+            keys_of(community.folder, community.secrets, name)
+        except GridproofError as wrong:
+            bad = True
+            yield _wrong("secrets", f"keys of {name}: {wrong}")
+    meters = community.meters()
+    if not bad:
+        sealed = "sealed" if community.is_sealed else "not sealed with a passphrase"
+        yield _good(
+            "secrets", f"keys of {len(names)} participants and the book of {len(meters)} meters are readable, {sealed}"
+        )
+
+
+def _readings(community: Community) -> Iterator[Finding]:
+    readings = community.readings()
+    try:
+        spans = readings.meters()
+    finally:
+        readings.close()
+    yield _good("readings", f"{sum(span.readings for span in spans):,} of {len({span.meter for span in spans})} meters")
+
+
+def _good(subject: str, sentence: str) -> Finding:
+    return Finding(Severity.GOOD, subject, sentence)
+
+
+def _hint(subject: str, sentence: str) -> Finding:
+    return Finding(Severity.HINT, subject, sentence)
+
+
+def _wrong(subject: str, sentence: str) -> Finding:
+    return Finding(Severity.WRONG, subject, sentence)

@@ -1,0 +1,222 @@
+"""Reasons for which a community's folder cannot be made or used, and words that name nothing in it."""
+
+from typing import NamedTuple
+
+from gridproof.errors import GridproofError
+
+
+class CommunityError(GridproofError):
+    """The community cannot do what was asked."""
+
+
+# --- the folder ----------------------------------------------------------------------------------------------------
+
+
+class NoCommunityError(CommunityError):
+    """There is no community in this folder. Name its folder with `--dir`, or make one with `gridproof init`."""
+
+    folder: str
+
+
+class FolderTakenError(CommunityError):
+    """The folder is not empty; nothing was made. Choose another one, or an empty one."""
+
+    folder: str
+    holds: str
+
+
+class FolderUnmadeError(CommunityError):
+    """The folder could not be made, and nothing is left of it. See to the cause and try again."""
+
+    folder: str
+    detail: str
+
+
+class LedgerGoneError(CommunityError):
+    """The community's ledger is not in its folder; nothing was made in its stead.
+    Restore it with `gridproof restore`.
+    """
+
+    folder: str
+
+
+class AtWorkError(CommunityError):
+    """Another process acts for the participants just now; nothing changed. Wait for it or stop it, then try again."""
+
+    held_by: str
+
+
+class NameReservedError(CommunityError):
+    """A data aggregator cannot have this name, another participant has it; nothing was made. Choose another."""
+
+    name: str
+
+
+class NoPassphraseError(CommunityError):
+    """The secrets shall be sealed and there is no passphrase; nothing was made.
+    Give it in GRIDPROOF_PASSPHRASE, in a file with mode 0600, or at a terminal's prompt.
+    """
+
+
+# --- words that name nothing ---------------------------------------------------------------------------------------
+
+
+class NotFoundError(CommunityError):
+    """What was named is not there."""
+
+
+class NoSuchRegionError(NotFoundError):
+    """The community has no such region. Use a number or name of `close`."""
+
+    region: str
+    close: tuple[str, ...]
+
+
+class NoSuchMeterError(NotFoundError):
+    """The community never had a meter of this name. Use one like `close`; `gridproof meter list` shows all."""
+
+    meter: str
+    close: tuple[str, ...]
+
+
+class NoSuchPeriodError(NotFoundError):
+    """The ledger has no such period of this region and channel. Use one between `first` and `last`."""
+
+    period: str
+    first: str
+    last: str
+
+
+class NothingYetError(NotFoundError):
+    """The ledger has no period of this region and channel yet. Import readings, then `gridproof run`."""
+
+    region: str
+    channel: str
+
+
+class NoHouseholdFitsError(NotFoundError):
+    """The records belong to no household whose file lies here. Name its file with `--household`."""
+
+    folder: str
+
+
+class NotAppHashError(CommunityError):
+    """An app hash has 64 hexadecimal digits. `gridproof status` of a ledger that you trust shows it."""
+
+    given: str
+
+
+# --- times ---------------------------------------------------------------------------------------------------------
+
+
+class TimeError(CommunityError):
+    """What was given is no time here."""
+
+
+class NoTimeError(TimeError):
+    """This is no time. Write it like `2025-10-26T02:15+02:00`, or without offset in the community's zone."""
+
+    given: str
+
+
+class AmbiguousTimeError(TimeError):
+    """The zone's clock showed this time twice that day. Say which one by its offset."""
+
+    given: str
+    first: str
+    second: str
+
+
+class SkippedTimeError(TimeError):
+    """The zone's clock never showed this time: it was put forward over it. Use one before or after."""
+
+    given: str
+    zone: str
+
+
+class MisalignedTimeError(TimeError):
+    """No period starts at this time; nothing changed. Use one of the two beside it."""
+
+    given: str
+    before: str
+    after: str
+
+
+class TooEarlyError(TimeError):
+    """Ledger time is past this already, so it is settled who is metered then. Use `earliest` or a later time."""
+
+    given: str
+    earliest: str
+
+
+class NoDayError(TimeError):
+    """This is no day of the zone's calendar. Write it like `2025-10-26`."""
+
+    given: str
+
+
+class NoMonthGivenError(TimeError):
+    """This is no month. Write it like `2025-10`."""
+
+    given: str
+
+
+class EmptySpanError(TimeError):
+    """The end does not lie after the start, so there is nothing between them. Name a later end."""
+
+    start: str
+    end: str
+
+
+# --- lists of meters -----------------------------------------------------------------------------------------------
+
+
+class BadLine(NamedTuple):
+    """A line of a list that cannot be taken.
+
+    Attributes:
+        line: its number, from 1.
+        why: what is wrong with it.
+    """
+
+    line: int
+    why: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.why}"
+
+
+class BadLines(tuple[BadLine, ...]):
+    """The bad lines of a list, in its order."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        more = f"; and {len(self) - 1} more" if len(self) > 1 else ""
+        return f"{self[0]}{more}" if self else ""
+
+
+class MeterListError(CommunityError):
+    """The list has bad lines; no meter was enrolled. Correct them and try again."""
+
+    path: str
+    bad: BadLines
+
+
+class BadMeterNameError(CommunityError):
+    """A meter's name has 1 to 64 printable characters and no blank at its ends; nothing changed. Choose another."""
+
+    name: str
+
+
+class RegionNeededError(CommunityError):
+    """The community has several regions, and it was not said in which one the meter stands; no meter was enrolled.
+    Name the region with `--region`, or in the list.
+    """
+
+    meter: str
+    regions: tuple[str, ...]
+
+
+class NoMeterNamedError(CommunityError):
+    """No meter was named. Give names, or a file of them with `--list`."""

@@ -1,0 +1,121 @@
+"""A community's folder: what lies where.
+
+| path | content | whose |
+|---|---|---|
+| `gridproof.toml` | settings; `gridproof config show` explains them | everyone's |
+| `genesis.json` | what the ledger was born with | public |
+| `ledger/` | the ledger's database, and the lock of its one writer | the node's |
+| `node.sock` | where the running node takes other processes' requests | the node's |
+| `public/rosters/` | roster files, which aggregators hold against the ledger | public |
+| `secrets/keys/` | a file of keys for each participant | each participant's |
+| `secrets/recovery/` | recovery keys: move them to another place, offline | each participant's |
+| `secrets/bill-provider/` | the book of places and the months' keys | the bill provider's |
+| `enrolments/` | `*.meter`: for the meter; `*.household`: for the household | the meter's, the household's |
+| `outbox/meters.db` | the meters' records, kept until nobody asks for them | the meters' |
+| `aggregators/` | a file of records taken for each data aggregator | the aggregators' |
+| `readings.db` | readings as they were imported | the households' |
+
+The settings' section `[paths]` moves some of these. Folders have mode 0700, secrets 0600.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from gridproof.connectors.config import FILE_NAME, Paths
+from gridproof.drivers.embedded.ledger import DATABASE_NAME
+from gridproof.primitives.hashing import sha256
+
+MAX_SOCKET_PATH: Final = 107  # bytes that a socket's address holds
+_MAX_STEM: Final = 100
+_CUT: Final = 80
+
+
+class Folder:
+    """Knows the places of a community's folder.
+
+    Args:
+        root: the folder.
+        paths: as the settings have them.
+    """
+
+    def __init__(self, root: Path, paths: Paths | None = None) -> None:
+        paths = paths or Paths()
+        self.root = root
+        self.config = root / FILE_NAME
+        self.genesis = root / paths.genesis
+        self.ledger = root / paths.ledger
+        self.readings = root / paths.readings
+        self.enrolments = root / paths.enrolments
+        self.meters = root / paths.outbox / "meters.db"
+        self.secrets = root / paths.secrets
+        self.keys = self.secrets / "keys"
+        self.recovery = self.secrets / "recovery"
+        self.bill_provider = self.secrets / "bill-provider"
+        self.places = self.bill_provider / "places.key"
+        self.rosters = root / "public" / "rosters"
+        self._socket = root / paths.socket
+        self._aggregators = root / "aggregators"
+        self._descriptor: int | None = None
+
+    @property
+    def database(self) -> Path:
+        """The ledger's database."""
+        return self.ledger / DATABASE_NAME
+
+    @property
+    def socket(self) -> Path:
+        """The node's socket, by a name that fits an address however deep the folder lies."""
+        path = self._socket.absolute()
+        if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
+            return path
+        if self._descriptor is None:
+            self._descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return Path(f"/proc/self/fd/{self._descriptor}") / path.name
+
+    @property
+    def private_folders(self) -> tuple[Path, ...]:
+        """Folders that only their owner may enter."""
+        return (
+            self.root,
+            self.ledger,
+            self.secrets,
+            self.keys,
+            self.recovery,
+            self.bill_provider,
+            self.enrolments,
+            self.meters.parent,
+            self._aggregators,
+        )
+
+    @property
+    def secret_files(self) -> list[Path]:
+        """All files that hold secrets, sorted."""
+        found = [path for path in self.secrets.rglob("*") if path.is_file() and path.name != "lock"]
+        found += [path for path in self.enrolments.glob("*") if path.is_file()]
+        return sorted(found)
+
+    @property
+    def private_files(self) -> list[Path]:
+        """All files that only their owner may open, those that are there, sorted."""
+        databases = [self.readings, *self.meters.parent.glob("*.db"), *self._aggregators.glob("*.db")]
+        return sorted([*self.secret_files, *(path for path in databases if path.exists())])
+
+    def key_file(self, name: str) -> Path:
+        """Where a participant's keys lie."""
+        return self.keys / f"{file_stem(name)}.key"
+
+    def recovery_file(self, name: str) -> Path:
+        """Where a participant's recovery key lies, until it is moved away."""
+        return self.recovery / f"{file_stem(name)}.key"
+
+    def inbox(self, participant: int) -> Path:
+        """Where a data aggregator keeps the records that it took."""
+        return self._aggregators / f"{participant}.db"
+
+
+def file_stem(name: str) -> str:
+    """A file's name for a participant's: readable, and short enough for any file system."""
+    stem = quote(name, safe=" ")
+    return stem if len(stem) <= _MAX_STEM else f"{stem[:_CUT]}-{sha256(name.encode()).hex()[:16]}"

@@ -1,0 +1,179 @@
+"""Founding a community: its folder, keys, genesis document and ledger, all or nothing.
+
+All is made in a folder beside the wanted one (inside it, if that is there and empty) and put in place at the end, the
+settings last: a folder without `gridproof.toml` is no community.
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, Final, NamedTuple
+
+from gridproof.actors.randomness import Randomness
+from gridproof.app import application
+from gridproof.connectors.config import FILE_NAME, Region, Settings, render
+from gridproof.connectors.files import make_private_folder, sync_folder, write_whole
+from gridproof.connectors.secret_files import SecretFiles
+from gridproof.drivers.embedded import EmbeddedLedger, Options
+from gridproof.modules.registry.types import KeyRole, Role
+from gridproof.state import SerialVerifier
+
+from .errors import FolderTakenError, FolderUnmadeError, NameReservedError
+from .folder import Folder
+from .people import BILL_PROVIDER, OPERATOR, equip
+
+STAGING: Final = ".gridproof-init."
+_ID_BYTES: Final = 4
+_MAX_SLUG: Final = 40
+_MAX_SHOWN: Final = 3
+
+
+class Founded(NamedTuple):
+    """A community that was made.
+
+    Attributes:
+        root: its folder.
+        chain_id: name of its ledger.
+        start_s: ledger time at the start, UTC epoch seconds.
+        app_hash: root of its first state, 32 bytes.
+        recovery: the folder of recovery keys, to be moved elsewhere.
+    """
+
+    root: Path
+    chain_id: str
+    start_s: int
+    app_hash: bytes
+    recovery: Path
+
+
+def found(root: Path, settings: Settings, start_s: int, secrets: SecretFiles, randomness: Randomness) -> Founded:
+    """Make a community's folder.
+
+    Args:
+        root: not there yet, or empty.
+        settings: valid ones.
+        start_s: ledger time at the start, UTC epoch seconds, between two periods.
+        secrets: seals what is secret, where there is a passphrase.
+        randomness: where keys come from.
+
+    Raises:
+        FolderTakenError: the folder is not empty; nothing was made.
+        NameReservedError: an aggregator is called like the operator or the bill provider; nothing was made.
+        FolderUnmadeError: the disk or the folder above does not take it; nothing is left of it.
+        GenesisError: the ledger refuses the settings; nothing was made.
+    """
+    for aggregator in settings.aggregators:
+        if aggregator.name in (OPERATOR, BILL_PROVIDER):
+            raise NameReservedError(name=aggregator.name)
+    root = root.absolute()
+    _require_free(root)
+    chain_id = f"{_slug(settings.community.name)}-{randomness(_ID_BYTES).hex()}"
+    with _staged(root) as staging:
+        folder = Folder(staging, settings.paths)
+        for private in folder.private_folders:
+            make_private_folder(private)
+        make_private_folder(folder.rosters)
+        genesis = _genesis(folder, settings, chain_id, start_s, secrets, randomness)
+        write_whole(folder.genesis, genesis)
+        with EmbeddedLedger.at(folder.ledger, application, genesis, Options(SerialVerifier())) as ledger:
+            ledger.make_block(empty=True)  # with it the ledger's first state lies on the disk
+            app_hash = ledger.head.app_hash
+        write_whole(folder.config, render(settings).encode())
+    return Founded(root, chain_id, start_s, app_hash, Folder(root, settings.paths).recovery)
+
+
+def region_parameters(settings: Settings, region: Region) -> dict[str, Any]:
+    """A region as the ledger takes it: the fields of `AddRegion`."""
+    windows, privacy = settings.windows, settings.privacy
+    return {
+        "region": region.number,
+        "name": region.name,
+        "period_s": settings.community.period_s,
+        "window_s": windows.window_s,
+        "window_blocks": windows.window_blocks,
+        "opening_s": windows.opening_s,
+        "claim_s": windows.claim_s,
+        "retention_months": settings.ledger.retention_months,
+        "k_min": privacy.k_min,
+        "min_live_permille": privacy.min_live_permille,
+    }
+
+
+def _genesis(
+    folder: Folder, settings: Settings, chain_id: str, start_s: int, secrets: SecretFiles, randomness: Randomness
+) -> bytes:
+    people = [(OPERATOR, Role.OPERATOR), (BILL_PROVIDER, Role.BILL_PROVIDER)]
+    people += [(aggregator.name, Role.DATA_AGGREGATOR) for aggregator in settings.aggregators]
+    participants = []
+    for name, role in people:
+        public = equip(folder, secrets, name, randomness, receipts=role is Role.DATA_AGGREGATOR)
+        keys = {KeyRole(entry.role).label: entry.key.hex() for entry in public}
+        participants.append({"name": name, "roles": [role.label], "keys": keys})
+    document = {
+        "chain_id": chain_id,
+        "genesis_time_s": start_s,
+        "clock": settings.ledger.clock,
+        "zone": settings.community.zone,
+        "currency": settings.community.currency,
+        "modules": {
+            "registry": {
+                "participants": participants,
+                "regions": [region_parameters(settings, region) for region in settings.regions],
+            }
+        },
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def _slug(name: str) -> str:
+    plain = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")[:_MAX_SLUG].strip("-")
+    return plain or "community"
+
+
+def _require_free(root: Path) -> None:
+    try:
+        held = sorted(path.name for path in root.iterdir() if not path.name.startswith(STAGING))
+    except FileNotFoundError:
+        return
+    except OSError as wrong:
+        raise FolderUnmadeError(folder=str(root), detail=wrong.strerror or str(wrong)) from wrong
+    if held:
+        more = ", …" if len(held) > _MAX_SHOWN else ""
+        raise FolderTakenError(folder=str(root), holds=", ".join(held[:_MAX_SHOWN]) + more)
+
+
+@contextmanager
+def _staged(root: Path) -> Iterator[Path]:
+    """A folder to make all in; what it holds is put in place when the block ends, and gone when an error leaves it."""
+    there = root.is_dir()
+    try:
+        if there:
+            for leftover in root.glob(f"{STAGING}*"):  # of a founding that was killed
+                shutil.rmtree(leftover)
+        else:
+            root.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(mkdtemp(prefix=STAGING, dir=root if there else root.parent))
+    except OSError as wrong:
+        raise FolderUnmadeError(folder=str(root), detail=wrong.strerror or str(wrong)) from wrong
+    try:
+        yield staging
+        if there:
+            _move_in(staging, root)
+        else:
+            staging.rename(root)
+        sync_folder(root.parent)
+    except OSError as wrong:
+        raise FolderUnmadeError(folder=str(root), detail=wrong.strerror or str(wrong)) from wrong
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _move_in(staging: Path, root: Path) -> None:
+    root.chmod(0o700)
+    for path in sorted(staging.iterdir(), key=lambda path: path.name == FILE_NAME):
+        path.rename(root / path.name)
+    sync_folder(root)

@@ -1,0 +1,342 @@
+"""Running a community: all its actors over the readings that were imported, while the node serves its socket.
+
+Rules:
+    N-1 The run goes from ledger time to the end of the last reading's window, or as far as it was told.
+    N-2 A run that is stopped or killed goes on where it was: what was done stands in files and on the ledger.
+    N-3 Blocks are made for other processes' transactions too, also while nothing is to be done here.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
+from multiprocessing import get_context
+from time import sleep
+from typing import Final, NamedTuple
+
+from gridproof.actors.clock import Clock, SimulatedClock, SystemClock
+from gridproof.actors.conductor import Conductor, Observer
+from gridproof.actors.seat import Refused
+from gridproof.connectors.ledger import InProcessClient, LedgerClient
+from gridproof.domain import MonthBounds, MonthId, RegionId, Slot
+from gridproof.drivers.embedded import EmbeddedLedger
+from gridproof.drivers.embedded.server import Node
+from gridproof.drivers.errors import LedgerStoppedError
+from gridproof.drivers.verifying import available_cores
+from gridproof.errors import GridproofError
+from gridproof.modules.aggregation.types import SlotState, Status
+from gridproof.modules.registry import queries as registry
+from gridproof.state import system
+
+from .access import at_work
+from .community import Community
+from .joining import join
+from .periods import months_of
+
+BLOCK_PAUSE_S: Final = 0.2
+LOOK_S: Final = 0.5
+MANY_METERS: Final = 20  # from so many on, processes of their own are worth their start
+MAX_KEPT: Final = 20
+
+Progress = Callable[[int, int], None]  # periods done, periods in all
+
+
+class Stretch(NamedTuple):
+    """What there is to work off.
+
+    Attributes:
+        first_s: start of the first period, UTC epoch seconds.
+        end_s: end of the last one.
+        months: those that are to be worked in, in order.
+        until_s: how far to go on for the months' ends, or None.
+        too_early: readings that lie before anything could be metered.
+    """
+
+    first_s: int
+    end_s: int
+    months: tuple[MonthId, ...]
+    until_s: int | None
+    too_early: int
+
+
+class Outcome(NamedTuple):
+    """What a run did.
+
+    Attributes:
+        first_s: start of the first period that it looked at, or None where there was nothing to do.
+        end_s: end of the last one.
+        ended: slots that came to their end, by how: opened, sealed, void.
+        total_wh: sum of the totals that were opened.
+        problems: what went wrong without stopping the run; the first ones.
+        problem_count: how many those were.
+        too_early: readings that lie before anything could be metered.
+        stopped: whether it was stopped before its end.
+    """
+
+    first_s: int | None
+    end_s: int | None
+    ended: dict[str, int]
+    total_wh: int
+    problems: tuple[str, ...]
+    problem_count: int
+    too_early: int
+    stopped: bool
+
+
+class Run:
+    """A community at work.
+
+    Args:
+        community: whose folder.
+        ledger: held by this process.
+        stop: set to end it.
+        progress: told how many periods are done.
+    """
+
+    def __init__(
+        self, community: Community, ledger: EmbeddedLedger, stop: threading.Event, progress: Progress | None = None
+    ) -> None:
+        self._community = community
+        self._ledger = ledger
+        self._client: LedgerClient = InProcessClient(ledger)
+        self._stop = stop
+        self._tally = _Tally(community.period_s, progress)
+
+    def work_off(self, until_s: int | None = None) -> Outcome:
+        """Run over the readings that are there (N-1).
+
+        Args:
+            until_s: go no further than this, and as far for the ends of months, UTC epoch seconds.
+
+        Raises:
+            AtWorkError: another process acts for the participants.
+            FileError, SecretFileError: a file is missing, exposed or sealed.
+            NodeUnclearError: a month cannot be opened or its rosters not be published.
+            LedgerStoppedError: the ledger stopped.
+        """
+        with serving(self._ledger, self._community):
+            stretch = self._pass(until_s, self._stop.is_set)
+        return self._tally.outcome(stretch, stopped=self._stop.is_set())
+
+    def serve(self, until_s: int | None = None) -> Outcome:
+        """Work off what is there and what is imported later, until stopped.
+
+        Raises:
+            AtWorkError, FileError, SecretFileError, NodeUnclearError, LedgerStoppedError: as for `work_off`.
+        """
+        stretch: Stretch | None = None
+        with serving(self._ledger, self._community):
+            while not self._stop.is_set():
+                seen = self._mark()
+                stretch = self._pass(until_s, partial(self._is_news, seen)) or stretch
+                while not self._stop.wait(LOOK_S) and self._mark() == seen:
+                    self._ledger.require_running()
+        return self._tally.outcome(stretch, stopped=False)
+
+    def _pass(self, until_s: int | None, stop: Callable[[], bool]) -> Stretch | None:
+        stretch = self._stretch(until_s)
+        if stretch is None:
+            return None
+        with at_work(self._community.folder), _pool(self._client) as executor:
+            clock = self._clock(stop)
+            join(self._community, self._client)
+            crew = self._community.crew(self._client, clock, executor)
+            readings = self._community.readings()
+            try:
+                self._tally.begin(stretch)
+                conductor = Conductor(crew, readings, self._bounds, clock, self._tally)
+                conductor.run(stretch.months, stretch.first_s, stretch.end_s, until_s=stretch.until_s, stop=stop)
+            finally:
+                readings.close()
+                crew.close()
+        return stretch
+
+    def _stretch(self, until_s: int | None) -> Stretch | None:
+        """What there is to work off, or None where there is nothing."""
+        period_s = self._community.period_s
+        readings = self._community.readings()
+        try:
+            span = readings.span()
+            start_s = self._start()
+            too_early = 0
+            if span is not None and span[0] < start_s:
+                too_early = sum(1 for _ in readings.between(0, start_s))
+        finally:
+            readings.close()
+        first_s, end_s = (span[0], span[1] + period_s) if span else (start_s, start_s)
+        if until_s is not None:
+            window_s = max((region.window_s for _, region in self._client.ask(registry.regions)), default=0)
+            end_s = min(end_s, (until_s - window_s) // period_s * period_s)
+        first_s = max(first_s, start_s)
+        months = self._community.calendar.months_between(min(first_s, self._first_open(first_s)), max(end_s, first_s))
+        if end_s <= first_s and until_s is None:
+            return None
+        return Stretch(first_s, max(first_s, end_s), months, until_s, too_early)
+
+    def _start(self) -> int:
+        """The first instant that can be metered: of the first month, or from now on if there is none yet."""
+        starts = [
+            view.bounds.start_s
+            for region in self._community.settings.regions
+            for view in months_of(self._client, region.number)
+        ]
+        return min(starts, default=self._now())
+
+    def _first_open(self, default_s: int) -> int:
+        """Start of the earliest month that is not folded yet."""
+        starts = [
+            view.bounds.start_s
+            for region in self._community.settings.regions
+            for view in months_of(self._client, region.number)
+            if not view.closed
+        ]
+        return min(starts, default=default_s)
+
+    def _now(self) -> int:
+        """Ledger time, moved up to the next period's start."""
+        period_s = self._community.period_s
+        return -(-self._client.status().ledger_time_s // period_s) * period_s
+
+    def _bounds(self, _region: RegionId, month: MonthId) -> MonthBounds:
+        """A month that is opened late begins with the next period: nothing before it can be metered."""
+        bounds = self._community.calendar.bounds(month)
+        return self._community.calendar.bounds_between(month, max(bounds.start_s, self._now()), bounds.end_s)
+
+    def _clock(self, stop: Callable[[], bool]) -> Clock:
+        set_s = self._client.ask(system.operator_clock_s)
+        return _Watch(stop) if set_s is None else SimulatedClock(set_s)
+
+    def _is_news(self, seen: tuple[tuple[int, int], ...]) -> bool:
+        return self._stop.is_set() or self._mark() != seen
+
+    def _mark(self) -> tuple[tuple[int, int], ...]:
+        """Changes with the store of readings."""
+        path = self._community.folder.readings
+        marks = []
+        for name in (path.name, f"{path.name}-wal"):
+            with suppress(FileNotFoundError):
+                status = path.with_name(name).stat()
+                marks.append((status.st_mtime_ns, status.st_size))
+        return tuple(marks)
+
+
+class _Watch:
+    """The machine's clock, which also looks whether it is time to stop.
+
+    Args:
+        stop: whether it is.
+    """
+
+    def __init__(self, stop: Callable[[], bool]) -> None:
+        self._stop = stop
+        self._clock = SystemClock()
+
+    def now_s(self) -> int:
+        """The time in UTC epoch seconds."""
+        return self._clock.now_s()
+
+    def sleep_until_s(self, instant_s: int) -> None:
+        """Return once it is `instant_s` or later, or time to stop."""
+        while self._clock.now_s() < instant_s and not self._stop():
+            sleep(LOOK_S)
+
+
+class _Tally(Observer):
+    """Counts what happens."""
+
+    def __init__(self, period_s: int, progress: Progress | None) -> None:
+        self._period_s = period_s
+        self._progress = progress
+        self._first_s, self._periods = 0, 0
+        self._ended = {str(status): 0 for status in (Status.OPENED, Status.SEALED, Status.VOID)}
+        self._total_wh = 0
+        self._problems: list[str] = []
+        self._problem_count = 0
+
+    def begin(self, stretch: Stretch) -> None:
+        """Count towards a stretch."""
+        self._first_s = stretch.first_s
+        self._periods = (stretch.end_s - stretch.first_s) // self._period_s
+
+    def instant(self, now_s: int) -> None:
+        if self._progress is not None and self._periods:
+            done = (now_s - self._first_s) // self._period_s
+            self._progress(max(0, min(done, self._periods)), self._periods)
+
+    def slot_ended(self, slot: Slot, state: SlotState) -> None:
+        self._ended[str(Status(state.status))] += 1
+        self._total_wh += state.total_wh
+
+    def refused(self, refused: Refused) -> None:
+        self._note(f"{type(refused.messages[0]).__name__}: {refused.refusal}")
+
+    def problem(self, problem: GridproofError) -> None:
+        self._note(str(problem))
+
+    def outcome(self, stretch: Stretch | None, *, stopped: bool) -> Outcome:
+        """What came of it all."""
+        first_s, end_s, too_early = (stretch.first_s, stretch.end_s, stretch.too_early) if stretch else (None, None, 0)
+        problems = tuple(self._problems)
+        return Outcome(first_s, end_s, self._ended, self._total_wh, problems, self._problem_count, too_early, stopped)
+
+    def _note(self, problem: str) -> None:
+        self._problem_count += 1
+        if len(self._problems) < MAX_KEPT:
+            self._problems.append(problem)
+
+
+@contextmanager
+def serving(ledger: EmbeddedLedger, community: Community) -> Iterator[None]:
+    """Serve the ledger at the community's socket, and make blocks of what other processes send (N-3).
+
+    Raises:
+        SocketInUseError: another node answers there.
+        SocketPathError: no socket can be opened there.
+    """
+    over = threading.Event()
+
+    def make_blocks() -> None:
+        with suppress(LedgerStoppedError):  # told to whoever works with the ledger
+            while not over.wait(BLOCK_PAUSE_S):
+                ledger.make_block()
+
+    maker = threading.Thread(target=make_blocks, name="blocks", daemon=True)
+    with Node(ledger, community.folder.socket):
+        maker.start()
+        try:
+            yield
+        finally:
+            over.set()
+            maker.join()
+
+
+@contextmanager
+def _pool(client: LedgerClient) -> Iterator[Executor | None]:
+    """Processes for heavy work, where there are meters enough and cores to spare."""
+    meters = sum(len(client.ask(registry.meters, number)) for number, _ in client.ask(registry.regions))
+    cores = available_cores()
+    if meters < MANY_METERS or cores == 1:
+        yield None
+        return
+    context = get_context("spawn")  # a fork would copy the locks that the node's threads hold
+    with ProcessPoolExecutor(cores, context, initializer=_end_with_parent, initargs=(os.getpid(),)) as executor:
+        try:
+            yield executor
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _end_with_parent(parent: int) -> None:
+    """In a process of the pool: leave Ctrl-C to the parent, and end when it was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

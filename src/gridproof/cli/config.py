@@ -1,0 +1,42 @@
+"""`gridproof config`: check and show the settings."""
+
+import typer
+from rich.console import Console
+
+from .console import Speaker
+from .options import HERE, AsJson, Dir
+
+app = typer.Typer(help="Check and show the settings.", no_args_is_help=True)
+
+
+@app.command()
+def check(folder: Dir = HERE, as_json: AsJson = False) -> int:
+    """Name everything that is wrong with gridproof.toml, each in a line."""
+    from gridproof.connectors.config import FILE_NAME
+    from gridproof.connectors.config import check as find_faults
+
+    path = folder / FILE_NAME
+    faults = find_faults(path)
+
+    def tell(words: Console) -> None:
+        for fault in faults:
+            words.print(str(fault), markup=False)
+        if not faults:
+            words.print(f"{path}: all settings are good.", markup=False)
+
+    told = [{"key": fault.key, "sentence": fault.sentence} for fault in faults]
+    Speaker(as_json=as_json).result({"path": path, "ok": not faults, "faults": told}, tell)
+    return 1 if faults else 0
+
+
+@app.command()
+def show(folder: Dir = HERE, as_json: AsJson = False) -> None:
+    """Show all settings as they count, defaults included, each with its meaning."""
+    import msgspec
+
+    from gridproof.connectors.config import FILE_NAME, load, render
+
+    settings = load(folder / FILE_NAME)
+    Speaker(as_json=as_json).result(
+        msgspec.to_builtins(settings), lambda words: words.print(render(settings), markup=False, end="")
+    )

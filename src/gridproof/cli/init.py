@@ -1,0 +1,150 @@
+"""`gridproof init`: found a community."""
+
+import json
+from getpass import getpass
+from pathlib import Path
+from time import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from .console import Speaker
+from .options import AsJson, PassphraseFile, on_terminal, split
+
+if TYPE_CHECKING:
+    from gridproof.actors.community import Founded, Times
+    from gridproof.connectors.config import Settings
+    from gridproof.connectors.secret_files import SecretFiles
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make; it may be there if it is empty.")],
+    *,
+    name: Annotated[str | None, typer.Option(help="Name of the community.", show_default="the folder's")] = None,
+    zone: Annotated[str, typer.Option(help="Time zone of months and days, by its IANA name.")] = "Europe/Zurich",
+    currency: Annotated[str, typer.Option(help="Currency by its ISO 4217 code.")] = "CHF",
+    period_s: Annotated[int, typer.Option("--period-s", help="Length of a metering period in seconds.")] = 900,
+    regions: Annotated[str, typer.Option(help="How many regions, or their names parted by commas.")] = "1",
+    aggregators: Annotated[str, typer.Option(help="How many data aggregators, or their names.")] = "2",
+    clock: Annotated[
+        str,
+        typer.Option(
+            metavar="operator|block", help="What moves ledger time: imported readings, or the time of the day."
+        ),
+    ] = "operator",
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Ledger time at the start: nothing before it can be metered.",
+            show_default="this month's first instant; with the block clock, now",
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Take the settings from this gridproof.toml instead of the options above."),
+    ] = None,
+    sealed: Annotated[bool, typer.Option("--sealed", help="Seal all secrets with a passphrase.")] = False,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Found a community: its folder with settings, keys, genesis document and ledger.
+
+    All or nothing. Afterwards enrol meters, import readings, and run.
+    """
+    from gridproof.actors.community import found
+    from gridproof.actors.randomness import system
+    from gridproof.connectors.config import load
+
+    speaker = Speaker(as_json=as_json)
+    if config is None:
+        given = name or folder.absolute().name
+        settings = _settings(
+            given, zone, currency, period_s, split(regions, "Region"), split(aggregators, "aggregator"), clock
+        )
+    else:
+        settings = load(config)
+    times = _times(settings)
+    start_s = _start(settings, times, start)
+    made = found(folder, settings, start_s, _secrets(passphrase_file, sealed=sealed), system)
+    speaker.result(_told(made, settings, times), lambda words: _say(words, made, times, folder))
+
+
+def _settings(
+    name: str,
+    zone: str,
+    currency: str,
+    period_s: int,
+    regions: tuple[str, ...],
+    aggregators: tuple[str, ...],
+    clock: str,
+) -> "Settings":
+    """Settings from the command line, held to the same rules as a file's."""
+    from gridproof.connectors.config import parse
+
+    lines = ["[community]", f"name = {_toml(name)}", f"zone = {_toml(zone)}", f"currency = {_toml(currency)}"]
+    lines.append(f"period_s = {period_s}")
+    for number, region in enumerate(regions, 1):
+        lines += ["[[regions]]", f"number = {number}", f"name = {_toml(region)}"]
+    for aggregator in aggregators:
+        lines += ["[[aggregators]]", f"name = {_toml(aggregator)}"]
+    lines += ["[ledger]", f"clock = {_toml(clock)}"]
+    return parse("\n".join(lines).encode(), "the command line")
+
+
+def _toml(text: str) -> str:
+    return json.dumps(text, ensure_ascii=True)
+
+
+def _times(settings: "Settings") -> "Times":
+    from gridproof.actors.community import Times
+    from gridproof.calendar import Calendar
+
+    return Times(Calendar(settings.community.zone, settings.community.period_s))
+
+
+def _start(settings: "Settings", times: "Times", given: str | None) -> int:
+    from gridproof.actors.community.times import require_between_periods
+
+    now_s = int(time())
+    if given is not None:
+        return require_between_periods(times, given, times.parse(given))
+    if settings.ledger.clock == "block":
+        return now_s - now_s % settings.community.period_s
+    return times.calendar.bounds(times.calendar.month_of(now_s)).start_s
+
+
+def _secrets(passphrase_file: Path | None, *, sealed: bool) -> "SecretFiles":
+    """Seals where a passphrase is given, as `--sealed` demands.
+
+    Raises:
+        PassphraseError: there is none where one is needed, or it cannot be taken.
+    """
+    from gridproof.actors.community.errors import NoPassphraseError
+    from gridproof.connectors.passphrase import read_passphrase
+    from gridproof.connectors.secret_files import SecretFiles
+
+    prompt = getpass if sealed and on_terminal() else None
+    passphrase = read_passphrase(file=passphrase_file, prompt=prompt, confirm=True)
+    if sealed and passphrase is None:
+        raise NoPassphraseError
+    return SecretFiles(passphrase)
+
+
+def _told(made: "Founded", settings: "Settings", times: "Times") -> dict[str, object]:
+    return {
+        "folder": made.root,
+        "chain_id": made.chain_id,
+        "start": times.label(made.start_s),
+        "app_hash": made.app_hash,
+        "recovery_keys": made.recovery,
+        "regions": [{"number": region.number, "name": region.name} for region in settings.regions],
+        "aggregators": [aggregator.name for aggregator in settings.aggregators],
+    }
+
+
+def _say(words: Console, made: "Founded", times: "Times", folder: Path) -> None:
+    words.print(f"Founded [bold]{made.chain_id}[/] in {made.root}; ledger time is {times.label(made.start_s)}.")
+    words.print(f"Move the recovery keys to a safe place, offline: {made.recovery}")
+    words.print(f"Next: gridproof meter enrol NAME... -C {folder}")

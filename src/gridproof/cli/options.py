@@ -1,0 +1,78 @@
+"""What commands share: options with one meaning everywhere, and the community that they are about."""
+
+from getpass import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from gridproof.actors.community import Community
+
+HERE: Final = Path()
+
+Dir = Annotated[Path, typer.Option("--dir", "-C", metavar="DIR", help="The community's folder.", show_default="here")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of words.")]
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--passphrase-file",
+        metavar="FILE",
+        help="File (mode 0600) whose first line opens sealed secrets; GRIDPROOF_PASSPHRASE does so too.",
+    ),
+]
+Regions = Annotated[
+    list[str] | None,
+    typer.Option("--region", metavar="REGION", help="Only this region, by number or name; repeatable."),
+]
+Channel = Annotated[str, typer.Option("--channel", metavar="import|export", help="Which way the energy flows.")]
+
+
+def open_community(root: Path, passphrase_file: Path | None = None) -> "Community":
+    """Open the community of a folder.
+
+    Args:
+        root: the folder.
+        passphrase_file: as the command was given it.
+
+    Raises:
+        NoCommunityError: there is none.
+        ConfigInvalidError: its settings have faults.
+    """
+    from gridproof.actors.community import Community
+    from gridproof.connectors.passphrase import read_passphrase
+
+    def passphrase(sealed: bool) -> str | None:
+        return read_passphrase(file=passphrase_file, prompt=getpass if sealed and on_terminal() else None)
+
+    return Community(root, passphrase)
+
+
+def on_terminal() -> bool:
+    """Whether a person can be asked."""
+    import sys
+
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def require_one(**given: object) -> None:
+    """Return if at most one of some options was given.
+
+    Raises:
+        BadParameter: several were.
+    """
+    named = [f"--{name}" for name, value in given.items() if value is not None]
+    if len(named) > 1:
+        raise typer.BadParameter(f"give one of {' and '.join(named)}, not both")
+
+
+def split(given: str, word: str) -> tuple[str, ...]:
+    """Names parted by commas; or, of a number, so many numbered ones.
+
+    Args:
+        given: `Old Town,Hill` or `2`.
+        word: what numbered ones are called.
+    """
+    if given.strip().isdigit() and given.isascii():
+        return tuple(f"{word} {number}" for number in range(1, int(given) + 1))
+    return tuple(name.strip() for name in given.split(","))

@@ -1,0 +1,91 @@
+"""`gridproof readings`: what the meters measured."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from .console import Speaker
+from .options import HERE, AsJson, Dir, PassphraseFile, open_community
+
+if TYPE_CHECKING:
+    from gridproof.actors.community import Community
+    from gridproof.connectors.readings import ImportReport
+
+app = typer.Typer(help="Readings: import.", no_args_is_help=True)
+MAX_SHOWN = 1_000
+
+
+@app.command("import")
+def import_readings(
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE.csv", help="Columns meter,start,energy_wh and perhaps channel.")
+    ],
+    *,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Import the good rows of a file that has bad ones.")
+    ] = False,
+    folder: Dir = HERE,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Import a file of readings: all of it or nothing, every bad row in a line."""
+    from gridproof.connectors.readings import ReadingsRefusedError, import_csv
+
+    community = open_community(folder, passphrase_file)
+    known = {meter.name for meter in community.meters()}
+    speaker = Speaker(as_json=as_json)
+    store = community.readings()
+    refused: ReadingsRefusedError | None = None
+    try:
+        with speaker.progress(f"importing {path.name}") as step:
+            size = path.stat().st_size if path.exists() else 0
+            report = import_csv(
+                store,
+                path,
+                period_s=community.period_s,
+                known_meters=known,
+                skip_bad=skip_bad,
+                max_listed=MAX_SHOWN,
+                progress=lambda done: step(done, size),
+            )
+    except ReadingsRefusedError as found:
+        refused, report = found, found.report
+    finally:
+        store.close()
+    told = _told(community, path, report, stored=refused is None)
+    speaker.result(told, lambda words: _say(words, community, report, stored=refused is None))
+    if refused is not None:
+        speaker.note(f"gridproof: {refused.reason}")
+    return 1 if refused is not None else 0
+
+
+def _told(community: "Community", path: Path, report: "ImportReport", *, stored: bool) -> dict[str, Any]:
+    label = community.times.label
+    return {
+        "path": path,
+        "stored": stored,
+        "accepted": report.accepted,
+        "bad_total": report.bad_total,
+        "bad": [{"line": bad.line, "reason": bad.fault.value, "text": bad.text} for bad in report.bad],
+        "meters": list(report.meters),
+        "first": None if report.first_s is None else label(report.first_s),
+        "last": None if report.last_s is None else label(report.last_s),
+    }
+
+
+def _say(words: Console, community: "Community", report: "ImportReport", *, stored: bool) -> None:
+    for bad in report.bad:
+        words.print(str(bad), markup=False)
+    if report.bad_total > len(report.bad):
+        words.print(f"and {report.bad_total - len(report.bad)} more bad rows")
+    if report.first_s is None or report.last_s is None:
+        words.print("No readings imported.")
+        return
+    label = community.times.label
+    did = "imported" if stored else "would be good; nothing was imported"
+    words.print(
+        f"{report.accepted} readings of {len(report.meters)} meters {did}: "
+        f"{label(report.first_s)} to {label(report.last_s)}."
+    )

@@ -1,0 +1,103 @@
+"""`gridproof run`: all actors at work over the readings that were imported."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from .console import Speaker
+from .options import HERE, AsJson, Dir, PassphraseFile, open_community
+
+if TYPE_CHECKING:
+    from gridproof.actors.community import Community
+    from gridproof.actors.community.running import Outcome
+    from gridproof.drivers.embedded import Status
+
+
+def run(
+    *,
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Go no further than this, and as far, so that months are closed on the way."),
+    ] = None,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Go on with what is imported later, until stopped with Ctrl-C.")
+    ] = False,
+    folder: Dir = HERE,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Run all actors over the imported readings, and serve the ledger to other commands meanwhile.
+
+    Stopped with Ctrl-C, or killed anywhere, the next run goes on where it was.
+    """
+    from gridproof.actors.community.access import hold
+    from gridproof.actors.community.running import Run
+
+    speaker = Speaker(as_json=as_json)
+    community = open_community(folder, passphrase_file)
+    until_s = None if until is None else community.times.parse(until)
+    with hold(community.folder) as ledger, _stopped_by_signals() as stop, speaker.progress("periods") as step:
+        at_work = Run(community, ledger, stop, step)
+        outcome = at_work.serve(until_s) if serve else at_work.work_off(until_s)
+        status = ledger.status()
+    told = _told(community, outcome, status)
+    speaker.result(told, lambda words: _say(words, community, outcome, status))
+    return 130 if outcome.stopped else 0
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[threading.Event]:
+    """Let Ctrl-C and a polite kill end the work between two instants; a second Ctrl-C ends it at once."""
+    stop = threading.Event()
+
+    def ask_to_stop(number: int, _frame: object) -> None:
+        stop.set()
+        signal.signal(number, signal.default_int_handler)
+
+    kept = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def _told(community: "Community", outcome: "Outcome", status: "Status") -> dict[str, Any]:
+    label = community.times.label
+    return {
+        "from": None if outcome.first_s is None else label(outcome.first_s),
+        "to": None if outcome.end_s is None else label(outcome.end_s),
+        "slots": outcome.ended,
+        "total_wh": outcome.total_wh,
+        "problems": list(outcome.problems),
+        "problem_count": outcome.problem_count,
+        "too_early_readings": outcome.too_early,
+        "stopped": outcome.stopped,
+        "height": status.height,
+        "app_hash": status.app_hash,
+        "ledger_time": label(status.ledger_time_s),
+    }
+
+
+def _say(words: Console, community: "Community", outcome: "Outcome", status: "Status") -> None:
+    label = community.times.label
+    if outcome.first_s is None or outcome.end_s is None:
+        words.print("Nothing to do: no readings wait after ledger time. `gridproof readings import` brings some.")
+    else:
+        ended = ", ".join(f"{count} {name}" for name, count in outcome.ended.items() if count) or "none"
+        words.print(f"Periods from {label(outcome.first_s)} to {label(outcome.end_s)}; slots that ended: {ended}.")
+        words.print(f"Opened in all: {outcome.total_wh:,} Wh.")
+    for problem in outcome.problems:
+        words.print(f"problem: {problem}", markup=False)
+    if outcome.problem_count > len(outcome.problems):
+        words.print(f"and {outcome.problem_count - len(outcome.problems)} more problems")
+    if outcome.too_early:
+        words.print(f"{outcome.too_early} readings lie before anything could be metered; they count nowhere.")
+    words.print(f"Height {status.height}, ledger time {label(status.ledger_time_s)}, app hash {status.app_hash.hex()}.")
+    if outcome.stopped:
+        words.print("Stopped; the next `gridproof run` goes on from here.")

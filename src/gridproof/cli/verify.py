@@ -1,0 +1,156 @@
+"""`gridproof verify`: is it true? Exit code 0 only if all of it is; otherwise each falsehood in a line."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from .console import Speaker, Step, table
+from .options import HERE, AsJson, Dir, PassphraseFile, open_community
+
+if TYPE_CHECKING:
+    from gridproof.actors.enrolment import HouseholdFile
+    from gridproof.actors.proof_file import ProofFile, Verdict
+    from gridproof.drivers.verification import Report
+
+app = typer.Typer(help="Check a ledger, or a household's records.", no_args_is_help=True)
+
+
+@app.command()
+def ledger(
+    history: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[HISTORY]", help="A file of `gridproof export history`.", show_default="the ledger here"
+        ),
+    ] = None,
+    *,
+    folder: Dir = HERE,
+    as_json: AsJson = False,
+) -> int:
+    """Replay a ledger from its genesis and check every signature, root, result and total again. It may be running."""
+    speaker = Speaker(as_json=as_json)
+    with speaker.progress("blocks") as step:
+        report = _replay_file(history, step) if history else _replay_here(folder, step)
+
+    def tell(words: Console) -> None:
+        for falsehood in report.falsehoods:
+            words.print(falsehood, markup=False)
+        words.print(
+            f"{report.chain_id}: blocks {report.first_height} to {report.last_height}, "
+            f"{report.transactions} transactions, {report.signatures} signatures checked; "
+            f"{'all true' if report.is_true else 'NOT TRUE'}.",
+            markup=False,
+        )
+        words.print(f"app hash {report.app_hash.hex()}, genesis {report.genesis_hash.hex()}")
+
+    told = {
+        "ok": report.is_true,
+        "chain_id": report.chain_id,
+        "genesis_hash": report.genesis_hash,
+        "first_height": report.first_height,
+        "height": report.last_height,
+        "transactions": report.transactions,
+        "signatures": report.signatures,
+        "app_hash": report.app_hash,
+        "falsehoods": list(report.falsehoods),
+    }
+    speaker.result(told, tell)
+    return 1 if not report.is_true else 0
+
+
+@app.command()
+def record(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A file of `gridproof export records`.")],
+    *,
+    household: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The household's file, with its view secret.", show_default="the one here"),
+    ] = None,
+    app_hash: Annotated[
+        str | None, typer.Option(metavar="HEX", help="App hash that you have from elsewhere and trust.")
+    ] = None,
+    folder: Dir = HERE,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Check a household's own records offline: that they were counted, under which slot, and what they read."""
+    from gridproof.actors.community.proving import parse_app_hash
+    from gridproof.actors.proof_file import read_proof_file, verify_proof_file
+
+    trusted = None if app_hash is None else parse_app_hash(app_hash)
+    file = read_proof_file(path)
+    verdict = verify_proof_file(file, _household(file, household, folder, passphrase_file), trusted)
+
+    def tell(words: Console) -> None:
+        _say_readings(words, file, verdict)
+
+    told = {
+        "ok": not verdict.falsehoods,
+        "chain_id": file.chain_id,
+        "height": file.height,
+        "app_hash": file.app_hash,
+        "trusted": trusted is not None,
+        "region": file.region,
+        "readings": [
+            {
+                "channel": each.slot.channel.label,
+                "k": each.slot.k,
+                "start_s": each.slot.k * file.period_s,
+                "energy_wh": each.energy_wh,
+                "status": str(each.status),
+            }
+            for each in verdict.readings
+        ],
+        "energy_wh": sum(each.energy_wh for each in verdict.readings),
+        "falsehoods": verdict.falsehoods,
+    }
+    Speaker(as_json=as_json).result(told, tell)
+    return 1 if verdict.falsehoods else 0
+
+
+def _replay_here(folder: Path, step: Step) -> "Report":
+    from gridproof.actors.community.access import stored
+    from gridproof.app import application
+    from gridproof.drivers.verification import verify_store
+
+    community = open_community(folder)
+    with stored(community.folder) as store:
+        return verify_store(store, application, progress=step)
+
+
+def _replay_file(history: Path, step: Step) -> "Report":
+    from gridproof.app import application
+    from gridproof.drivers.history import HistoryFile
+    from gridproof.drivers.verification import replay
+
+    return replay(HistoryFile(history), application, progress=step)
+
+
+def _household(file: "ProofFile", given: Path | None, folder: Path, passphrase_file: Path | None) -> "HouseholdFile":
+    from gridproof.actors.community.proving import household_of
+    from gridproof.actors.enrolment import read_household
+    from gridproof.connectors.passphrase import read_passphrase
+    from gridproof.connectors.secret_files import SecretFiles
+
+    if given is not None:
+        return read_household(SecretFiles(read_passphrase(file=passphrase_file)), given)
+    return household_of(open_community(folder, passphrase_file), file)
+
+
+def _say_readings(words: Console, file: "ProofFile", verdict: "Verdict") -> None:
+    from datetime import UTC, datetime
+
+    shown = table("channel", "period from (UTC)", "#Wh", "slot")
+    for each in verdict.readings:
+        start = datetime.fromtimestamp(each.slot.k * file.period_s, UTC)
+        shown.add_row(each.slot.channel.label, f"{start:%Y-%m-%d %H:%M}", f"{each.energy_wh:,}", str(each.status))
+    words.print(shown)
+    for falsehood in verdict.falsehoods:
+        words.print(falsehood, markup=False)
+    total = sum(each.energy_wh for each in verdict.readings)
+    words.print(
+        f"{len(verdict.readings)} readings, {total:,} Wh: {'all true' if not verdict.falsehoods else 'NOT TRUE'}."
+    )
+    words.print(f"Against app hash {file.app_hash} at height {file.height} of {file.chain_id}.", markup=False)
