@@ -131,10 +131,19 @@ class Conductor:
         for at_s, steps in groupby(self._steps(first_s, end_s, until_s), key=lambda step: step.at_s):
             if stop is not None and stop():
                 return
+            if not self._can_wait(at_s):
+                self._drain()
             self._clock.sleep_until_s(at_s)
             self._observer.instant(self._clock.now_s())
             self._act(list(steps))
         self._drain()
+
+    def _can_wait(self, until_s: int) -> bool:
+        """Whether the slots under way may share later rounds: in simulated time, and before any deadline passes."""
+        rules, under_way = self._crew.rules, (*self._closing, *self._working)
+        if not under_way or self._crew.operator.ask(system.operator_clock_s) is None:
+            return not under_way
+        return until_s < min(timetable(slot.k, rules[slot.region]).opening_end_s for slot in under_way)
 
     def _steps(self, first_s: int, end_s: int, until_s: int | None) -> Iterator[Step]:
         now_s, sequences = self._clock.now_s(), []
@@ -177,7 +186,7 @@ class Conductor:
             if kind == Kind.PREPARE:
                 self._prepare(step, now_s)
             elif kind == Kind.ROLL_OVER:
-                self._crew.provider.roll_over(step.region, step.number)
+                self._crew.provider.roll_over(step.region, self._month_of(step))
             elif kind == Kind.RECORD:
                 self._record(step, now_s)
             else:
@@ -188,13 +197,16 @@ class Conductor:
     def _bounds_of(self, region: int, k: int) -> MonthBounds | None:
         return next((bounds for bounds in self._months[region] if bounds.contains(k)), None)
 
+    def _month_of(self, step: Step) -> MonthBounds:
+        return next(bounds for bounds in self._months[step.region] if bounds.month == step.number)
+
     def _prepare(self, step: Step, now_s: int) -> None:
         """Open a month and publish its rosters, unless that was done."""
         crew, region = self._crew, step.region
         known = crew.operator.ask(registry.month, region, step.number)
         if known is not None and known.closed:
             return
-        bounds = next(each for each in self._months[region] if each.month == step.number)
+        bounds = self._month_of(step)
         if known is None:
             self._advance(now_s)
             crew.operator.send(OpenMonth(region, bounds.month, bounds.start_s, bounds.end_s))

@@ -22,7 +22,7 @@ from .fleet import Fleet
 from .meter import Surroundings
 from .public_rosters import PublicRosters
 from .randomness import Randomness, system
-from .seat import Seat
+from .seat import Asked, Seat
 
 
 class Post(NamedTuple):
@@ -173,7 +173,7 @@ class Crew:
         return Surroundings(self.rules[region], keys)
 
 
-def rules_of(seat: Seat) -> dict[int, RegionRules]:
+def rules_of(ledger: Asked) -> dict[int, RegionRules]:
     """How the ledger's regions are worked, by number.
 
     Raises:
@@ -188,5 +188,5 @@ def rules_of(seat: Seat) -> dict[int, RegionRules]:
             region.claim_s,
             region.retention_months,
         )
-        for number, region in seat.ask(registry.regions)
+        for number, region in ledger.ask(registry.regions)
     }

@@ -5,7 +5,7 @@ seat: then what was said stands in blocks, and what was refused comes back. An a
 """
 
 from collections.abc import Callable
-from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
+from typing import Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from gridproof.connectors.ledger import Sender
 from gridproof.connectors.ledger.sender import Sent
@@ -15,6 +15,13 @@ from gridproof.state import Message, Reader, system
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class Asked(Protocol):
+    """Whatever answers the modules' queries."""
+
+    def ask(self, query: Callable[Concatenate[Reader, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """What a query finds in the last committed state."""
 
 
 class Refused(NamedTuple):

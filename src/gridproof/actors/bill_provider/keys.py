@@ -134,8 +134,13 @@ class Keys:
         """The months whose chain keys are kept, ascending."""
         return sorted(int(path.stem) for path in self._chains_path(line, 0).parent.glob("[0-9]*.key"))
 
-    def erase_chains(self, line: Line, before: int) -> None:
-        """Erase the chain keys of months before this one; keys that are not kept for it yet are led on first (K-1).
+    def erase_chains(self, line: Line, before: int, needed: Iterable[int]) -> None:
+        """Erase the chain keys of months before this one; those that are needed on are led on first (K-1).
+
+        Args:
+            line: region and channel.
+            before: the first month whose keys stay.
+            needed: numbers of the places that are not at their end.
 
         Raises:
             FileUnwritableError: the system refuses.
@@ -143,7 +148,8 @@ class Keys:
         old = [month for month in self.months(line) if month < before]
         if not old:
             return
-        self.chains(line, before, self._load(line, old[-1]))
+        held = {number for month in old for number in self._load(line, month)}
+        self.chains(line, before, [number for number in needed if number in held])
         for month in old:
             self._chains.pop((line, month), None)
             erase(self._chains_path(line, month))

@@ -242,10 +242,12 @@ class BillProvider:
                 self.months.make_first(line, bounds, self.policy.spares(used))
         self.catch_up()
 
-    def roll_over(self, region: int, month: int) -> None:
+    def roll_over(self, region: int, bounds: MonthBounds) -> None:
         """When a month is over, lead its chain keys on and erase them, and with them its sign seeds."""
         for channel in Direction:
-            self.keys.erase_chains(Line(region, channel), month + 1)
+            line = Line(region, channel)
+            needed = [place.number for place in self.book.places(line) if not place.ended_by(bounds.end_k)]
+            self.keys.erase_chains(line, bounds.month + 1, needed)
 
     def finish_month(self, region: int, month: int) -> None:
         """When a month's bills are final, erase its view seeds and whose its leaves were."""
