@@ -99,8 +99,8 @@ versions: setup ## Unit tests on each other Python 3.11 to 3.13 of this machine
 	@$(RUN) -m tools.versions
 
 .PHONY: bench
-bench: setup ## Measure; JSON and table under docs/
-	@$(RUN) -m tests.bench $(ARGS)
+bench: setup ## Measure, and write docs/benchmarks.md anew (a quarter of an hour)
+	@$(RUN) -m tests.bench --write-docs $(ARGS)
 
 .PHONY: docs
 docs: setup ## Build the documentation, warnings are errors
