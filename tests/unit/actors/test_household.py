@@ -26,7 +26,7 @@ K = FIRST_K
 
 
 def file_of(meter: int, **changes: Any) -> HouseholdFile:
-    chain = ViewChain(IMPORT, sha256(b"view", bytes([meter])))
+    chain = ViewChain(IMPORT, sha256(b"view", meter.to_bytes(4, "big")))
     named = {"version": 1, "chain_id": CHAIN_ID, "name": f"h{meter}", "meter": bytes(16), "region": REGION}
     return HouseholdFile(**{**named, "month": MONTH, "from_k": K, "views": (chain,), **changes})
 
