@@ -20,6 +20,7 @@ from rich.table import Table
 from gridproof.errors import GridproofError, Refusal
 
 PLAIN_LINE_EVERY_S = 2.0
+PIPE_WIDTH = 1_000  # nothing is cut for those who read a pipe
 
 Step = Callable[[int, int], None]
 """Told how far a piece of work is: (done, total)."""
@@ -34,7 +35,7 @@ class Speaker:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
-        self.words = Console(highlight=False, soft_wrap=True)
+        self.words = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH)
         self._notes = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def result(self, value: Mapping[str, Any], tell: Callable[[Console], None]) -> None:
@@ -79,7 +80,7 @@ def table(*columns: str, title: str | None = None) -> Table:
     """An empty table; columns whose name begins with `#` hold numbers."""
     made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for name in columns:
-        made.add_column(name.removeprefix("#"), justify="right" if name.startswith("#") else "left")
+        made.add_column(name.removeprefix("#"), justify="right" if name.startswith("#") else "left", overflow="fold")
     return made
 
 

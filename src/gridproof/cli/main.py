@@ -8,13 +8,13 @@ import json
 import os
 import sys
 
-import click
 import typer
+from typer._click.exceptions import ClickException  # Typer carries a Click of its own and does not export this
 
 from gridproof import __version__
 from gridproof.errors import GridproofError
 
-from . import backup, config, export, init, meter, period, readings, status, verify
+from . import backup, config, demo, export, init, meter, period, readings, status, verify
 from . import run as running
 from .console import say_error
 
@@ -43,6 +43,7 @@ def _root(
 
 
 # In the order in which one needs them.
+app.command()(demo.demo)
 app.command()(init.init)
 app.add_typer(config.app, name="config")
 app.add_typer(meter.app, name="meter")
@@ -66,10 +67,9 @@ def run(arguments: list[str] | None = None) -> int:
     except GridproofError as error:
         say_error(error, as_json=as_json)
         return REFUSED
-    except click.exceptions.Abort:
-        print("gridproof: interrupted; what was committed stays. Run the command again to go on.", file=sys.stderr)
-        return INTERRUPTED
-    except click.ClickException as misuse:
+    except typer.Abort:
+        outcome = INTERRUPTED
+    except ClickException as misuse:
         if as_json:
             print(json.dumps({"error": type(misuse).__name__, "sentence": misuse.format_message(), "particulars": {}}))
         misuse.show()
@@ -81,6 +81,8 @@ def run(arguments: list[str] | None = None) -> int:
     except OSError as failure:
         _say_system_error(failure, as_json=as_json)
         return REFUSED
+    if outcome == INTERRUPTED:
+        print("gridproof: interrupted; what was committed stays. Run the command again to go on.", file=sys.stderr)
     return outcome if isinstance(outcome, int) else 0
 
 

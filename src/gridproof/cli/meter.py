@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from .console import Speaker, table
 from .options import HERE, AsJson, Dir, PassphraseFile, open_community
@@ -119,16 +120,12 @@ def list_meters(folder: Dir = HERE, passphrase_file: PassphraseFile = None, as_j
 
     def tell(words: Console) -> None:
         shown = table("meter", "region", "channels", "from", "until", "#readings")
-        for row in told:
-            cells = (
-                row["name"],
-                row["region"],
-                "+".join(row["channels"]),
-                row["from"],
-                row["until"] or "",
-                row["readings"],
-            )
-            shown.add_row(*map(str, cells))
+        short, period_s = community.times.short, community.period_s
+        for row in rows:
+            channels = "+".join(channel.label for channel in row.channels)
+            until = short(row.until_k * period_s) if row.until_k else ""
+            since, count = short(row.from_k * period_s), counts.get(row.name, 0)
+            shown.add_row(escape(row.name), str(row.region), channels, since, until, f"{count:,}")
         words.print(shown)
         words.print(f"{len(told)} meters")
 

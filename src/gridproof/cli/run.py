@@ -99,5 +99,3 @@ def _say(words: Console, community: "Community", outcome: "Outcome", status: "St
     if outcome.too_early:
         words.print(f"{outcome.too_early} readings lie before anything could be metered; they count nowhere.")
     words.print(f"Height {status.height}, ledger time {label(status.ledger_time_s)}, app hash {status.app_hash.hex()}.")
-    if outcome.stopped:
-        words.print("Stopped; the next `gridproof run` goes on from here.")

@@ -24,7 +24,7 @@ from gridproof.domain import Direction, ParticipantId
 from gridproof.modules.registry import queries as registry
 from gridproof.state import system as chain
 
-from .errors import NoCommunityError, NoSuchMeterError, NoSuchRegionError
+from .errors import Names, NoCommunityError, NoSuchMeterError, NoSuchRegionError
 from .folder import Folder
 from .people import BILL_PROVIDER, OPERATOR, keys_of
 from .times import Times
@@ -122,7 +122,7 @@ class Community:
                 return region
         names = {region.name.casefold(): f"{region.number} {region.name}" for region in self.settings.regions}
         close = get_close_matches(wanted.casefold(), names, CLOSE_NAMES) or sorted(names)[:CLOSE_NAMES]
-        raise NoSuchRegionError(region=given, close=tuple(names[name] for name in close))
+        raise NoSuchRegionError(region=given, close=Names(names[name] for name in close))
 
     def regions(self, given: Sequence[str]) -> tuple[Region, ...]:
         """The regions of some numbers or names; all when none is given.
@@ -232,10 +232,10 @@ def participant_id(client: LedgerClient, name: str) -> ParticipantId:
     raise NodeUnclearError(what=f"find participant {name}", detail="the ledger does not know this name")
 
 
-def close_names(name: str, known: Iterable[str]) -> tuple[str, ...]:
+def close_names(name: str, known: Iterable[str]) -> Names:
     """The known names that are most alike, perhaps none."""
     folded = {each.casefold(): each for each in known}
-    return tuple(folded[each] for each in get_close_matches(name.casefold(), sorted(folded), CLOSE_NAMES))
+    return Names(folded[each] for each in get_close_matches(name.casefold(), sorted(folded), CLOSE_NAMES))
 
 
 def _row(places: list[Place]) -> MeterRow:

@@ -9,6 +9,7 @@ import platform
 import shutil
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from enum import Enum
 from pathlib import Path
 from time import time
@@ -255,11 +256,8 @@ def _secrets(community: Community) -> Iterator[Finding]:
 
 
 def _readings(community: Community) -> Iterator[Finding]:
-    readings = community.readings()
-    try:
+    with closing(community.readings()) as readings:
         spans = readings.meters()
-    finally:
-        readings.close()
     yield _good("readings", f"{sum(span.readings for span in spans):,} of {len({span.meter for span in spans})} meters")
 
 

@@ -18,6 +18,7 @@ from .errors import (
     BadLines,
     BadMeterNameError,
     MeterListError,
+    Names,
     NoMeterNamedError,
     NotFoundError,
     RegionNeededError,
@@ -242,7 +243,8 @@ class Enrolling:
         """The first period that a change can count from, or the one that was wanted.
 
         Raises:
-            TimeError: what was given is no time, too early, or within a period.
+            TooEarlyError: it is settled who is metered then.
+            TimeError: what was given is no time, or within a period.
         """
         times, period_s = self._community.times, self._community.period_s
         margin_s = _MARGIN_S if self._client.ask(system.operator_clock_s) is None else 0
@@ -259,7 +261,7 @@ class Enrolling:
         if wanted.region is not None:
             return wanted.region
         if len(regions) > 1:
-            raise RegionNeededError(meter=wanted.name, regions=tuple(f"{each.number} {each.name}" for each in regions))
+            raise RegionNeededError(meter=wanted.name, regions=Names(f"{each.number} {each.name}" for each in regions))
         return regions[0].number
 
     def _month(self, k: int) -> int:

@@ -5,6 +5,15 @@ from typing import NamedTuple
 from gridproof.errors import GridproofError
 
 
+class Names(tuple[str, ...]):
+    """Names to choose from."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return ", ".join(self) or "none"
+
+
 class CommunityError(GridproofError):
     """The community cannot do what was asked."""
 
@@ -69,14 +78,14 @@ class NoSuchRegionError(NotFoundError):
     """The community has no such region. Use a number or name of `close`."""
 
     region: str
-    close: tuple[str, ...]
+    close: Names
 
 
 class NoSuchMeterError(NotFoundError):
     """The community never had a meter of this name. Use one like `close`; `gridproof meter list` shows all."""
 
     meter: str
-    close: tuple[str, ...]
+    close: Names
 
 
 class NoSuchPeriodError(NotFoundError):
@@ -215,7 +224,7 @@ class RegionNeededError(CommunityError):
     """
 
     meter: str
-    regions: tuple[str, ...]
+    regions: Names
 
 
 class NoMeterNamedError(CommunityError):

@@ -1,6 +1,7 @@
 """Where a community stands, from the ledger and the readings alone: no secret is needed."""
 
 from collections import Counter
+from contextlib import closing
 from typing import Final, NamedTuple
 
 from gridproof.connectors.ledger import LedgerClient
@@ -122,11 +123,8 @@ def _closed_line(client: LedgerClient, region: int, channel: Direction, view: Mo
 
 
 def _backlog(community: Community, settled_s: int) -> Backlog:
-    readings = community.readings()
-    try:
+    with closing(community.readings()) as readings:
         spans: list[MeterSpan] = readings.meters()
-    finally:
-        readings.close()
     if not spans:
         return Backlog(0, None, None, 0)
     first_s, last_s = min(span.first_s for span in spans), max(span.last_s for span in spans)

@@ -11,7 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from multiprocessing import get_context
 from time import sleep
@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 
 from gridproof.actors.clock import Clock, SimulatedClock, SystemClock
 from gridproof.actors.conductor import Conductor, Observer
+from gridproof.actors.operator import Operator
 from gridproof.actors.seat import Refused
 from gridproof.connectors.ledger import InProcessClient, LedgerClient
 from gridproof.domain import MonthBounds, MonthId, RegionId, Slot
@@ -34,6 +35,7 @@ from gridproof.state import system
 from .access import at_work
 from .community import Community
 from .joining import join
+from .people import OPERATOR
 from .periods import months_of
 
 BLOCK_PAUSE_S: Final = 0.2
@@ -128,7 +130,7 @@ class Run:
             AtWorkError, FileError, SecretFileError, NodeUnclearError, LedgerStoppedError: as for `work_off`.
         """
         stretch: Stretch | None = None
-        with serving(self._ledger, self._community):
+        with serving(self._ledger, self._community), closing(self._community.readings()):
             while not self._stop.is_set():
                 seen = self._mark()
                 stretch = self._pass(until_s, partial(self._is_news, seen)) or stretch
@@ -144,28 +146,21 @@ class Run:
             clock = self._clock(stop)
             join(self._community, self._client)
             crew = self._community.crew(self._client, clock, executor)
-            readings = self._community.readings()
-            try:
+            with closing(crew), closing(self._community.readings()) as readings:
                 self._tally.begin(stretch)
                 conductor = Conductor(crew, readings, self._bounds, clock, self._tally)
                 conductor.run(stretch.months, stretch.first_s, stretch.end_s, until_s=stretch.until_s, stop=stop)
-            finally:
-                readings.close()
-                crew.close()
+                if stretch.until_s is not None and not stop():
+                    Operator(self._community.sender(self._client, OPERATOR)).advance_clock(stretch.until_s)
         return stretch
 
     def _stretch(self, until_s: int | None) -> Stretch | None:
         """What there is to work off, or None where there is nothing."""
         period_s = self._community.period_s
-        readings = self._community.readings()
-        try:
+        start_s = self._start()
+        with closing(self._community.readings()) as readings:
             span = readings.span()
-            start_s = self._start()
-            too_early = 0
-            if span is not None and span[0] < start_s:
-                too_early = sum(1 for _ in readings.between(0, start_s))
-        finally:
-            readings.close()
+            too_early = sum(1 for _ in readings.between(0, start_s)) if span and span[0] < start_s else 0
         first_s, end_s = (span[0], span[1] + period_s) if span else (start_s, start_s)
         if until_s is not None:
             window_s = max((region.window_s for _, region in self._client.ask(registry.regions)), default=0)
@@ -213,7 +208,7 @@ class Run:
         return self._stop.is_set() or self._mark() != seen
 
     def _mark(self) -> tuple[tuple[int, int], ...]:
-        """Changes with the store of readings."""
+        """Changes with the store of readings, as long as a connection to it is open, which keeps its log in place."""
         path = self._community.folder.readings
         marks = []
         for name in (path.name, f"{path.name}-wal"):

@@ -93,7 +93,8 @@ class Times:
         """Read a stretch of time; what is not given has no bound.
 
         Raises:
-            TimeError: an end is no time, or the end does not lie after the start.
+            EmptySpanError: the end does not lie after the start.
+            TimeError: one of them is no time.
         """
         start_s = 0 if start is None else self.parse(start)
         end_s = LAST_INSTANT_S if end is None else self.parse(end)

@@ -1,0 +1,199 @@
+"""`gridproof demo`: a community's day, with faults and attacks, and an independent count of all totals."""
+
+import json
+from pathlib import Path
+from shlex import quote
+from tempfile import mkdtemp
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from .console import Speaker, table
+from .options import AsJson
+
+if TYPE_CHECKING:
+    from gridproof.actors.demo import Outcome, Period, Try
+
+WIDTH: Final = 100
+FOLDER: Final = "demo"  # in the community's folder: summary, periods, tries, pictures
+
+
+def demo(
+    *,
+    households: Annotated[
+        int | None,
+        typer.Option("--households", metavar="N", min=1, help="How many.", show_default="100, or all of the file"),
+    ] = None,
+    periods: Annotated[int, typer.Option("--periods", metavar="P", min=1, help="How many quarter-hours.")] = 96,
+    regions: Annotated[int, typer.Option("--regions", metavar="R", min=1, max=99, help="How many regions.")] = 1,
+    readings: Annotated[
+        Path | None,
+        typer.Option(
+            "--readings",
+            metavar="FILE.csv",
+            help="Take the first periods of a file of quarter-hours, columns as for `gridproof readings import`.",
+            show_default="plausible households",
+        ),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--dir",
+            metavar="DIR",
+            help="Where all shall lie; not there yet, or empty.",
+            show_default="a new temporary folder",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", help="The same seed gives the same app hash.")] = 1,
+    as_json: AsJson = False,
+) -> int:
+    """See a community's day: meters, aggregators, bill provider and ledger at work, and attacked.
+
+    Every total is held against an independent count. The exit code is 1 if an attack succeeds or a total is wrong.
+    """
+    from gridproof.actors.demo import Order, tell
+
+    speaker = Speaker(as_json=as_json)
+    began_s = monotonic()
+    order = Order(households, periods, regions, readings, seed)
+    root = Path(mkdtemp(prefix="gridproof-demo.")) if folder is None else folder
+    with speaker.progress("slots") as step:
+        try:
+            outcome = tell(order, root, progress=step)
+        except BaseException:
+            if folder is None:
+                _remove_empty(root)
+            raise
+    summary = {**outcome.to_json(), "seed": seed, "folder": root.absolute(), **_write(root.absolute(), outcome)}
+    summary["seconds"] = round(monotonic() - began_s, 2)
+    speaker.result(summary, lambda words: _say(words, outcome, summary))
+    return 0 if outcome.is_well else 1
+
+
+def _remove_empty(root: Path) -> None:
+    if root.is_dir() and not any(root.iterdir()):
+        root.rmdir()
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def _write(root: Path, outcome: "Outcome") -> dict[str, Any]:
+    """Write what people and programs may want to look at; return where it lies."""
+    from gridproof.connectors.files import write_whole
+
+    place = root / FOLDER
+    place.mkdir(mode=0o700)
+    files: dict[str, Any] = {
+        "summary": place / "summary.json",
+        "periods_file": place / "periods.json",
+        "tries_file": place / "tries.json",
+        "pictures": [place / f"region-{region}.svg" for region in range(1, outcome.regions + 1)],
+    }
+    write_whole(files["summary"], _json(outcome.to_json()))
+    write_whole(files["periods_file"], _json([each.to_json() for each in outcome.slots]))
+    write_whole(files["tries_file"], _json([_told(each) for each in outcome.tries]))
+    for region, path in enumerate(files["pictures"], 1):
+        write_whole(path, _picture(outcome, region).encode())
+    return files
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def _told(each: "Try") -> dict[str, str]:
+    told = {"attack": each.attack, "door": each.door, "result": each.result.value, "told": each.told}
+    return {**told, "reason": each.reason}
+
+
+def _picture(outcome: "Outcome", region: int) -> str:
+    from gridproof.domain import Direction
+
+    from .chart import Bar, draw
+
+    slots = [each for each in outcome.slots if each.slot.region == region and each.slot.channel == Direction.IMPORT]
+    days = outcome.start[:10] != slots[-1].start[:10]
+    bars = [Bar(_label(each, days=days), each.total_wh, each.missing, str(each.status)) for each in slots]
+    span = f"{_short(outcome.start)} to {_short(outcome.end)}"
+    return draw(f"Region {region}: energy drawn, {span}", bars)
+
+
+def _label(period: "Period", *, days: bool) -> str:
+    clock = period.start[11:16]
+    return f"{period.start[8:10]}. {clock}" if days else clock
+
+
+def _short(label: str) -> str:
+    return f"{label[:10]} {label[11:16]}"
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+def _say(words: Console, outcome: "Outcome", summary: dict[str, Any]) -> None:
+    head = f"{outcome.households} households in {_count(outcome.regions, 'region')}, {outcome.periods} quarter-hours"
+    words.print(f"{head}: {_short(outcome.start)} to {_short(outcome.end)}.\n")
+    _say_attacks(words, outcome)
+    _say_totals(words, outcome)
+    words.print(f"The ledger {outcome.chain_id} has {outcome.height} blocks; app hash")
+    words.print(f"  {outcome.app_hash.hex()}\n", markup=False)
+    for picture in summary["pictures"]:
+        words.print(f"Picture:    {picture}", markup=False)
+    words.print(f"Each total: {summary['periods_file']}", markup=False)
+    words.print(f"All lies in {summary['folder']}", markup=False)
+    quoted = quote(str(summary["folder"]))
+    words.print(f"Look around with  gridproof status --dir {quoted}", markup=False)
+    words.print(f"Check it with     gridproof verify ledger --dir {quoted}", markup=False)
+    words.print(f"{summary['seconds']:.1f} seconds.")
+
+
+def _say_attacks(words: Console, outcome: "Outcome") -> None:
+    from gridproof.actors.demo import CHARGES
+
+    shown = table("what was tried", "result", "by whom it was stopped or found, and how")
+    shown.width = min(WIDTH, words.width)
+    shown.padding = (0, 1, 1, 0)
+    shown.columns[0].width = 38
+    shown.columns[1].width = 9
+    for name, result in outcome.attacks.items():
+        charge = CHARGES[name]
+        tries = [f"{each.door}: {each.told}" for each in outcome.tries if each.attack == name]
+        style = "green" if result.is_well else "bold red"
+        shown.add_row(
+            f"[bold]{charge.title}[/]\n{escape(charge.by)} {escape(charge.tried)}",
+            f"[{style}]{result.value}[/]",
+            escape("\n".join(dict.fromkeys(tries)) or "it did not come to that"),
+        )
+    words.print(shown)
+    words.print()
+
+
+def _say_totals(words: Console, outcome: "Outcome") -> None:
+    from gridproof.domain import Direction
+    from gridproof.modules.aggregation.types import Status
+
+    opened, sealed, void = (outcome.ended(each) for each in (Status.OPENED, Status.SEALED, Status.VOID))
+    right = sum(each.total_wh is not None and each.is_right for each in outcome.slots)
+    words.print(f"[bold]{right} of {opened} totals[/] equal the sum of the live meters' readings, to the watt-hour.")
+    if sealed:
+        words.print(f"{_count(sealed, 'slot')} stay sealed: too few meters to hide one another.")
+    if void:
+        words.print(f"{_count(void, 'slot')} are void: nobody sent anything.")
+    drawn, given = (outcome.total_wh(each) / 1_000 for each in (Direction.IMPORT, Direction.EXPORT))
+    words.print(f"{drawn:,.1f} kWh drawn, {given:,.1f} kWh given away; {outcome.records:,} records;")
+    words.print(f"{_count(outcome.missing, 'reading')} missing; the bill provider names each meter, the ledger none.")
+    for name, result in outcome.attacks.items():
+        if not result.is_well:
+            words.print(f"[bold red]{name}: {result.value}.[/]")
+    for each in outcome.wrong:
+        words.print(f"[bold red]{each.slot}: {each.total_wh} Wh, counted {each.counted.total_wh} Wh.[/]")
+    for problem in outcome.problems:
+        words.print(f"problem: {problem}", markup=False)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
