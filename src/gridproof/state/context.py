@@ -1,7 +1,7 @@
 """What the rules see of the world: one transaction's view of the state, its block, and a place to announce events."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gridproof.domain import ParticipantId
 
@@ -10,6 +10,8 @@ from .errors import ClockBackwards, ClockNotOperators
 from .records import Event
 from .store import Snapshot, Table
 from .tables import Reader
+
+_TABLES: Final = tuple(Table)  # an overlay is made for every transaction
 
 
 class SnapshotReader:
@@ -32,7 +34,7 @@ class Overlay:
 
     def __init__(self, base: Reader) -> None:
         self._base = base
-        self.changes: dict[Table, dict[bytes, bytes | None]] = {table: {} for table in Table}
+        self.changes: dict[Table, dict[bytes, bytes | None]] = {table: {} for table in _TABLES}
 
     def read(self, table: Table, key: bytes) -> bytes | None:
         """The value under `key` with the changes applied, or None."""
@@ -52,7 +54,8 @@ class Overlay:
     def merge_into(self, below: "Overlay") -> None:
         """Apply the changes to the overlay below."""
         for table, changed in self.changes.items():
-            below.changes[table].update(changed)
+            if changed:
+                below.changes[table].update(changed)
 
 
 def _merged(base: Iterator[tuple[bytes, bytes]], ours: dict[bytes, bytes | None]) -> Iterator[tuple[bytes, bytes]]:

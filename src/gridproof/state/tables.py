@@ -113,6 +113,7 @@ class Map(Generic[V]):
         self.parts = key
         self.value = value
         self._prefix = bytes((module, collection))
+        self._encoders = tuple(part.encode for part in key)
         self._codec: Any = Codec(value) if isinstance(value, type) else value
         if 2 + sum(part.size for part in key) > MAX_KEY_BYTES:
             raise KeyPartError(module=module, collection=collection, detail="the key is longer than 255 bytes")
@@ -125,15 +126,19 @@ class Map(Generic[V]):
         """
         if len(parts) > len(self.parts):
             raise KeyPartError(module=self.module, collection=self.collection, detail="too many parts")
-        try:
-            return self._prefix + b"".join([form.encode(part) for form, part in zip(self.parts, parts, strict=False)])
-        except (OverflowError, AttributeError, TypeError) as wrong:
-            raise KeyPartError(module=self.module, collection=self.collection, detail=str(wrong)) from wrong
+        return self._joined(parts)
 
     def _whole(self, parts: tuple[Any, ...]) -> bytes:
         if len(parts) != len(self.parts):
-            raise KeyPartError(module=self.module, collection=self.collection, detail="too few parts")
-        return self.key(*parts)
+            few = "too few parts" if len(parts) < len(self.parts) else "too many parts"
+            raise KeyPartError(module=self.module, collection=self.collection, detail=few)
+        return self._joined(parts)
+
+    def _joined(self, parts: tuple[Any, ...]) -> bytes:
+        try:
+            return self._prefix + b"".join([encode(part) for encode, part in zip(self._encoders, parts, strict=False)])
+        except (OverflowError, AttributeError, TypeError) as wrong:
+            raise KeyPartError(module=self.module, collection=self.collection, detail=str(wrong)) from wrong
 
     def decode(self, raw: bytes) -> V:
         """Read a stored value."""
