@@ -11,12 +11,17 @@ from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
+from threading import Event
+from time import sleep
 from typing import Any
 
-from gridproof.drivers.embedded import EmbeddedLedger, Options
-from gridproof.state import SerialVerifier
+from gridproof.connectors.ledger import ClientError, Sender, SocketClient
+from gridproof.domain import ParticipantId
+from gridproof.drivers.embedded import EmbeddedLedger, Node, Options
+from gridproof.errors import GridproofError
+from gridproof.state import SerialVerifier, system
 
-from tests.tiny.app import tiny, tiny_genesis
+from tests.tiny.app import PEOPLE, signer, tiny, tiny_genesis
 from tests.unit.drivers.scenes import NOW_S, post, signed
 
 NEVER = 10**9
@@ -93,3 +98,46 @@ def open_as_nobody(folder: str, told: Any) -> None:
             told.send(("opened", ""))
     except Exception as error:  # noqa: BLE001 - the edge of the process
         told.send((type(error).__name__, str(error)))
+
+
+def serve(folder: str, path: str, ready: Any) -> None:
+    """Run a node until it is killed, or told to end."""
+    stop = Event()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
+    with open_ledger(Path(folder)) as ledger, Node(ledger, path) as node:
+        ready.send("ready")
+        node.run(0.002, stop)
+
+
+def send(path: str, name: str, region: int, count: int, told: Any) -> None:
+    """Send notices through the node's socket; tells where each came to stand, or why not."""
+    client = SocketClient(path, answer_s=5)
+    sender = Sender(client, signer(name), ParticipantId(PEOPLE[name]), timeout_s=60)
+    said: list[tuple[int, int] | str] = []
+    for number in range(count):
+        try:
+            place = sender.send(post(f"{name} {region} {number}", region))
+            said.append((place.height, place.index))
+        except GridproofError as error:
+            said.append(type(error).__name__)
+    told.send(said)
+    client.close()
+
+
+def watch(path: str, events: int, told: Any) -> None:
+    """Follow the events and ask queries until so many were seen; tells their cursors and every status met."""
+    client = SocketClient(path, answer_s=5)
+    cursors: list[bytes] = []
+    heights: list[int] = []
+    while len(cursors) < events:
+        try:
+            fresh = client.events_since(cursors[-1] if cursors else b"", 7, 1)
+            heights.append(client.status().height)
+            client.ask(system.next_nonce, 1)
+            client.prove(system.NONCES, 1)
+        except ClientError:
+            sleep(0.02)  # the node is being killed and started anew
+            continue
+        cursors.extend(event.cursor for event in fresh)
+    told.send((cursors, heights))
+    client.close()

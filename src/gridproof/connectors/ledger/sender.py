@@ -22,7 +22,7 @@ from gridproof.state.errors import Expired, NonceAhead, NonceUsed
 from gridproof.state.refusals import refusal_in
 from gridproof.state.transaction import transaction_hash
 
-from .errors import ClientError, NodeUnreachableError
+from .errors import ClientError
 from .port import LedgerClient
 
 VALID_FOR_S: Final = 86_400
@@ -100,7 +100,7 @@ class Sender:
         deadline = monotonic() + self._timeout_s
         with self._guard:
             while True:
-                sent = self._sign(messages)
+                sent = self._sign(messages, deadline)
                 try:
                     self._hand_in(sent, deadline)
                 except (NonceUsed, Expired) as stale:
@@ -145,7 +145,7 @@ class Sender:
         while True:
             try:
                 return self.client.wait(sent.name, max(0.0, deadline - monotonic()))
-            except (UnknownTransactionError, NodeUnreachableError):  # a node started anew has lost what waited in it
+            except (UnknownTransactionError, ClientError):  # a node started anew has lost what waited in it
                 if monotonic() >= deadline:
                     raise
                 sleep(PAUSE_S)
@@ -174,19 +174,29 @@ class Sender:
         with suppress(GridproofError):  # whoever waits for that one learns of its fate
             self.client.wait(self._last.name, BLOCK_S)
 
-    def _sign(self, messages: tuple[Message, ...]) -> Sent:
-        if self._nonce is None:
-            status = self.client.status()
-            self._chain_id = status.chain_id
-            self._until_s = status.ledger_time_s + self._valid_for_s
-            self._nonce = self.client.ask(system.next_nonce, self.participant)
+    def _next_nonce(self, deadline: float) -> int:
+        """The nonce to sign with; asks the ledger where it is not known, until it answers or time is up."""
+        while self._nonce is None:
+            try:
+                status = self.client.status()
+                self._chain_id = status.chain_id
+                self._until_s = status.ledger_time_s + self._valid_for_s
+                self._nonce = self.client.ask(system.next_nonce, self.participant)
+            except ClientError:
+                if monotonic() >= deadline:
+                    raise
+                sleep(PAUSE_S)
+        return self._nonce
+
+    def _sign(self, messages: tuple[Message, ...], deadline: float) -> Sent:
+        nonce = self._next_nonce(deadline)
         for message in messages:
             message.check(self._chain_id)
         raw = sign_transaction(
             self._signer,
             chain_id=self._chain_id,
             sender=self.participant,
-            nonce=self._nonce,
+            nonce=nonce,
             valid_until_s=self._until_s,
             messages=messages,
             aux=self._randomness(AUX_BYTES),

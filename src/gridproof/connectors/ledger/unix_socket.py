@@ -151,9 +151,12 @@ class SocketClient(Asking):
         except TimeoutError as late:
             link.close()
             raise NodeSilentError(socket=self.path, waited_ms=round(self._answer_s * 1_000)) from late
-        except (WireError, _HungUp) as wrong:
+        except WireError as wrong:
             link.close()
-            raise self._otherwise(str(wrong) or "it hung up at once") from wrong
+            raise self._otherwise(wrong.detail) from wrong
+        except _HungUp as gone:
+            link.close()
+            raise NodeUnreachableError(socket=self.path, detail="the node hung up at once") from gone
         except OSError as wrong:
             link.close()
             raise NodeUnreachableError(socket=self.path, detail=wrong.strerror or str(wrong)) from wrong

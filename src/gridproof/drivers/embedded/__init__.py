@@ -8,4 +8,14 @@ from .lock import FolderLock
 from .mempool import Limits
 from .server import Node
 
-__all__ = ["ApplicationFactory", "EmbeddedLedger", "FolderLock", "Limits", "Node", "Options", "Status", "back_up", "restore"]
+__all__ = [
+    "ApplicationFactory",
+    "EmbeddedLedger",
+    "FolderLock",
+    "Limits",
+    "Node",
+    "Options",
+    "Status",
+    "back_up",
+    "restore",
+]

@@ -144,7 +144,7 @@ def receive_frame(link: socket.socket, limit: int, *, first_s: float | None, res
         Its bytes, or None where the other side ended between frames.
 
     Raises:
-        WireError: it is too long, or was cut off.
+        WireError: it is too long.
         TimeoutError: it took too long.
         OSError: the connection broke.
     """
@@ -169,7 +169,7 @@ def _exactly(link: socket.socket, size: int, deadline: float) -> bytes:
         link.settimeout(left)
         piece = link.recv(min(size - len(raw), 2**20))
         if not piece:
-            raise WireError(detail="a frame was cut off")
+            raise ConnectionResetError("the other side went away within a frame")
         raw += piece
     return bytes(raw)
 
