@@ -1,0 +1,337 @@
+"""The demonstration: a community is founded, lives through some periods with faults and attacks, and is counted.
+
+All parts are the real ones: a folder as `gridproof init` makes it, keys, enrolments, the durable ledger, the stores.
+The clock is simulated and all chance comes from the seed, so that the same seed gives the same app hash everywhere.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from gridproof.actors.bill_provider import Fault, Newcomer
+from gridproof.actors.clock import SimulatedClock
+from gridproof.actors.community import Community, Folder, found
+from gridproof.actors.community.access import at_work
+from gridproof.actors.community.people import BILL_PROVIDER, keys_of
+from gridproof.actors.conductor import Conductor, Observer
+from gridproof.actors.crew import Crew
+from gridproof.actors.errors import BadRecordError
+from gridproof.actors.public_rosters import PublicRosters
+from gridproof.actors.randomness import Seeded
+from gridproof.actors.seat import Refused
+from gridproof.actors.timeline import LEAD_S
+from gridproof.actors.transport import DirectTransport, Reply
+from gridproof.app import application
+from gridproof.connectors.config import Aggregator, Privacy, Region, Settings
+from gridproof.connectors.config import Community as CommunitySettings
+from gridproof.connectors.ledger import InProcessClient
+from gridproof.connectors.readings import SqliteReadings
+from gridproof.connectors.rosters import RosterFiles
+from gridproof.connectors.secret_files import SecretFiles
+from gridproof.domain import Direction, MonthBounds, MonthId, RegionId, Slot
+from gridproof.drivers.embedded import EmbeddedLedger
+from gridproof.drivers.embedded.ledger import Options
+from gridproof.errors import GridproofError
+from gridproof.modules.aggregation import queries as aggregation
+from gridproof.modules.aggregation.types import SlotState, Status
+
+from . import attackers
+from .attackers import AGGREGATOR, Attacker, Outsider, RogueAggregator, Stolen, Thief, Village
+from .count import Counter
+from .docket import Docket
+from .faults import Desk, DroppingDesk, FailingRegisters, LossyLine, Tamperer, Tap
+from .outcome import Outcome, Period
+from .script import require_size, write_script
+from .supply import PERIOD_S, ZONE, Supply, from_file, made_up
+from .verdicts import find_faults
+
+AGGREGATORS: Final = ("aggregator 1", "aggregator 2")  # the second one is dishonest
+DEFAULT_HOUSEHOLDS: Final = 100
+_SEED: Final = "gridproof/demo/v1"
+_FOUNDED_S: Final = 3_600  # before the first month is opened
+
+OpenLedger = Callable[[Folder, Options], EmbeddedLedger]
+Progress = Callable[[int, int], None]
+
+
+class Order(NamedTuple):
+    """What is to be told.
+
+    Attributes:
+        households: how many; by default a hundred, or all of the file.
+        periods: how many.
+        regions: how many.
+        readings: a file of readings, or None for plausible ones.
+        seed: of all chance.
+    """
+
+    households: int | None = None
+    periods: int = 96
+    regions: int = 1
+    readings: Path | None = None
+    seed: int = 1
+
+
+def on_disk(folder: Folder, options: Options) -> EmbeddedLedger:
+    """The durable ledger of a community's folder."""
+    return EmbeddedLedger.at(folder.ledger, application, options=options)
+
+
+def tell(
+    order: Order, root: Path, *, progress: Progress = lambda _done, _all: None, open_ledger: OpenLedger = on_disk
+) -> Outcome:
+    """Tell the story.
+
+    Args:
+        order: what is to be told.
+        root: the community's folder, not there yet or empty; all stays there.
+        progress: told how many slots have ended, of how many.
+        open_ledger: opens the ledger that was founded.
+
+    Raises:
+        DemoError: the story cannot be told of so few, or of these readings.
+        FolderTakenError: the folder is not empty; nothing was made.
+        ReadingsError, FileError: the file of readings cannot be used; nothing was made.
+        FolderUnmadeError, NodeUnclearError, StoreError: the machine does not let it be told to its end.
+    """
+    with ExitStack() as stack:
+        supply = stack.enter_context(_supply(order))
+        require_size(len(supply.meters), order.regions, supply.span.periods)
+        chance = Seeded(f"{_SEED}/{order.seed}".encode())
+        start_s = max(0, supply.span.first_k * PERIOD_S - LEAD_S - _FOUNDED_S)
+        found(root, _settings(order.regions), start_s, SecretFiles(), chance.fork("founding"))
+        community = Community(root, randomness=chance.fork("actors"))
+        readings = stack.enter_context(closing(community.readings()))
+        readings.add(supply.readings)
+        clock = SimulatedClock(start_s)
+        ledger = stack.enter_context(open_ledger(community.folder, Options(clock=clock.now_s)))
+        stack.enter_context(at_work(community.folder))
+        story = _Story(community, InProcessClient(ledger), clock, readings, supply, chance.fork("script"))
+        stack.callback(story.crew.close)
+        return story.run(progress)
+
+
+class _Watcher(Observer):
+    """Lets the attackers act, and keeps what happens."""
+
+    def __init__(self, crew: Crew, docket: Docket, expected: int, progress: Progress) -> None:
+        self._crew = crew
+        self._expected = expected
+        self._progress = progress
+        self.docket = docket
+        self.attackers: list[Attacker] = []
+        self.ended: dict[Slot, SlotState] = {}
+        self.faults: dict[Slot, tuple[Fault, ...]] = {}
+        self.problems: list[str] = []
+
+    def instant(self, now_s: int) -> None:
+        """Attackers come first."""
+        for attacker in self.attackers:
+            attacker.act(now_s)
+
+    def slot_ended(self, slot: Slot, state: SlotState) -> None:
+        """The bill provider looks who is behind what is missing."""
+        self.ended[slot] = state
+        self.faults[slot] = self._crew.totals.find_faults(slot)
+        self._progress(len(self.ended), self._expected)
+
+    def refused(self, refused: Refused) -> None:
+        """No actor's word is refused in the story."""
+        self.problems.append(f"{type(refused.messages[0]).__name__}: {refused.refusal}")
+
+    def problem(self, problem: GridproofError) -> None:
+        """Nor fails one otherwise."""
+        self.problems.append(str(problem))
+
+
+class _Story:
+    """The community at work, with all who act beside it."""
+
+    def __init__(
+        self,
+        community: Community,
+        client: InProcessClient,
+        clock: SimulatedClock,
+        readings: SqliteReadings,
+        supply: Supply,
+        chance: Seeded,
+    ) -> None:
+        self._community, self._client, self._clock = community, client, clock
+        self._span = supply.span
+        self._regions = _spread(supply.meters, len(community.settings.regions))
+        self._script = write_script(
+            {region: tuple(meters) for region, meters in self._regions.items()},
+            _present(readings),
+            supply.span,
+            chance.fork("faults"),
+        )
+        self._chance = chance.fork("attackers")
+        self._counter = Counter(
+            readings, self._regions, self._script, PERIOD_S, community.settings.meters.plausible_limit_wh
+        )
+        self.crew = community.crew(client, clock)
+
+    # --- the course of things ----------------------------------------------------------------------------------------
+
+    def run(self, progress: Progress) -> Outcome:
+        """Let it happen, and count."""
+        slots = self._slots()
+        docket = Docket()
+        watcher = _Watcher(self.crew, docket, len(slots), progress)
+        self._enrol()
+        rogue = self._rogue()
+        desk = DroppingDesk(
+            DirectTransport(self.crew.aggregators), rogue, self._script.dropped, self._script.meters, self.crew.fleet
+        )
+        honest = min(self.crew.aggregators)
+        tamperer = Tamperer(desk, self._script.tampered, honest, _told_to(docket))
+        lossy = LossyLine(tamperer, self._script.half_sent, self.crew.fleet)
+        tap = Tap(lossy, (self._script.tampered, attackers.before(self._script.tampered)))
+        watcher.attackers = self._attackers(docket, tap, lossy)
+        self._conduct(watcher, tap)
+        watcher.instant(self._clock.now_s())
+        periods = tuple(self._period(slot, desk, watcher) for slot in slots)
+        find_faults(docket, self._script, periods, desk, self._client, self._month(slots[0].k))
+        return self._outcome(periods, watcher)
+
+    def _enrol(self) -> None:
+        month = self._month(self._span.first_k)
+        newcomers = [
+            Newcomer(name, region, channels, self._span.first_k, month)
+            for region, meters in self._regions.items()
+            for name, channels in meters.items()
+        ]
+        self.crew.provider.enrol(newcomers)
+        for seat in self.crew.seats:
+            seat.settle()
+
+    def _conduct(self, watcher: _Watcher, transport: Tap) -> None:
+        first_s, end_s = self._span.first_k * PERIOD_S, self._span.end_k * PERIOD_S
+        calendar = self._community.calendar
+
+        def bounds(_region: RegionId, month: MonthId) -> MonthBounds:
+            return calendar.bounds_between(month, first_s, end_s)
+
+        months = calendar.months_between(first_s, end_s)
+        with closing(FailingRegisters(self._community.folder.readings, self._script, PERIOD_S)) as registers:
+            Conductor(self.crew, registers, bounds, self._clock, watcher, transport).run(months, first_s, end_s)
+
+    def _rogue(self) -> Desk:
+        name = AGGREGATORS[-1]
+        participant = self._community.sender(self._client, name).participant
+        keys = keys_of(self._community.folder, self._community.secrets, name)
+        return Desk(participant, keys.receipt_signer, self._client.status().chain_id)
+
+    def _attackers(self, docket: Docket, tap: Tap, lossy: LossyLine) -> list[Attacker]:
+        rosters = PublicRosters(RosterFiles(self._community.folder.rosters), self.crew.operator)
+        village = Village(self.crew, self._client, self._script, tap, lossy, rosters, self._chance)
+        return [
+            Outsider(village, docket),
+            RogueAggregator(village, docket, self._stolen(AGGREGATORS[-1])),
+            Thief(village, docket, self._stolen(BILL_PROVIDER)),
+        ]
+
+    def _stolen(self, name: str) -> Stolen:
+        signer = keys_of(self._community.folder, self._community.secrets, name).signer
+        return Stolen(self._community.sender(self._client, name).participant, signer, self._client)
+
+    # --- what came of it ---------------------------------------------------------------------------------------------
+
+    def _slots(self) -> list[Slot]:
+        """All slots that have rosters, by region, channel and period."""
+        return [
+            Slot(RegionId(region), channel, k)
+            for region, meters in self._regions.items()
+            for channel in Direction
+            if any(channel in channels for channels in meters.values())
+            for k in range(self._span.first_k, self._span.end_k)
+        ]
+
+    def _month(self, k: int) -> MonthId:
+        return self._community.calendar.month_of(k * PERIOD_S)
+
+    def _period(self, slot: Slot, desk: DroppingDesk, watcher: _Watcher) -> Period:
+        state = watcher.ended.get(slot) or self._client.ask(aggregation.slot, *slot)
+        counted = self._counter.count(slot, desk.dropped)
+        enrolled = len(counted.live) + len(counted.missing)
+        status = Status.OPEN if state is None else Status(state.status)
+        return Period(
+            slot,
+            self._community.calendar.label(slot.k * PERIOD_S),
+            status,
+            state.total_wh if state is not None and status == Status.OPENED else None,
+            enrolled if state is None or not state.enrolled else state.enrolled,
+            0 if state is None else state.live_pairs,
+            0 if state is None else state.filled_count,
+            counted,
+            {fault.meter: fault.kind for fault in watcher.faults.get(slot, ())},
+            _hides(self._community.settings.privacy, len(counted.live), enrolled),
+        )
+
+    def _outcome(self, periods: tuple[Period, ...], watcher: _Watcher) -> Outcome:
+        status = self._client.status()
+        calendar = self._community.calendar
+        return Outcome(
+            chain_id=status.chain_id,
+            households=sum(len(meters) for meters in self._regions.values()),
+            regions=len(self._regions),
+            periods=self._span.periods,
+            start=calendar.label(self._span.first_k * PERIOD_S),
+            end=calendar.label(self._span.end_k * PERIOD_S),
+            height=status.height,
+            app_hash=status.app_hash,
+            slots=periods,
+            attacks=watcher.docket.results(),
+            tries=tuple(watcher.docket.tries),
+            problems=tuple(watcher.problems),
+        )
+
+
+def _supply(order: Order) -> AbstractContextManager[Supply]:
+    if order.readings is not None:
+        return from_file(order.readings, order.households, order.periods)
+    households = DEFAULT_HOUSEHOLDS if order.households is None else order.households
+    require_size(households, order.regions, order.periods)
+    return nullcontext(made_up(households, order.periods, order.seed))
+
+
+def _settings(regions: int) -> Settings:
+    return Settings(
+        community=CommunitySettings(name="Demonstration", zone=ZONE, currency="CHF", period_s=PERIOD_S),
+        regions=tuple(Region(number=number, name=f"Region {number}") for number in range(1, regions + 1)),
+        aggregators=tuple(Aggregator(name=name) for name in AGGREGATORS),
+    )
+
+
+def _hides(privacy: Privacy, live: int, enrolled: int) -> bool:
+    """Whether so many live meters hide each other (the ledger's rule, said once more)."""
+    return live >= privacy.k_min and live * 1_000 >= enrolled * privacy.min_live_permille
+
+
+def _spread(
+    meters: Mapping[str, tuple[Direction, ...]], regions: int
+) -> Mapping[int, Mapping[str, tuple[Direction, ...]]]:
+    """Deal the meters out to the regions."""
+    spread: dict[int, dict[str, tuple[Direction, ...]]] = {region: {} for region in range(1, regions + 1)}
+    for index, (name, channels) in enumerate(meters.items()):
+        spread[index % regions + 1][name] = channels
+    return MappingProxyType(spread)
+
+
+def _present(readings: SqliteReadings) -> Callable[[int], Sequence[str]]:
+    @lru_cache(maxsize=16)
+    def present(k: int) -> Sequence[str]:
+        return [each.meter for each in readings.slot(Direction.IMPORT, k * PERIOD_S)]
+
+    return present
+
+
+def _told_to(docket: Docket) -> Callable[[Reply], None]:
+    def told(reply: Reply) -> None:
+        answer = reply if isinstance(reply, GridproofError) else None
+        docket.refused("altered_record", AGGREGATOR, answer, BadRecordError)
+
+    return told
