@@ -147,6 +147,18 @@ def test_windows_longer_than_a_period_overlap_and_all_totals_come_out(tmp_path: 
         ]
 
 
+@pytest.mark.parametrize("window_blocks", [0, 7])
+def test_a_slot_closes_when_enough_blocks_followed_its_first_batch(tmp_path: Path, window_blocks: int) -> None:
+    with Village(tmp_path, rules={"window_blocks": window_blocks}) as village:
+        village.enrol(NAMES)
+        village.read((name, n, reading(name, n)) for n in range(3) for name in NAMES)
+        village.run(3)
+        assert [village.state(n).total_wh for n in range(3)] == [
+            sum(reading(name, n) for name in NAMES) for n in range(3)
+        ]
+        assert village.watcher.refusals == []
+
+
 def test_regions_have_totals_of_their_own(tmp_path: Path) -> None:
     with Village(tmp_path, regions=(1, 2)) as village:
         village.enrol(NAMES[:4], region=1)

@@ -230,6 +230,28 @@ def test_a_revocation_that_was_not_published_in_time_is_made_for_a_later_period(
         assert second.from_k == slot(7).k
 
 
+def test_a_word_that_was_not_brought_in_time_holds_from_a_later_period(tmp_path: Path) -> None:
+    with Village(tmp_path) as village:
+        village.enrol(NAMES)
+        day(village, 0, 2)
+        provider = village.crew.provider
+        provider.enrol([Newcomer("newcomer", REGION, IMPORT, slot(3).k, OCTOBER)])
+        provider.move_out(NAMES[0], slot(3).k)
+        provider.swap(NAMES[1], "device", slot(3).k, OCTOBER)  # all handed in, but the process ends before any block
+    with Village(tmp_path) as village:
+        village.clock.sleep_until_s(START_S + 6 * PERIOD_S + 5)
+        village.crew.provider.catch_up()
+        assert village.settle() == []
+        assert village.crew.provider.is_caught_up
+        places = {place.name: place for place in village.crew.provider.book.places()}
+        assert places["newcomer"].from_k == places[NAMES[0]].until_k == slot(7).k
+        assert places["device"].from_k == places[NAMES[1]].until_k == slot(7).k
+        day(village, 2, 9)
+        for n, names in ((6, NAMES), (7, [*NAMES[2:], "device", "newcomer"])):
+            assert village.state(n).total_wh == total(n, *names)
+            assert village.state(n).enrolled == len(names)
+
+
 def test_the_slot_of_a_region_without_rosters_is_said_to_have_none(village: Village) -> None:
     stranger = Slot(REGION, Direction.EXPORT, slot(0).k)
     aggregator = next(iter(village.crew.aggregators.values()))

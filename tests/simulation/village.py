@@ -75,6 +75,8 @@ class Village:
         regions: numbers of its regions.
         rules: of its regions, in place of `RULES`.
         aggregators: how many.
+        spares: never-used places in each roster.
+        ledger_clock: where ledger time comes from, `operator` or `block`.
     """
 
     def __init__(
@@ -87,17 +89,18 @@ class Village:
         rules: Mapping[str, int] | None = None,
         aggregators: int = 2,
         spares: int = 3,
-        options: Options | None = None,
+        ledger_clock: str = "operator",
     ) -> None:
         self.folder = folder
         self.seed = Seeded(seed)
         self.secrets = SecretFiles(passphrase, random=self.seed.fork("salts"))
         self.names = ["operator", "bill provider", *(f"aggregator {n}" for n in range(aggregators))]
         self.rules = {**RULES, **(rules or {})}
+        self.ledger_clock = ledger_clock
+        self.clock = SimulatedClock(START_S - 2 * 86_400)
         genesis = None if (folder / "ledger").exists() else self._found(list(regions))
-        self.ledger = EmbeddedLedger.at(
-            folder / "ledger", application, genesis, options or Options(SerialVerifier(), clock=lambda: START_S)
-        )
+        options = Options(SerialVerifier(), clock=self._now_s)
+        self.ledger = EmbeddedLedger.at(folder / "ledger", application, genesis, options)
         self.client = InProcessClient(self.ledger)
         now_s = self.ledger.status().ledger_time_s
         self.clock = SimulatedClock(now_s)
@@ -113,6 +116,9 @@ class Village:
             self.clock,
             chance=Chance(self.seed.fork(f"keys at {now_s}"), lambda meter: self.seed.fork(meter.hex())),
         )
+
+    def _now_s(self) -> int:
+        return self.clock.now_s()
 
     def close(self) -> None:
         self.crew.close()
@@ -138,7 +144,7 @@ class Village:
         document = {
             "chain_id": CHAIN,
             "genesis_time_s": START_S - 2 * 86_400,
-            "clock": "operator",
+            "clock": self.ledger_clock,
             "zone": "UTC",
             "currency": "CHF",
             "modules": {

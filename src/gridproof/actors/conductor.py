@@ -221,6 +221,8 @@ class Conductor:
         self._advance(now_s)
         self._crew.fold_month(step.region, step.number)
         self._settle()
+        for aggregator in self._crew.aggregators.values():
+            aggregator.forget(step.region, self._month_of(step).end_k)
 
     @staticmethod
     def _require(refused: Sequence[Refused], what: str) -> None:
@@ -291,64 +293,64 @@ class Conductor:
                     self._observer.problem(problem)
         return True
 
-    def _round(self, now_s: int) -> None:
-        """Say all that is to be said now, let it stand in a block, and see what came of it."""
+    def _round(self, now_s: int, *, pressing: bool = False) -> None:
+        """Say all that is to be said now, let it stand in a block, and see what came of it.
+
+        Args:
+            now_s: the time, UTC epoch seconds.
+            pressing: close slots before enough blocks followed their first batch: the refusals themselves make blocks.
+        """
         self._advance(now_s)
         height = self._crew.operator.height
         for slot in list(self._closing):
-            if self._may_close(slot, now_s, height):
+            if pressing or self._may_close(slot, height):
                 self._closing[slot] += 1
                 self._crew.operator.send(CloseSlot(*slot))
         for slot in list(self._working):
             self._work(slot)
         self._settle()
-        for slot in list(self._closing):
+        for slot in (*self._closing, *self._working):
             self._look_at(slot)
 
-    def _may_close(self, slot: Slot, now_s: int, height: int) -> bool:
-        rules = self._crew.rules[slot.region]
-        if now_s < timetable(slot.k, rules).window_end_s:
-            return False
+    def _may_close(self, slot: Slot, height: int) -> bool:
+        blocks = self._crew.rules[slot.region].window_blocks
         state = self._crew.operator.ask(aggregation.slot, *slot)
-        return state is None or not state.batches or height + 1 >= state.first_height + rules.window_blocks
+        return state is None or not state.batches or height + 1 >= state.first_height + blocks
 
     def _look_at(self, slot: Slot) -> None:
-        """Go on with a slot that was closed."""
+        """See what became of a slot, and go on with it where it did not come to its end."""
         state = self._crew.operator.ask(aggregation.slot, *slot)
-        if state is None or state.status == Status.OPEN:
-            if self._closing[slot] >= MAX_TRIES:
-                del self._closing[slot]
-            return
-        del self._closing[slot]
-        if state.status in ENDED:
+        if state is not None and state.status in ENDED:
+            self._closing.pop(slot, None)
+            self._working.pop(slot, None)
             self._observer.slot_ended(slot, state)
-        else:
-            self._working[slot] = 0
+        elif state is not None and state.status != Status.OPEN:
+            self._closing.pop(slot, None)
+            self._working.setdefault(slot, 0)
+        elif self._closing.get(slot, 0) >= MAX_TRIES + self._crew.rules[slot.region].window_blocks:
+            del self._closing[slot]
 
     def _work(self, slot: Slot) -> None:
         """Bring a closed slot a step on: dropped records are claimed, the live set is fixed, the masks are opened."""
+        self._working[slot] += 1
         try:
-            status = self._crew.totals.work(slot)
-            if status == Status.CLOSED:
+            if self._working[slot] == 1:
                 self._crew.claim_dropped(slot)
+            self._crew.totals.work(slot)
         except GridproofError as problem:
             self._observer.problem(problem)
             del self._working[slot]
             return
-        self._working[slot] += 1
-        if status in ENDED or self._working[slot] > MAX_TRIES:
+        if self._working[slot] > MAX_TRIES:
             del self._working[slot]
-        if status in ENDED:
-            state = self._crew.operator.ask(aggregation.slot, *slot)
-            if state is not None:
-                self._observer.slot_ended(slot, state)
 
     def _drain(self) -> None:
         """Go on until nothing is left to say about the slots whose window is over."""
-        for _ in range(MAX_DRAIN_ROUNDS):
+        blocks = max((self._crew.rules[slot.region].window_blocks for slot in self._closing), default=0)
+        for _ in range(MAX_DRAIN_ROUNDS + blocks):
             if not (self._closing or self._working):
                 return
-            self._round(self._clock.now_s())
+            self._round(self._clock.now_s(), pressing=True)
 
     def _recover(self, first_s: int, end_s: int) -> None:
         """Take up the slots whose window is past and that have not come to their end (C-3)."""

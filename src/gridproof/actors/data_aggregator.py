@@ -70,7 +70,7 @@ class DataAggregator:
         self._clock = clock
         self._rules: dict[int, RegionRules] = {}
         self._taken: dict[Slot, dict[int, Taken]] = {}
-        self._submitted: dict[Slot, frozenset[int]] = {}
+        self._brought: dict[Slot, tuple[frozenset[int], int]] = {}  # positions, and the height at which
 
     # --- taking records ----------------------------------------------------------------------------------------------
 
@@ -204,15 +204,15 @@ class DataAggregator:
                 merkle.multi_proof(roster.leaves, positions),
             )
         )
-        self._submitted[slot] = frozenset(held)
-        while len(self._submitted) > _KEPT_SLOTS:
-            self._submitted.pop(next(iter(self._submitted)))
+        self._brought[slot] = (frozenset(held), self.seat.height)
+        while len(self._brought) > _KEPT_SLOTS:
+            self._brought.pop(next(iter(self._brought)))
         return len(positions)
 
     def pending(self, slot: Slot) -> list[int]:
         """Positions of the records that are here, that the slot takes, and that the ledger lacks, ascending."""
         held = self._held(slot)
-        if not held or self._submitted.get(slot) == frozenset(held):
+        if not held or self._brought.get(slot) == (frozenset(held), self.seat.height):
             return []
         state = self.seat.ask(aggregation.slot, *slot)
         if state is not None and state.status != Status.OPEN:

@@ -192,6 +192,19 @@ class RosterFiles:
         head = _HEAD.pack(MAGIC, VERSION, stretch.channel, stretch.region, *stretch[2:])
         write_whole(path, b"".join((head, *roots, *(bytes(each) for each in leaves))))
 
+    def remove(self, region: int, channel: int, month: int) -> None:
+        """Take a month's files down; harmless where there are none.
+
+        Raises:
+            FileUnwritableError: the system refuses.
+        """
+        folder = self._path(region, channel, month, 0, "leaves").parent
+        try:
+            for path in sorted(folder.glob(f"{month}-*")):
+                path.unlink(missing_ok=True)
+        except OSError as failure:
+            raise FileUnwritableError(path=str(folder), detail=failure.strerror or str(failure)) from failure
+
     def _path(self, region: int, channel: int, month: int, epoch: int, kind: str) -> Path:
         return self._folder / f"{region}-{Direction(channel).label}" / f"{month}-{epoch}.{kind}"
 

@@ -250,10 +250,11 @@ class BillProvider:
             self.keys.erase_chains(line, bounds.month + 1, needed)
 
     def finish_month(self, region: int, month: int) -> None:
-        """When a month's bills are final, erase its view seeds and whose its leaves were."""
+        """When a month's bills are final, erase its view seeds and whose its leaves were, and take its rosters down."""
         for channel in Direction:
             line = Line(region, channel)
             self.keys.erase_month(line, month)
+            self._shelf.rosters.remove(*line, month)
             self.book.forget(line, month)
         self.book.save()
 
@@ -265,6 +266,7 @@ class BillProvider:
         Raises:
             FileError: a file cannot be read or written.
         """
+        self._agree()
         messages = list(self._meter_messages())
         for at in range(0, len(messages), MESSAGES_A_TRANSACTION):
             self.seat.send(*messages[at : at + MESSAGES_A_TRANSACTION])
@@ -274,6 +276,32 @@ class BillProvider:
         for epoch in self.book.epochs():
             if not self._is_published(epoch):
                 self.seat.send(self.months.publication(epoch))
+
+    def _agree(self) -> None:
+        """Let the book follow the ledger: what it has stands, and what it never heard of begins or ends later.
+
+        A word that was not brought before its period began (the process was killed, or the disk full) is refused for
+        good; without this, a meter would count that the ledger does not know.
+        """
+        changed = []
+        for places in self._by_meter().values():
+            place = places[0]
+            if (place.meter, place.until_k) in self._known:
+                continue
+            known, next_k = self.seat.ask(registry.meter, place.meter), self._next_k(place.region)
+            from_k = known.from_k if known else max(place.from_k, next_k)
+            until_k = place.until_k and ((known and known.until_k) or max(place.until_k, next_k, from_k))
+            if (from_k, until_k) != (place.from_k, place.until_k):
+                changed += [replace(each, from_k=from_k, until_k=until_k) for each in places]
+        if changed:
+            with self.book.changing():
+                for place in changed:
+                    self.book.put(place)
+
+    def _next_k(self, region: int) -> int:
+        """The first period that has not begun."""
+        known = self.seat.ask(registry.region, region)
+        return 0 if known is None else self._clock.now_s() // known.period_s + 1
 
     @property
     def is_caught_up(self) -> bool:

@@ -93,18 +93,6 @@ def exchanged(
     return _assembled(slots())
 
 
-def removed_leaves(old: Iterable[tuple[Sequence[bytes], NDArray[np.uint32]]], indices: Sequence[int]) -> bytes:
-    """The leaves of some places over all given slots, strictly ascending and joined: what a revocation publishes."""
-    gone = frozenset(indices)
-    found = [
-        leaf
-        for leaves, owners in old
-        for leaf, owner in zip(leaves, owners.tolist(), strict=True)
-        if owner // 2 in gone
-    ]
-    return b"".join(sorted(found))
-
-
 def filter_of(rows: Iterable[Sequence[bytes]], capacity: int, one_in: int) -> BloomFilter:
     """The filter BF1 over the leaves of a month.
 

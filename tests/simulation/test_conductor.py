@@ -1,0 +1,140 @@
+"""The conductor: when it stops, what it reports, and ledgers whose time moves with the blocks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gridproof.actors.conductor import Conductor, Observer
+from gridproof.actors.errors import ChannelUnknownError, NodeUnclearError, ReadingDiffersError
+from gridproof.domain import Direction, MonthBounds, MonthId, RegionId
+from gridproof.modules.aggregation.types import Status
+from gridproof.modules.registry.errors import BadMonthBounds
+from gridproof.state import system
+
+from tests.simulation.village import OCTOBER, PERIOD_S, REGION, START_S, Village, slot
+
+NAMES = [f"meter {n}" for n in range(4)]
+
+
+@pytest.fixture
+def village(tmp_path: Path) -> Iterator[Village]:
+    with Village(tmp_path) as village:
+        village.enrol(NAMES)
+        yield village
+
+
+def read(village: Village, periods: int, value: int = 5) -> None:
+    village.read((name, n, value) for n in range(periods) for name in NAMES)
+
+
+def test_a_run_that_is_told_to_stop_stops_and_the_next_goes_on(village: Village) -> None:
+    read(village, 4)
+    village.run(4, stop=lambda: village.clock.now_s() > START_S + 3 * PERIOD_S)
+    assert 0 < len(village.watcher.ended) < 4
+    village.run(4)
+    assert [village.state(n).total_wh for n in range(4)] == [20] * 4
+    assert list(village.watcher.ended) == [slot(n) for n in range(4)]
+
+
+def test_who_watches_without_saying_what_for_is_told_nothing(village: Village) -> None:
+    read(village, 1)
+    conductor = village.conductor()
+    conductor._observer = Observer()
+    conductor.run([OCTOBER], START_S, START_S + PERIOD_S)
+    assert village.state(0).total_wh == 20
+
+
+def test_a_reading_on_a_channel_that_the_meter_has_not_is_reported_and_the_others_count(village: Village) -> None:
+    read(village, 1)
+    village.read([(NAMES[0], 0, 9)], Direction.EXPORT)
+    village.run(1)
+    assert village.state(0).total_wh == 20
+    problem = village.watcher.problems[0]
+    assert isinstance(problem, ChannelUnknownError)
+    assert (problem.meter, problem.channel) == (NAMES[0], "export")
+
+
+def test_a_reading_that_changed_after_it_was_recorded_is_reported_and_the_first_counts(village: Village) -> None:
+    read(village, 1)
+    village.run(1, stop=lambda: village.clock.now_s() > START_S + PERIOD_S)
+    meter = village.crew.fleet.find(NAMES[0], slot(0).k)
+    assert meter is not None
+    village.readings.forget(START_S + PERIOD_S)
+    read(village, 1, value=6)
+    village.run(1)
+    assert {type(problem) for problem in village.watcher.problems} == {ReadingDiffersError}
+    assert village.state(0).total_wh == 20
+
+
+def test_a_reading_of_a_stranger_or_after_the_end_of_an_enrolment_is_left_where_it_is(village: Village) -> None:
+    village.crew.provider.move_out(NAMES[3], slot(1).k)
+    village.settle()
+    read(village, 2)
+    village.read([("stranger", 0, 7)])
+    village.run(2)
+    assert [village.state(n).total_wh for n in range(2)] == [20, 15]
+    assert (village.watcher.problems, village.crew.totals.find_faults(slot(1))) == ([], ())
+
+
+def test_a_month_that_cannot_be_opened_ends_the_run_with_the_ledgers_reason(village: Village) -> None:
+    def crooked(_region: RegionId, month: MonthId) -> MonthBounds:
+        return MonthBounds(month, START_S + 1, START_S + PERIOD_S + 1, PERIOD_S)
+
+    conductor = Conductor(village.crew, village.readings, crooked, village.clock)
+    with pytest.raises(NodeUnclearError, match="open month") as refused:
+        conductor.run([OCTOBER], START_S, START_S + PERIOD_S)
+    assert isinstance(refused.value.__cause__, BadMonthBounds)
+
+
+def test_a_month_whose_rosters_come_too_late_ends_the_run_with_the_ledgers_reason(village: Village) -> None:
+    village.clock.sleep_until_s(START_S + 5 * PERIOD_S)
+    with pytest.raises(NodeUnclearError, match="publish rosters"):
+        village.run(8)
+
+
+def test_a_slot_that_cannot_be_worked_on_is_reported_and_the_others_go_on(village: Village) -> None:
+    read(village, 3)
+    village.run(1)
+    for path in (village.folder / "provider" / "views").rglob("*.key"):
+        path.rename(path.with_suffix(".away"))
+    village.crew.totals._tables.clear()
+    village.run(2)
+    assert village.state(1).status == Status.CLOSED
+    assert [type(problem).__name__ for problem in village.watcher.problems] == ["MonthErasedError"]
+    for path in (village.folder / "provider" / "views").rglob("*.away"):
+        path.rename(path.with_suffix(".key"))
+    village.run(3)
+    assert [village.state(n).total_wh for n in range(3)] == [20] * 3
+
+
+def test_on_a_ledger_with_the_blocks_time_totals_come_out_as_well(tmp_path: Path) -> None:
+    with Village(tmp_path, ledger_clock="block") as village:
+        village.enrol(NAMES)
+        read(village, 3)
+        village.run(3)
+        assert village.client.ask(system.operator_clock_s) is None
+        assert [village.state(n).total_wh for n in range(3)] == [20] * 3
+        assert village.state(0).first_height + 3 <= village.state(1).first_height, "a total does not wait for the next"
+        assert village.watcher.refusals == []
+
+
+def test_rosters_lost_by_an_aggregator_are_reported(village: Village) -> None:
+    read(village, 2)
+    village.run(1)
+    village.clock.sleep_until_s(START_S + 2 * PERIOD_S + 10)
+    aggregator = next(iter(village.crew.aggregators.values()))
+    meter = village.crew.fleet.find(NAMES[0], slot(1).k)
+    assert meter is not None
+    for record in meter._make(slot(1), 5):
+        aggregator.take(slot(1), record)
+    for each in village.crew.aggregators.values():
+        each._rosters._slots.clear()
+        each._rosters._epochs.clear()
+    paths = list((village.folder / "public").rglob("*.leaves"))
+    for path in paths:
+        path.rename(path.with_suffix(".away"))
+    village.run(2)
+    assert {type(problem).__name__ for problem in village.watcher.problems} >= {"NoRosterError"}
+    assert village.state(1).status == Status.VOID
+    assert REGION in village.crew.rules

@@ -1,0 +1,80 @@
+"""The operator: everything it does once, however often it is asked."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gridproof.actors import credentials
+from gridproof.actors.operator import Operator
+from gridproof.actors.randomness import Seeded
+from gridproof.domain import MonthBounds, RegionId
+from gridproof.modules.aggregation.errors import DeadlinesPending
+from gridproof.modules.registry import queries as registry
+from gridproof.modules.registry.messages import AddRegion
+from gridproof.modules.registry.types import Role
+
+from tests.simulation.village import OCTOBER, PERIOD_S, REGION, RULES, START_S, Village
+
+BOUNDS = MonthBounds(OCTOBER, START_S, START_S + 4 * PERIOD_S, PERIOD_S)
+
+
+@pytest.fixture
+def village(tmp_path: Path) -> Iterator[Village]:
+    with Village(tmp_path) as village:
+        yield village
+
+
+@pytest.fixture
+def operator(village: Village) -> Operator:
+    return Operator(village.seat("operator")._sender)
+
+
+def test_a_participant_is_registered_once_and_found_again(village: Village, operator: Operator) -> None:
+    keys = credentials.draw("auditor", Seeded(b"auditor")).public_keys()
+    number = operator.register("auditor", Role.AUDITOR, keys)
+    height = village.ledger.head.height
+    assert operator.register("auditor", Role.AUDITOR, keys) == number
+    assert village.ledger.head.height == height
+    known = village.client.ask(registry.participant, number)
+    assert known is not None
+    assert (known.name, known.roles) == ("auditor", Role.AUDITOR)
+
+
+def test_a_region_is_added_once_and_its_privacy_changed(village: Village, operator: Operator) -> None:
+    region = AddRegion(region=7, name="north", **RULES)
+    operator.add_region(region)
+    height = village.ledger.head.height
+    operator.add_region(region)
+    assert village.ledger.head.height == height
+    operator.set_privacy(RegionId(7), 9, 900)
+    known = village.client.ask(registry.region, 7)
+    assert known is not None
+    assert (known.name, known.k_min, known.min_live_permille) == ("north", 9, 900)
+
+
+def test_a_month_is_opened_once_and_closed_once_after_its_deadlines(village: Village, operator: Operator) -> None:
+    operator.close_month(REGION, OCTOBER)
+    operator.open_month(REGION, BOUNDS)
+    height = village.ledger.head.height
+    operator.open_month(REGION, BOUNDS)
+    assert village.ledger.head.height == height
+    with pytest.raises(DeadlinesPending):
+        operator.close_month(REGION, OCTOBER)
+    operator.advance_clock(BOUNDS.end_s + 8 * 86_400)
+    operator.close_month(REGION, OCTOBER)
+    operator.close_month(REGION, OCTOBER)
+    month = village.client.ask(registry.month, REGION, OCTOBER)
+    assert month is not None
+    assert month.closed
+
+
+def test_the_clock_goes_forward_only_and_only_where_it_is_the_operators(
+    tmp_path: Path, village: Village, operator: Operator
+) -> None:
+    assert operator.advance_clock(START_S) is not None
+    assert operator.advance_clock(START_S) is None
+    assert operator.advance_clock(START_S - 1) is None
+    assert village.ledger.status().ledger_time_s == START_S
+    with Village(tmp_path / "other", ledger_clock="block") as other:
+        assert Operator(other.seat("operator")._sender).advance_clock(2**40) is None
