@@ -26,11 +26,11 @@ genesis_hash: Final = Tag("gridproof/genesis/v1")
 class Genesis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a ledger is born with (fields: the module's docstring)."""
 
-    chain_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    chain_id: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9._-]{1,64}\Z")]
     genesis_time_s: Annotated[int, Meta(ge=0, le=2**40)]
     clock: Literal["block", "operator"]
     zone: Annotated[str, Meta(min_length=1, max_length=64)]
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
+    currency: Annotated[str, Meta(pattern=r"\A[A-Z]{3}\Z")]
     modules: dict[str, msgspec.Raw]
 
 

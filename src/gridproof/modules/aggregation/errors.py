@@ -291,7 +291,7 @@ class ClaimTooLate(AggregationError):
 
 
 class ReceiptKeyUnknown(AggregationError):
-    """The key that the receipt was checked with is not the aggregator's current receipt key; nothing was changed."""
+    """The receipt's key is not the aggregator's, nor was it when the slot's window opened; nothing was changed."""
 
     code: ClassVar[int] = 2034
     aggregator: int

@@ -316,7 +316,7 @@ class Keeper:
         if ctx.ledger_time_s >= times.claim_end_s:
             raise ClaimTooLate(now_s=ctx.ledger_time_s, deadline_s=times.claim_end_s)
         aggregator = ParticipantId(message.aggregator)
-        if message.receipt_key != self._directory.receipt_key(ctx, aggregator):
+        if not self._directory.had_receipt_key(ctx, aggregator, message.receipt_key, times.period_end_s):
             raise ReceiptKeyUnknown(aggregator=aggregator, receipt_key=message.receipt_key)
         _require_leaf(_roster(ctx, slot), message)
         if is_marked(state.filled, position):

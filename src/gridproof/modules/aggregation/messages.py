@@ -213,8 +213,8 @@ class ClaimDropped(SlotMessage, frozen=True, tag=2006):
 
     Attributes:
         aggregator: who gave the receipt.
-        receipt_key: the aggregator's current receipt key, x-only, 32 bytes; the receipt is checked with it before the
-            ledger compares it to the registry's.
+        receipt_key: the key that the aggregator signed with, x-only, 32 bytes; the receipt is checked with it before
+            the ledger looks whether it is, or in the slot's window was, the aggregator's.
         receipt: the aggregator's signature over `receipt_hash`, 64 bytes.
         record: the record.
         position: the record's leaf in the slot's roster.

@@ -30,8 +30,8 @@ class Directory(Protocol):
             NotPermitted: it is not; nothing changed.
         """
 
-    def receipt_key(self, ctx: Context, participant: ParticipantId) -> bytes | None:
-        """The x-only key that the participant signs receipts with now, 32 bytes, or None."""
+    def had_receipt_key(self, ctx: Context, participant: ParticipantId, key: bytes, at_s: int) -> bool:
+        """Whether the participant signed receipts with a key at an instant or later, be it replaced since or not."""
 
     def region_rules(self, ctx: Context, region: RegionId) -> RegionRules:
         """How the region's slots are worked.

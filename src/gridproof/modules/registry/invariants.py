@@ -11,7 +11,7 @@ from .parameters import require_privacy
 from .people import name_hash
 from .types import (
     ENROLMENTS,
-    KEY_OWNERS,
+    KEY_USES,
     KEYS,
     LAST_MONTH,
     LAST_PARTICIPANT,
@@ -21,6 +21,7 @@ from .types import (
     PARTICIPANTS,
     REGIONS,
     KeyRole,
+    KeyUse,
     Month,
 )
 
@@ -55,10 +56,10 @@ def keys_are_valid_and_used_once(ctx: Context) -> None:
             require_key(role, key)
         except Refusal as wrong:
             raise Violation(f"a key of participant {participant}: {wrong}") from wrong
-        if not PARTICIPANTS.has(ctx, participant) or KEY_OWNERS.find(ctx, key) != participant:
-            raise Violation(f"key {role} of participant {participant} is not in the index as its own")
         if key in seen:
             raise Violation(f"participants {seen[key]} and {participant} share a key")
+        if not PARTICIPANTS.has(ctx, participant) or KEY_USES.find(ctx, key) != KeyUse(participant, role, 0):
+            raise Violation(f"key {role} of participant {participant} is not in the index as its own")
         seen[key] = participant
     for (participant,), _ in PARTICIPANTS.all(ctx):
         if not KEYS.has(ctx, participant, KeyRole.TRANSACTION):

@@ -12,7 +12,7 @@ from .grid import Grid
 from .lookups import enrolled_at, find_key, require_month, require_month_of, require_region, require_role
 from .messages import AdvanceClock, ClockAdvanced
 from .people import People
-from .types import KeyRole, Month, Role
+from .types import KEY_USES, KeyRole, Month, Role
 
 
 class Keeper:
@@ -81,9 +81,19 @@ class Keeper:
         """The x-only key that the participant signs transactions with, 32 bytes, or None."""
         return find_key(view, participant, KeyRole.TRANSACTION)
 
-    def receipt_key(self, ctx: Context, participant: ParticipantId) -> bytes | None:
-        """The x-only key that the participant signs receipts with now, 32 bytes, or None."""
-        return find_key(ctx, participant, KeyRole.RECEIPT)
+    def had_receipt_key(self, ctx: Context, participant: ParticipantId, key: bytes, at_s: int) -> bool:
+        """Whether the participant signed receipts with a key at an instant or later: its present key, or a former one.
+
+        Args:
+            ctx: the state.
+            participant: who signed.
+            key: x-only, 32 bytes.
+            at_s: the instant, UTC epoch seconds.
+        """
+        use = KEY_USES.find(ctx, key)
+        if use is None or (use.participant, use.role) != (participant, KeyRole.RECEIPT):
+            return False
+        return use.replaced_s == 0 or at_s < use.replaced_s
 
     # --- where and when --------------------------------------------------------------------------------------------
 

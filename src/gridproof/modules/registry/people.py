@@ -28,7 +28,7 @@ from .messages import (
     RotateKeys,
     SetRoles,
 )
-from .types import KEY_OWNERS, KEYS, LAST_PARTICIPANT, NAMES, PARTICIPANTS, KeyRole, Participant, Role
+from .types import KEY_USES, KEYS, LAST_PARTICIPANT, NAMES, PARTICIPANTS, KeyRole, KeyUse, Participant, Role
 
 name_hash: Final = Tag("gridproof/participant-name/v1")
 
@@ -142,7 +142,10 @@ class People:
 def _take_keys(ctx: Context, participant: ParticipantId, keys: Sequence[KeyEntry]) -> None:
     """Set keys that nobody brought before; they stay taken when they are replaced (rule R-6)."""
     for entry in keys:
-        if KEY_OWNERS.has(ctx, entry.key):
+        if KEY_USES.has(ctx, entry.key):
             raise KeyUsed(key=entry.key)
-        KEY_OWNERS.put(ctx, entry.key, value=participant)
+        former = KEYS.find(ctx, participant, entry.role)
+        if former is not None:
+            KEY_USES.put(ctx, former, value=replace(KEY_USES.get(ctx, former), replaced_s=ctx.ledger_time_s))
+        KEY_USES.put(ctx, entry.key, value=KeyUse(participant, entry.role, 0))
         KEYS.put(ctx, participant, entry.role, value=entry.key)

@@ -115,6 +115,20 @@ class Meter(Record, frozen=True):
     until_k: int
 
 
+class KeyUse(Record, frozen=True):
+    """Whose a key is or was, and for what; kept for good.
+
+    Attributes:
+        participant: the only one who ever brings it.
+        role: a `KeyRole`.
+        replaced_s: ledger time at which another took its place, UTC epoch seconds; 0 while it serves.
+    """
+
+    participant: int
+    role: int
+    replaced_s: int
+
+
 class Enrolment(Record, frozen=True):
     """How many meters a region's channel has, as steps.
 
@@ -136,4 +150,4 @@ LAST_MONTH: Final = Map(module=MODULE, collection=6, key=(U16,), value=U32)
 METERS: Final = Map(module=MODULE, collection=7, key=(B16,), value=Meter)
 ENROLMENTS: Final = Map(module=MODULE, collection=8, key=(U16, U8), value=Enrolment)
 NAMES: Final = Map(module=MODULE, collection=9, key=(B32,), value=U32)
-KEY_OWNERS: Final = Map(module=MODULE, collection=10, key=(B32,), value=U32)
+KEY_USES: Final = Map(module=MODULE, collection=10, key=(B32,), value=KeyUse)

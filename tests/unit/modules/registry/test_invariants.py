@@ -10,7 +10,7 @@ from gridproof.modules.registry.keeper import Keeper
 from gridproof.modules.registry.module import registry
 from gridproof.modules.registry.types import (
     ENROLMENTS,
-    KEY_OWNERS,
+    KEY_USES,
     KEYS,
     LAST_MONTH,
     LAST_PARTICIPANT,
@@ -21,6 +21,7 @@ from gridproof.modules.registry.types import (
     REGIONS,
     Enrolment,
     KeyRole,
+    KeyUse,
     Meter,
 )
 from gridproof.state import Context, Violation
@@ -50,7 +51,7 @@ def recovered_in_the_future(ctx: Context) -> None:
 def key_off_the_curve(ctx: Context) -> None:
     bad = (5).to_bytes(32, "big")
     KEYS.put(ctx, 2, KeyRole.RECEIPT, value=bad)
-    KEY_OWNERS.put(ctx, bad, value=2)
+    KEY_USES.put(ctx, bad, value=KeyUse(2, KeyRole.RECEIPT, 0))
 
 
 def key_not_in_the_index(ctx: Context) -> None:
@@ -63,7 +64,7 @@ def key_held_twice(ctx: Context) -> None:
 
 def key_of_nobody(ctx: Context) -> None:
     KEYS.put(ctx, 77, KeyRole.RECEIPT, value=signer("nobody").public_key)
-    KEY_OWNERS.put(ctx, signer("nobody").public_key, value=77)
+    KEY_USES.put(ctx, signer("nobody").public_key, value=KeyUse(77, KeyRole.RECEIPT, 0))
 
 
 def no_transaction_key(ctx: Context) -> None:

@@ -221,5 +221,5 @@ def test_hostile_questions_for_counts_are_answered(ledger: Ledger) -> None:
         for participant in (-1, 0, 9, 2**70):
             assert queries.participant(ctx, participant) is None
             assert queries.key(ctx, participant, 1) is None
-            assert Keeper().receipt_key(ctx, ParticipantId(participant)) is None
+            assert not Keeper().had_receipt_key(ctx, ParticipantId(participant), bytes(32), 0)
         assert queries.key(ctx, 1, 99) is None

@@ -38,16 +38,22 @@ def test_keys_are_told_by_what_they_are_for(ledger: Ledger) -> None:
     keeper = Keeper()
     with context(ledger) as ctx:
         assert keeper.transaction_key(ctx, IDS["aggregator"]) == signer("aggregator").public_key
-        assert keeper.receipt_key(ctx, IDS["aggregator"]) == signer("aggregator", KeyRole.RECEIPT).public_key
-        assert keeper.receipt_key(ctx, IDS["operator"]) is None
+        own = signer("aggregator", KeyRole.RECEIPT).public_key
+        assert keeper.had_receipt_key(ctx, IDS["aggregator"], own, ctx.ledger_time_s)
+        assert not keeper.had_receipt_key(ctx, IDS["operator"], own, ctx.ledger_time_s)
+        assert not keeper.had_receipt_key(ctx, IDS["aggregator"], signer("aggregator").public_key, ctx.ledger_time_s)
+        assert not keeper.had_receipt_key(ctx, IDS["aggregator"], bytes(32), ctx.ledger_time_s)
         assert keeper.transaction_key(ctx, ParticipantId(99)) is None
 
 
-def test_a_rotated_receipt_key_counts_at_once(ledger: Ledger) -> None:
-    fresh = entry("fresh", KeyRole.RECEIPT)
+def test_a_replaced_receipt_key_counts_for_what_was_before(ledger: Ledger) -> None:
+    former, fresh = signer("aggregator", KeyRole.RECEIPT).public_key, entry("fresh", KeyRole.RECEIPT)
     ledger.accepts("aggregator", RotateKeys((fresh,)))
     with context(ledger) as ctx:
-        assert Keeper().receipt_key(ctx, IDS["aggregator"]) == fresh.key
+        now_s = ctx.ledger_time_s
+        assert Keeper().had_receipt_key(ctx, IDS["aggregator"], fresh.key, now_s)
+        assert Keeper().had_receipt_key(ctx, IDS["aggregator"], former, now_s - 1)
+        assert not Keeper().had_receipt_key(ctx, IDS["aggregator"], former, now_s)
 
 
 def test_every_query_can_be_asked_from_afar(ledger: Ledger) -> None:
