@@ -180,14 +180,18 @@ def test_a_revoked_meters_records_are_refused_at_once_and_the_others_go_on(villa
     assert village.watcher.refusals == []
 
 
-def test_two_revocations_make_two_epochs_and_the_fresh_places_can_be_given_out(village: Village) -> None:
+def test_two_revocations_make_two_epochs_and_their_fresh_places_are_given_to_nobody_this_month(
+    village: Village,
+) -> None:
     village.crew.provider.revoke(NAMES[3], slot(4).k)
     village.crew.provider.revoke(NAMES[4], slot(6).k)
     village.settle()
     assert epochs(village) == 3
-    village.enrol(["a", "b", "c", "d", "e"], from_k=slot(8).k)
+    village.enrol(["a", "b", "c"], from_k=slot(8).k)
+    with pytest.raises(NoSparePlaceError):
+        village.enrol(["d"], from_k=slot(8).k)
     day(village, 2, 10)
-    assert village.state(9).total_wh == total(9, *NAMES[:3], "a", "b", "c", "d", "e")
+    assert village.state(9).total_wh == total(9, *NAMES[:3], "a", "b", "c")
     assert village.watcher.problems == []
 
 

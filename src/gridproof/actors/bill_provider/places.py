@@ -4,6 +4,8 @@ Rules:
     B-1 A place serves one meter once; a place that was ever given out is never given again.
     B-2 A meter holds one place a channel at a time.
     B-3 The book is written before anything that follows from it is told to anybody.
+    B-4 In a running month only places of its first rosters are given out. Whoever compares the public rosters of two
+        epochs sees which leaves came with the second; a newcomer on such a place would be told by them in every slot.
 """
 
 from collections.abc import Iterator, Sequence
@@ -189,7 +191,7 @@ class PlaceBook:
         self._places[place.number] = place
 
     def take(self, line: Line, k: int) -> Place:
-        """A never-used place for a meter that starts at period k: one of the rosters that hold k, else a new one (B-1).
+        """A never-used place for a meter that starts at period k: one of its month's rosters, else a new one (B-1, B-4).
 
         Raises:
             NoSparePlaceError: the rosters that hold k have none left.
@@ -197,9 +199,9 @@ class PlaceBook:
         prepared = [each for each in self._epochs if each.region == line.region and each.bounds.contains(k)]
         if not prepared:
             return self.add(line)
-        epoch = self.epoch_at(line, k)
-        for number in epoch.places if epoch else ():
-            if self._places[number].is_spare:
+        first, last = self._first_epoch_at(line, k), self.epoch_at(line, k)
+        for number in first.places if first else ():
+            if self._places[number].is_spare and last and number in last.places:
                 return self._places[number]
         raise NoSparePlaceError(region=line.region, channel=Direction(line.channel).label, month=prepared[0].month)
 
@@ -225,6 +227,10 @@ class PlaceBook:
         """The epoch whose rosters hold period k, or None."""
         found = [each for each in self.epochs(line) if each.bounds.contains(k) and each.from_k <= k]
         return found[-1] if found else None
+
+    def _first_epoch_at(self, line: Line, k: int) -> Epoch | None:
+        """The first epoch of the month that holds period k, or None."""
+        return next((each for each in self.epochs(line) if each.bounds.contains(k)), None)
 
     def latest(self, line: Line) -> list[Epoch]:
         """The last epoch of each month, in order."""

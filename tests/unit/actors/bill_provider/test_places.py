@@ -45,6 +45,20 @@ def test_b1_a_place_is_given_once(tmp_path: Path) -> None:
     assert (refused.value.region, refused.value.channel, refused.value.month) == (1, "import", MONTH)
 
 
+def test_b4_a_place_that_came_with_a_later_epoch_is_not_given_out_in_its_month(tmp_path: Path) -> None:
+    """The difference of two epochs' public rosters names its leaves: a newcomer there would be linked by them."""
+    book = opened(tmp_path)
+    first = [book.add(LINE).number for _ in range(2)]
+    a_month(book)
+    fresh = book.add(LINE).number
+    a_month(book, number=2, from_k=10)
+    assert [enrolled(book, name, 20) for name in "ab"] == first
+    with pytest.raises(NoSparePlaceError):
+        book.take(LINE, 20)
+    a_month(book, month=MONTH + 1)
+    assert enrolled(book, "c", BOUNDS.end_k + 5) == fresh
+
+
 def test_before_a_month_is_prepared_a_new_place_is_made(tmp_path: Path) -> None:
     book = opened(tmp_path)
     book.add(LINE)
