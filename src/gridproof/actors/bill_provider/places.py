@@ -191,7 +191,7 @@ class PlaceBook:
         self._places[place.number] = place
 
     def take(self, line: Line, k: int) -> Place:
-        """A never-used place for a meter that starts at period k: one of its month's rosters, else a new one (B-1, B-4).
+        """A never-used place for a meter that starts at k: one of its month's rosters, or a new one (B-1, B-4).
 
         Raises:
             NoSparePlaceError: the rosters that hold k have none left.
