@@ -127,6 +127,7 @@ class BillProvider:
             self._require_free(newcomer.name, newcomer.from_k)
         with self.book.changing():
             given = [self._give(newcomer) for newcomer in newcomers]
+        self._draw_keys(given, newcomers)
         issued = [self._issue(places, newcomer.month) for places, newcomer in zip(given, newcomers, strict=True)]
         self.catch_up()
         return issued
@@ -206,6 +207,15 @@ class BillProvider:
             self.book.put(taken)
             given.append(taken)
         return given
+
+    def _draw_keys(self, given: Sequence[Sequence[Place]], newcomers: Sequence[Newcomer]) -> None:
+        """Draw the keys of all newcomers' places at once: each drawing writes a month's file anew."""
+        wanted: dict[tuple[Line, int], list[int]] = {}
+        for places, newcomer in zip(given, newcomers, strict=True):
+            for place in places:
+                wanted.setdefault((place.line, newcomer.month), []).append(place.number)
+        for (line, month), numbers in wanted.items():
+            self.keys.chains(line, month, numbers)
 
     def _issue(self, places: Sequence[Place], month: int) -> Issued:
         first = places[0]
