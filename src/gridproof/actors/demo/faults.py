@@ -187,6 +187,8 @@ class DroppingDesk(Line):
         self._slot = slot
         self._spared = spared
         self._fleet = fleet
+        self._known_slot: Slot | None = None
+        self._owners: dict[bytes, str] = {}
         self.dropped: Part | None = None
         self.records: list[SlotRecord] = []
 
@@ -207,16 +209,20 @@ class DroppingDesk(Line):
         if slot[:2] != self._slot[:2] or slot.k < self._slot.k or (self.dropped and slot != self.dropped.slot):
             return False
         owner = self._owner(delivery)
-        if self.dropped is None and owner not in self._spared:
+        if self.dropped is None and owner and owner not in self._spared:
             self.dropped = Part(slot, owner)
         return self.dropped == Part(slot, owner)
 
     def _owner(self, delivery: Delivery) -> str:
-        for handle, entries in self._fleet.outbox.of_slot(delivery.slot).items():
-            meter = self._fleet.by_handle(handle)
-            if meter is not None and any(entry.record.prid == delivery.record.prid for entry in entries):
-                return meter.name
-        return ""
+        if delivery.slot != self._known_slot:
+            self._known_slot = delivery.slot
+            self._owners = {
+                entry.record.prid: meter.name
+                for handle, entries in self._fleet.outbox.of_slot(delivery.slot).items()
+                if (meter := self._fleet.by_handle(handle)) is not None
+                for entry in entries
+            }
+        return self._owners.get(delivery.record.prid, "")
 
 
 def altered(record: SlotRecord) -> SlotRecord:
