@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from .results import Curve
 
 WIDTH, HEIGHT = 760, 420
-LEFT, RIGHT, TOP, BOTTOM = 72, 230, 48, 56
+LEFT, RIGHT, TOP, BOTTOM = 72, 260, 48, 56
 INK, FAINT, GRID = "#1d2733", "#5c6b7a", "#dfe5ea"
 COLOURS: Final = ("#1f6f8b", "#c8553d", "#588157", "#7b4b94", "#b08900", "#2b2d42", "#d1495b", "#3d7ea6", "#6c757d")
 DASHES: Final = ("", "6 3", "2 3")  # told apart without seeing colour as well

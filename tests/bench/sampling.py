@@ -19,10 +19,12 @@ INTERVAL_S: Final = 0.001
 KEPT_FUNCTIONS: Final = 12
 PACKAGE: Final = str(Path(gridproof.__file__).parent)
 ELSEWHERE: Final = "Python's start, imports and libraries"
-PARTS: Final = {  # beginning of a file's name under the package -> part; the first that fits
-    "primitives/schnorr": "signatures: making and checking (libsecp256k1)",
-    "drivers/verifying": "signatures: making and checking (libsecp256k1)",
-    "state/verifier": "signatures: making and checking (libsecp256k1)",
+CHECKING: Final = "signatures checked (libsecp256k1)"
+PARTS: Final = {  # beginning of a function's name under the package -> part; the first that fits
+    "primitives/schnorr: Signer": "signatures made (libsecp256k1)",
+    "primitives/schnorr": CHECKING,
+    "drivers/verifying": CHECKING,
+    "state/verifier": CHECKING,
     "primitives/secp256k1": "public keys of identities (libsecp256k1)",
     "primitives/merkle": "Merkle trees: rosters, proofs, batch roots",
     "primitives/ggm": "key trees: leaves of the month's seeds",
@@ -45,7 +47,8 @@ PARTS: Final = {  # beginning of a file's name under the package -> part; the fi
     "actors/public_rosters": "data aggregators",
     "actors/meter": "meters",
     "actors/fleet": "meters",
-    "actors/demand": "made-up households",
+    "actors/demo": "the demonstration: attackers, faults, its own count",
+    "actors/demand": "the demonstration: attackers, faults, its own count",
     "actors": "other actors, conductor and clock",
     "connectors": "stores in SQLite, files and queues",
     "app": "the Application: overlay, tables, results, events",
@@ -76,10 +79,10 @@ class Sampler:
         while frame is not None:
             code = frame.f_code
             if code.co_filename.startswith(PACKAGE):
-                name = code.co_filename[len(PACKAGE) + 1 :].removesuffix(".py")
+                name = f"{code.co_filename[len(PACKAGE) + 1 :].removesuffix('.py')}: {code.co_qualname}"
                 if not name.startswith(TRANSPARENT):
                     self._parts[part_of(name)] += 1
-                    self._functions[f"{name}: {code.co_qualname}"] += 1
+                    self._functions[name] += 1
                     return
             frame = frame.f_back
         self._parts[ELSEWHERE] += 1
@@ -96,9 +99,9 @@ class Sampler:
 
 
 def part_of(name: str) -> str:
-    """The part that a file belongs to.
+    """The part that a function belongs to.
 
     Args:
-        name: of the file under the package, without its ending.
+        name: its file under the package without its ending, `: `, and its own name.
     """
     return next((part for beginning, part in PARTS.items() if name.startswith(beginning)), name)

@@ -64,7 +64,7 @@ def test_a_point_stands_where_its_figures_say() -> None:
     curve = Curve(name="x", title="t & <t>", x="x", y="y", lines={"one": [(10, 1.0), (1000, 100.0)], "none": []})
     drawn = ET.fromstring(draw(curve))
     circles = [element for element in drawn.iter() if element.tag.endswith("circle")]
-    assert [(circle.get("cx"), circle.get("cy")) for circle in circles] == [("72.0", "364.0"), ("530.0", "48.0")]
+    assert [(circle.get("cx"), circle.get("cy")) for circle in circles] == [("72.0", "364.0"), ("500.0", "48.0")]
 
 
 @pytest.mark.parametrize(
