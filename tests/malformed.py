@@ -9,12 +9,13 @@ from typing import Any, Final
 
 from gridproof.primitives.encoding import encode
 from gridproof.primitives.errors import PrimitiveError
-from gridproof.state import Message
+from gridproof.state import Message, Record
 
 EDGES: Final = (0, 1, -1, 255, 256, 65_535, 65_536, 2**31, 2**32 - 1, 2**32, 2**63 - 1, -(2**63), 2**63, 2**64 - 1)
 SIZES: Final = (0, 1, 15, 16, 31, 32, 33, 63, 64, 65, 255, 1_000)
 HEADS: Final = bytes((0x90, 0x9F, 0xC0, 0xC1, 0xC4, 0xC6, 0xCF, 0xD3, 0xDC, 0xDD, 0xDE, 0xDF, 0xD9, 0xFF))
 DEEP: Final = 2_000
+KEPT: Final = 0.8  # share of a hostile message's fields that stay true, so that the rules behind them are reached
 
 
 def malformed(seed: int, count: int, samples: Sequence[bytes]) -> Iterator[bytes]:
@@ -132,7 +133,7 @@ def hostile(
         seed: the same seed gives the same messages.
         count: how many.
         kinds: the messages that the ledger takes.
-        samples: true messages; some of theirs fields are kept, so that the rules are reached.
+        samples: true messages; most of their fields are kept.
     """
     chance = random.Random(seed)
     known = {type(message): message for message in samples}
@@ -141,8 +142,35 @@ def hostile(
         model = known.get(kind)
         fields = []
         for name in kind.__struct_fields__:
-            if model is not None and chance.random() < 0.7:
+            if model is not None and chance.random() < KEPT:
                 fields.append(getattr(model, name))
+            elif model is not None and chance.random() < KEPT:
+                fields.append(_like(chance, getattr(model, name)))
             else:
                 fields.append(chance.choice(EDGES) if chance.random() < 0.6 else value(chance, 2))
         yield kind(*fields)
+
+
+def _like(chance: random.Random, true: Any) -> Any:
+    """Another value of the same kind."""
+    if isinstance(true, bool) or true is None:
+        return not true
+    if isinstance(true, int):
+        return chance.choice((true + 1, true - 1, chance.randrange(1, 9), chance.choice(EDGES)))
+    if isinstance(true, bytes):
+        return chance.choice((chance.randbytes(len(true)), true[:-1], true + b"\x00", bytes(len(true))))
+    if isinstance(true, str):
+        return chance.choice((true[:-1], true + "x", "", "\u202e"))
+    if isinstance(true, tuple | list) and true:
+        at = chance.randrange(len(true))
+        other = _like(chance, true[at])
+        return chance.choice(
+            ([*true[:at], other, *true[at + 1 :]], [*true, true[at]], [*true[:at], *true[at + 1 :]], [])
+        )
+    if isinstance(true, Record):
+        names = true.__struct_fields__
+        changed = chance.choice(names)
+        return type(true)(
+            *(_like(chance, getattr(true, name)) if name == changed else getattr(true, name) for name in names)
+        )
+    return value(chance, 2)
