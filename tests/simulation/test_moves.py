@@ -210,6 +210,16 @@ def test_a_record_of_a_place_that_nobody_has_is_left_out_of_the_total(village: V
     assert [(fault.kind, fault.meter, fault.reading_wh) for fault in faults] == [(Kind.NOT_ENROLLED, name, 500)]
 
 
+def test_who_is_enrolled_from_the_period_that_begins_just_now_counts_from_it_on(tmp_path: Path) -> None:
+    with Village(tmp_path) as village:
+        village.clock.sleep_until_s(START_S)
+        village.enrol(["höhe " * 12, *NAMES])
+        village.enrol(["as the last one"])
+        day(village, 0, 1)
+        assert (village.state(0).enrolled, village.state(0).live_pairs) == (7, 7)
+        assert max(len(path.name) for path in (tmp_path / "enrolments").iterdir()) < 130
+
+
 def test_files_can_be_issued_again_as_they_were(village: Village) -> None:
     enrolments = village.folder / "enrolments"
     before = {path.name: path.read_bytes() for path in enrolments.iterdir()}
@@ -231,7 +241,7 @@ def test_a_revocation_that_was_not_published_in_time_is_made_for_a_later_period(
         village.settle()
         assert epochs(village) == 2
         second = village.client.ask(aggregation.epochs, REGION, Direction.IMPORT, OCTOBER)[1]
-        assert second.from_k == slot(7).k
+        assert second.from_k == slot(6).k
 
 
 def test_a_word_that_was_not_brought_in_time_holds_from_a_later_period(tmp_path: Path) -> None:

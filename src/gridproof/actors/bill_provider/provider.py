@@ -30,6 +30,7 @@ from .months import Months, Shelf
 from .places import Epoch, Place, PlaceBook
 
 MESSAGES_A_TRANSACTION: Final = 250
+MAX_NAME_IN_FILE: Final = 100  # of the meter's name in a file's: a file system takes 255 bytes
 
 
 class Policy(NamedTuple):
@@ -225,7 +226,7 @@ class BillProvider:
         content = MeterFile(
             VERSION, self.seat.chain_id, first.name, first.meter, first.region, month, first.from_k, tuple(chains)
         )
-        stem = f"{quote(first.name, safe=' ')}.{first.meter.hex()[:8]}"
+        stem = f"{quote(first.name, safe=' ')[:MAX_NAME_IN_FILE]}.{first.meter.hex()[:8]}"
         issued = Issued(
             first.name,
             first.meter,
@@ -309,9 +310,12 @@ class BillProvider:
                     self.book.put(place)
 
     def _next_k(self, region: int) -> int:
-        """The first period that has not begun."""
+        """The first period that has not begun, or begins just now: the ledger still takes words about it."""
         known = self.seat.ask(registry.region, region)
-        return 0 if known is None else self._clock.now_s() // known.period_s + 1
+        return 0 if known is None else self._next_period(known.period_s)
+
+    def _next_period(self, period_s: int) -> int:
+        return -(-self._clock.now_s() // period_s)
 
     @property
     def is_caught_up(self) -> bool:
@@ -357,14 +361,14 @@ class BillProvider:
     def _take_out_revoked(self, latest: Epoch) -> None:
         """Begin an epoch without what is left of revoked places; one that was never published in time is made anew."""
         bounds = latest.bounds
-        next_k = self._clock.now_s() // bounds.period_s + 1
-        if latest.epoch > 1 and latest.from_k < next_k - 1 and not self._is_published(latest):
+        too_late = (latest.from_k + 1) * bounds.period_s <= self._clock.now_s()
+        if latest.epoch > 1 and too_late and not self._is_published(latest):
             self.book.strike(latest)
             latest = self.book.epochs(latest.line, latest.month)[-1]
         going = [self.book[number] for number in latest.places if self.book[number].revoked]
         if not going or min(place.until_k for place in going) >= bounds.end_k:
             return
         going = [place for place in going if place.until_k < bounds.end_k]
-        from_k = max(min(place.until_k for place in going), latest.from_k + 1, next_k)
+        from_k = max(min(place.until_k for place in going), latest.from_k + 1, self._next_period(bounds.period_s))
         if from_k < bounds.end_k:
             self.months.exchange(latest, [place.number for place in going if place.until_k <= from_k], from_k)
