@@ -86,12 +86,18 @@ def table(*columns: str, title: str | None = None) -> Table:
 
 def say_error(error: GridproofError, *, as_json: bool) -> None:
     """Say in one sentence what went wrong and what to do; as JSON with the particulars."""
+    sentence = printable(str(error))
     if as_json:
-        told: dict[str, Any] = {"error": type(error).__name__, "sentence": str(error), "particulars": error.particulars}
+        told: dict[str, Any] = {"error": type(error).__name__, "sentence": sentence, "particulars": error.particulars}
         if isinstance(error, Refusal):
             told["code"] = error.code
         print(json.dumps(told, default=_plain, ensure_ascii=False))
-    print(f"gridproof: {error}", file=sys.stderr)
+    print(f"gridproof: {sentence}", file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """The text on one line: what came from a file or the command line shall not steer a terminal."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def _plain(value: object) -> object:

@@ -104,7 +104,7 @@ def swap(
     from gridproof.actors.community.enrolling import Enrolling, require_meter_name
 
     community = open_community(folder, passphrase_file)
-    require_meter_name(new or old)
+    require_meter_name(old if new is None else new)
     with at_work(community.folder), reached(community.folder) as ledger:
         issued = Enrolling(community, ledger.client).swap(old, new, start)
     _say_issued(community, [issued], "enrolled", as_json=as_json)

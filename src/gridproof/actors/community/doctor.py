@@ -236,11 +236,11 @@ def _rosters(folder: Path, client: LedgerClient) -> Iterator[Finding]:
 
 
 def _secrets(community: Community) -> Iterator[Finding]:
-    names = [OPERATOR, BILL_PROVIDER, *(aggregator.name for aggregator in community.settings.aggregators)]
-    if community.is_sealed and community.secrets.seals is False:
+    if community.is_sealed and not community.secrets.seals:
         yield _hint("secrets", "they are sealed; give the passphrase in GRIDPROOF_PASSPHRASE to have them looked at.")
         return
     bad = False
+    names = _who_has_keys(community)
     for name in names:
         try:
             keys_of(community.folder, community.secrets, name)
@@ -249,10 +249,16 @@ def _secrets(community: Community) -> Iterator[Finding]:
             yield _wrong("secrets", f"keys of {name}: {wrong}")
     meters = community.meters()
     if not bad:
-        sealed = "sealed" if community.is_sealed else "not sealed with a passphrase"
-        yield _good(
-            "secrets", f"keys of {len(names)} participants and the book of {len(meters)} meters are readable, {sealed}"
-        )
+        told = f"keys of {len(names)} participants and the book of {len(meters)} meters are readable"
+        yield _good("secrets", f"{told}, {'sealed' if community.is_sealed else 'not sealed with a passphrase'}")
+
+
+def _who_has_keys(community: Community) -> list[str]:
+    """The participants whose keys should lie here: those of the settings that have joined the ledger."""
+    names = [OPERATOR, BILL_PROVIDER, *(aggregator.name for aggregator in community.settings.aggregators)]
+    with reached(community.folder) as ledger:
+        joined = {participant.name for _, participant in ledger.client.ask(registry.participants)}
+    return [name for name in names if name in joined]
 
 
 def _readings(community: Community) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
+from urllib.parse import quote
 
 from gridproof.actors.bill_provider import BillProvider, Issued, Newcomer
 from gridproof.connectors.files import FileMissingError, FileUnreadableError
@@ -29,6 +30,7 @@ from .times import require_between_periods
 COLUMNS: Final = ("meter", "region", "channels")
 OF_READINGS: Final = ("start", "energy_wh", "channel")
 MAX_LIST_BYTES: Final = 2**30
+MAX_FILE_STEM: Final = 200  # of the name in its files' names, which a file system cuts off at 255 bytes
 _MARGIN_S: Final = 60  # a block may take its time, and must not find the period begun
 _BOM: Final = "\ufeff"
 
@@ -162,7 +164,8 @@ def require_meter_name(name: str) -> None:
     Raises:
         BadMeterNameError: it cannot.
     """
-    if not 0 < len(name) <= MAX_METER_NAME or not name.isprintable() or name != name.strip():
+    sized = 0 < len(name) <= MAX_METER_NAME and len(quote(name)) <= MAX_FILE_STEM
+    if not sized or not name.isprintable() or name != name.strip():
         raise BadMeterNameError(name=name)
 
 
@@ -237,7 +240,7 @@ class Enrolling:
         """
         self._community.require_meter(old)
         at_k = self.first_period(start)
-        return self._settled([self._provider.swap(old, new or old, at_k, self._month(at_k))])[0]
+        return self._settled([self._provider.swap(old, old if new is None else new, at_k, self._month(at_k))])[0]
 
     def first_period(self, given: str | None) -> int:
         """The first period that a change can count from, or the one that was wanted.

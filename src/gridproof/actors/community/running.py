@@ -36,7 +36,7 @@ from .access import at_work
 from .community import Community
 from .joining import join
 from .people import OPERATOR
-from .periods import months_of
+from .periods import MonthView, months_of
 
 BLOCK_PAUSE_S: Final = 0.2
 LOOK_S: Final = 0.5
@@ -173,22 +173,16 @@ class Run:
 
     def _start(self) -> int:
         """The first instant that can be metered: of the first month, or from now on if there is none yet."""
-        starts = [
-            view.bounds.start_s
-            for region in self._community.settings.regions
-            for view in months_of(self._client, region.number)
-        ]
-        return min(starts, default=self._now())
+        return min((view.bounds.start_s for view in self._months()), default=self._now())
 
     def _first_open(self, default_s: int) -> int:
         """Start of the earliest month that is not folded yet."""
-        starts = [
-            view.bounds.start_s
-            for region in self._community.settings.regions
-            for view in months_of(self._client, region.number)
-            if not view.closed
-        ]
-        return min(starts, default=default_s)
+        return min((view.bounds.start_s for view in self._months() if not view.closed), default=default_s)
+
+    def _months(self) -> Iterator[MonthView]:
+        """The months of all regions on the ledger."""
+        for number, _ in self._client.ask(registry.regions):
+            yield from months_of(self._client, number)
 
     def _now(self) -> int:
         """Ledger time, moved up to the next period's start."""
