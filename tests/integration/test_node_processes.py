@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 
 from gridproof.connectors.ledger import NodeUnreachableError, SocketClient
+from gridproof.drivers.embedded import back_up, restore
+from gridproof.drivers.embedded.ledger import DATABASE_NAME
 from gridproof.drivers.errors import LedgerLockedError
 from gridproof.drivers.verification import verify_store
+from gridproof.state.store import LmdbStore
 
 from .victims import open_ledger, send, serve, start, watch
 from tests.tiny.app import tiny
@@ -107,6 +110,22 @@ def test_a_node_killed_while_they_send_loses_nothing_and_counts_nothing_twice(ho
     cursors, _ = watcher.hear()
     assert cursors == sorted(set(cursors))
     require_each_counted_once(house, sent)
+
+
+def test_a_running_node_is_verified_and_backed_up_by_another_process(house: House, tmp_path: Path) -> None:
+    sender = Told(send, house.socket, "operator", 1, 4 * COUNT)
+    client = SocketClient(house.socket)
+    client.events_since(b"", 1, 10)
+    client.close()
+    store = LmdbStore(str(house.folder / DATABASE_NAME), read_only=True)
+    reports = [verify_store(store, tiny) for _ in range(3)]
+    back_up(store, tmp_path / "backup")
+    store.close()
+    assert [report.falsehoods for report in reports] == [()] * 3
+    assert 1 <= reports[0].last_height <= reports[1].last_height <= reports[2].last_height
+    restored = restore(tmp_path / "backup", tmp_path / "restored", tiny)
+    assert restored.last_height >= reports[2].last_height
+    require_each_counted_once(house, {1: sender.hear()})
 
 
 def test_a_second_node_names_the_first_and_leaves_it_alone(house: House) -> None:

@@ -140,7 +140,11 @@ class Asking:
         return cast("R", asked.result.decode(answer.value))
 
     def prove(self, table: Map[V], *key: Any) -> Proven[V]:
-        """Read a record with a proof, and check the proof (`LedgerClient.prove`)."""
+        """Read a record with a proof, and check the proof (`LedgerClient.prove`).
+
+        Raises:
+            UnprovenError: the proof does not fit the answer.
+        """
         name = table.key(*key)
         answer = self.query(KEY_PATH, name, prove=True)
         try:

@@ -50,7 +50,11 @@ class SocketClient(Asking):
         return self._request(wire.Submit(raw), _HASH)
 
     def wait(self, name: bytes, timeout_s: float) -> TransactionPlace:
-        """Wait until a transaction stands in a block (`LedgerClient.wait`)."""
+        """Wait until a transaction stands in a block (`LedgerClient.wait`).
+
+        Raises:
+            WaitTimeoutError: it still waits.
+        """
         deadline = monotonic() + timeout_s
         while True:
             left_ms = max(0, round((deadline - monotonic()) * 1_000))

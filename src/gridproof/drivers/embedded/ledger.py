@@ -284,6 +284,17 @@ class EmbeddedLedger:
             self._failure = error
             self._changed.notify_all()
 
+    def _stop_at(self, error: BaseException) -> None:
+        """Go no further after what came in the middle of a block.
+
+        Raises:
+            LedgerStoppedError: it was a failure; an interruption by the user is left to go its way.
+        """
+        self._fail(error)
+        if isinstance(error, Exception):
+            _log.exception("stopped", height=self.head.height)
+            self.require_running()
+
     # --- transactions ----------------------------------------------------------------------------------------------
 
     def submit(self, raw: bytes) -> bytes:
@@ -377,9 +388,7 @@ class EmbeddedLedger:
                 keep_block(self.store, KeptBlock(head.app_hash, block))
                 self._options.reached("block kept")
             except BaseException as error:
-                _log.exception("stopped", height=head.height)
-                self._fail(error)
-                self.require_running()
+                self._stop_at(error)
                 raise
             return self._run(block)
 
@@ -412,9 +421,7 @@ class EmbeddedLedger:
             head = self.application.commit()
             self._options.reached("committed")
         except BaseException as error:
-            _log.exception("stopped", height=block.height - 1)
-            self._fail(error)
-            self.require_running()
+            self._stop_at(error)
             raise
         with self._changed:
             self._mempool.remove(transaction_hash(raw) for raw in block.transactions)

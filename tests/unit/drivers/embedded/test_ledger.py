@@ -393,6 +393,22 @@ def test_after_an_unexpected_failure_nothing_more_is_made_and_all_committed_is_r
         assert again.wait(name, 0).result.code == 0
 
 
+def test_an_interruption_goes_its_way_and_the_block_is_found_again() -> None:
+    def reached(step: str) -> None:
+        if step == "finalized":
+            raise KeyboardInterrupt
+
+    store = MemoryStore()
+    ledger = in_memory(OPTIONS._replace(reached=reached), store)
+    ledger.submit(signed())
+    with pytest.raises(KeyboardInterrupt):
+        ledger.make_block()
+    with pytest.raises(LedgerStoppedError) as stopped:
+        ledger.make_block()
+    assert stopped.value.cause == "KeyboardInterrupt"
+    assert in_memory(store=store).head.height == 1
+
+
 def test_a_full_disk_stops_the_ledger_with_one_sentence_and_loses_nothing() -> None:
     store = Failing()
     ledger = in_memory(store=store)

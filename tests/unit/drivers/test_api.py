@@ -1,0 +1,31 @@
+"""The packages that others rely on offer these names, and nothing by accident."""
+
+import importlib
+
+import pytest
+
+NAMES = {
+    "connectors.ledger": {
+        "ClientError", "InProcessClient", "LedgerClient", "NodeSilentError", "NodeSpeaksOtherwiseError",
+        "NodeUnreachableError", "Proven", "Sender", "Sent", "SocketClient", "UnprovenError",
+    },
+    "drivers.embedded": {
+        "ApplicationFactory", "EmbeddedLedger", "FolderLock", "Limits", "Node", "Options", "Status", "back_up",
+        "restore",
+    },
+    "state": {
+        "B16", "B32", "U8", "U16", "U32", "U64", "Accounts", "Answer", "Application", "Block", "BlockInfo",
+        "BlockResult", "Context", "EnvelopeError", "Event", "Genesis", "GenesisError", "GenesisSection", "Head",
+        "Map", "Message", "Migration", "Module", "Overlay", "Proposal", "Reader", "Record", "Route",
+        "SerialVerifier", "SideMap", "SignatureClaim", "SnapshotReader", "StateError", "StoredEvent", "Transaction",
+        "TransactionPlace", "TransactionResult", "Verifier", "Violation", "Writer", "genesis_section", "question",
+        "route", "sign_transaction",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("package", NAMES)
+def test_a_package_offers_these_names_and_has_them(package: str) -> None:
+    loaded = importlib.import_module(f"gridproof.{package}")
+    assert set(loaded.__all__) == NAMES[package]
+    assert all(hasattr(loaded, name) for name in loaded.__all__)
