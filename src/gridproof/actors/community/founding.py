@@ -80,7 +80,7 @@ def found(root: Path, settings: Settings, start_s: int, secrets: SecretFiles, ra
         genesis = _genesis(folder, settings, chain_id, start_s, secrets, randomness)
         write_whole(folder.genesis, genesis)
         with EmbeddedLedger.at(folder.ledger, application, genesis, Options(SerialVerifier())) as ledger:
-            ledger.make_block(empty=True)  # with it the ledger's first state lies on the disk
+            ledger.make_block(start_s, empty=True)  # with it the ledger's first state lies on the disk
             app_hash = ledger.head.app_hash
         write_whole(folder.config, render(settings).encode())
     return Founded(root, chain_id, start_s, app_hash, Folder(root, settings.paths).recovery)
