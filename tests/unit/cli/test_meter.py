@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gridproof.actors.community import Community
+from gridproof.actors.community import Community, access
 from gridproof.actors.community.access import at_work
 
 from tests.unit.cli.home import NAMES, START, all_readings, files_of, founded, refused, typed, write_readings
@@ -148,7 +148,8 @@ def test_swapped_meter_has_files_of_its_own(worked: Path) -> None:
     assert names(worked) == ["Ada", "Bo", "Bo", "Cleo", "Dan", "Eve", "Fay", "Gus"]
 
 
-def test_who_comes_while_another_acts_is_turned_away(new: Path) -> None:
+def test_who_comes_while_another_acts_is_turned_away(new: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access.at_work.__wrapped__, "__defaults__", (0.1,))  # type: ignore[attr-defined]
     with at_work(Community(new).folder):
         done = refused("meter", "enrol", "Ada", "-C", new, error="AtWorkError")
     assert done.json["particulars"]["held_by"].startswith("process ")

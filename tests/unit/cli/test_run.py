@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gridproof.actors.community import Community
+from gridproof.actors.community import Community, access
 from gridproof.actors.community.access import at_work, hold
 from gridproof.actors.community.running import Run, _Watch
 from gridproof.connectors.config import load
@@ -162,7 +162,8 @@ def tally_of(run: Run) -> int:
     return run._tally.outcome(None, stopped=False).ended["opened"]
 
 
-def test_second_run_is_turned_away(worked: Path) -> None:
+def test_second_run_is_turned_away(worked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access.at_work.__wrapped__, "__defaults__", (0.1,))  # type: ignore[attr-defined]
     with at_work(Community(worked).folder):
         refused("run", "--until", "2025-12-01", "-C", worked, error="AtWorkError")
 

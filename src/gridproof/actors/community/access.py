@@ -18,7 +18,7 @@ from gridproof.state.store import LmdbStore
 from .errors import AtWorkError, LedgerGoneError
 from .folder import Folder
 
-PATIENCE_S: Final = 15.0
+PATIENCE_S: Final = 10.0
 _PAUSE_S: Final = 0.05
 
 
@@ -118,21 +118,32 @@ def stored(folder: Folder) -> Iterator[LmdbStore]:
 
 
 @contextmanager
-def at_work(folder: Folder) -> Iterator[None]:
+def at_work(folder: Folder, patience_s: float = PATIENCE_S) -> Iterator[None]:
     """Act for the participants, alone: their files have one writer.
 
+    Args:
+        folder: the community's.
+        patience_s: how long to wait for another process that does so.
+
     Raises:
-        AtWorkError: another process does so.
+        AtWorkError: another process does so all the time.
         FolderUnusableError: the folder of secrets cannot be written to.
     """
-    try:
-        lock = FolderLock(folder.secrets)
-    except LedgerLockedError as held_by:
-        raise AtWorkError(held_by=held_by.held_by) from held_by
+    lock = _lock(folder, monotonic() + patience_s)
     try:
         yield
     finally:
         lock.release()
+
+
+def _lock(folder: Folder, deadline: float) -> FolderLock:
+    while True:
+        try:
+            return FolderLock(folder.secrets)
+        except LedgerLockedError as held_by:
+            if monotonic() >= deadline:
+                raise AtWorkError(held_by=held_by.held_by) from held_by
+            sleep(_PAUSE_S)
 
 
 def require_ledger(folder: Folder) -> None:
