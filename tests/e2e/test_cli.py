@@ -227,6 +227,31 @@ def test_signals_stop_a_serving_node_cleanly_and_others_write_meanwhile(tmp_path
     assert commands("status", "--json").json["node"] == "here"
 
 
+def test_enrolment_and_import_that_were_killed_are_repeated_without_harm(tmp_path: Path) -> None:
+    commands = Commands(tmp_path)
+    commands("init", ".", "--start", WEEK_START.isoformat())
+    rows = [f"{name},{(WEEK_START + at * timedelta(minutes=15)).isoformat()},5" for at in range(4) for name in METERS]
+    (tmp_path / "r.csv").write_text("\n".join(["meter,start,energy_wh", *rows]))
+    draw = random.Random(5)
+    for words in (("meter", "enrol", *METERS, "--from", WEEK_START.isoformat()), ("readings", "import", "r.csv")):
+        for _ in range(4):
+            killed = commands.start(*words)
+            time.sleep(0.3 + 0.5 * draw.random())
+            killed.kill()
+            killed.communicate()
+        if words[0] == "meter":
+            known = {meter["name"] for meter in commands("meter", "list", "--json").json["meters"]}
+            for name in METERS:
+                commands("meter", "reissue" if name in known else "enrol", name)
+        elif commands("status", "--json").json["readings"]["count"] == 0:
+            commands(*words)
+    assert commands("status", "--json").json["readings"]["count"] == len(rows)
+    assert commands("run", "--json").json["slots"]["opened"] == 4
+    assert commands("period", "list", "--json").json["total_wh"] == 5 * len(rows)
+    assert commands("verify", "ledger", "--json").json["ok"]
+    commands("doctor")
+
+
 def wait_for(path: Path) -> None:
     """Wait until a file is there."""
     deadline = time.monotonic() + 30

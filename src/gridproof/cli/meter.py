@@ -58,7 +58,7 @@ def enrol(
         wanted = [each._replace(region=each.region or number) for each in wanted]
     with at_work(community.folder), reached(community.folder) as ledger:
         issued = Enrolling(community, ledger.client).enrol(wanted, start)
-    _say_issued(community, issued, "enrolled", as_json=as_json)
+    _say_issued(community, issued, as_json=as_json)
 
 
 @app.command()
@@ -107,7 +107,25 @@ def swap(
     require_meter_name(old if new is None else new)
     with at_work(community.folder), reached(community.folder) as ledger:
         issued = Enrolling(community, ledger.client).swap(old, new, start)
-    _say_issued(community, [issued], "enrolled", as_json=as_json)
+    _say_issued(community, [issued], as_json=as_json)
+
+
+@app.command()
+def reissue(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The meter.")],
+    *,
+    folder: Dir = HERE,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write an enrolled meter's files again: they were lost, or an enrolment was cut short."""
+    from gridproof.actors.community.access import at_work, reached
+    from gridproof.actors.community.enrolling import Enrolling
+
+    community = open_community(folder, passphrase_file)
+    with at_work(community.folder), reached(community.folder) as ledger:
+        issued = Enrolling(community, ledger.client).reissue(name)
+    _say_issued(community, [issued], as_json=as_json)
 
 
 @app.command("list")
@@ -157,7 +175,7 @@ def _told(community: "Community", row: "MeterRow", readings: int) -> dict[str, A
     }
 
 
-def _say_issued(community: "Community", issued: "Sequence[Issued]", did: str, *, as_json: bool) -> None:
+def _say_issued(community: "Community", issued: "Sequence[Issued]", *, as_json: bool) -> None:
     rows = {row.handle: row for row in community.meters()}
     told = [
         {
@@ -169,7 +187,7 @@ def _say_issued(community: "Community", issued: "Sequence[Issued]", did: str, *,
     ]
 
     def tell(words: Console) -> None:
-        words.print(f"{len(told)} {'meter' if len(told) == 1 else 'meters'} {did} from {told[0]['from']} on.")
+        words.print(f"{len(told)} {'meter' if len(told) == 1 else 'meters'} enrolled from {told[0]['from']} on.")
         words.print(
             f"Hand out the files in {community.folder.enrolments}: *.meter to the meter, *.household to its household."
         )

@@ -60,7 +60,7 @@ def test_folder_that_is_not_empty_stays_as_it_is(tmp_path: Path) -> None:
 def test_empty_folder_is_filled_and_leftovers_of_a_killed_founding_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / f"{founding.STAGING}dead").mkdir()
+    (tmp_path / f"{founding.STAGING}{tmp_path.name}.abcd1234").mkdir()
     monkeypatch.chdir(tmp_path)
     typed("init", ".", "--start", START)
     assert (tmp_path / "gridproof.toml").exists()
@@ -96,6 +96,14 @@ def test_what_cannot_be_leaves_nothing_behind(words: tuple[str, ...], error: str
 def test_folder_that_cannot_be_made_is_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     refused("init", tmp_path / "file" / "c", error="FolderUnmadeError")
+
+
+def test_leftovers_of_a_killed_founding_beside_the_folder_go_and_others_stay(tmp_path: Path) -> None:
+    mine, other = (tmp_path / f"{founding.STAGING}{name}.abcd1234" for name in ("c", "d"))
+    mine.mkdir()
+    other.mkdir()
+    typed("init", tmp_path / "c", "--start", START)
+    assert sorted(tmp_path.iterdir()) == [other, tmp_path / "c"]
 
 
 def test_failure_on_the_way_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 from gridproof.actors.community import Community, access
 from gridproof.actors.community.access import at_work
 
-from tests.unit.cli.home import NAMES, START, all_readings, files_of, founded, refused, typed, write_readings
+from tests.unit.cli.home import NAMES, START, all_readings, files_of, founded, reading, refused, typed, write_readings
 
 
 def names(root: Path) -> list[str]:
@@ -146,6 +146,20 @@ def test_swapped_meter_has_files_of_its_own(worked: Path) -> None:
     assert typed("status", "-C", worked, "--json").json["meters"][0]["enrolled"] == 6
     typed("meter", "swap", "Bo", "-C", worked)
     assert names(worked) == ["Ada", "Bo", "Bo", "Cleo", "Dan", "Eve", "Fay", "Gus"]
+
+
+def test_lost_files_are_written_again_and_serve_as_before(worked: Path, tmp_path: Path) -> None:
+    for path in (worked / "enrolments").glob("Ada.*"):
+        path.unlink()
+    told = typed("meter", "reissue", "Ada", "-C", worked, "--json").json["meters"][0]
+    assert Path(told["meter_file"]).exists()
+    rows = [reading(name, 6, 9) for name in NAMES]
+    typed("readings", "import", write_readings(tmp_path / "more.csv", rows), "-C", worked)
+    typed("run", "-C", worked)
+    assert typed("period", "show", "-C", worked, "--json").json["total_wh"] == 54
+    typed("meter", "revoke", "Ada", "-C", worked)
+    refused("meter", "reissue", "Ada", "-C", worked, error="NotEnrolledError")
+    refused("meter", "reissue", "Gus", "-C", worked, error="NoSuchMeterError")
 
 
 def test_who_comes_while_another_acts_is_turned_away(new: Path, monkeypatch: pytest.MonkeyPatch) -> None:

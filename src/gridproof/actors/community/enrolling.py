@@ -242,6 +242,21 @@ class Enrolling:
         at_k = self.first_period(start)
         return self._settled([self._provider.swap(old, old if new is None else new, at_k, self._month(at_k))])[0]
 
+    def reissue(self, name: str) -> Issued:
+        """Write an enrolled meter's files again: for files that were lost, or a writing that was cut short.
+
+        Raises:
+            NoSuchMeterError: there never was one of this name.
+            NotEnrolledError: it is not enrolled now or later.
+            MonthErasedError: the keys of its month were erased.
+            FileError: a file cannot be written.
+        """
+        self._community.require_meter(name)
+        now_k = self._client.status().ledger_time_s // self._community.period_s
+        rows = [row for row in self._community.meters() if row.name == name]
+        at_k = max(now_k, rows[-1].from_k)
+        return self._settled([self._provider.reissue(name, at_k, self._month(at_k))])[0]
+
     def first_period(self, given: str | None) -> int:
         """The first period that a change can count from, or the one that was wanted.
 

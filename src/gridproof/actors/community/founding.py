@@ -4,6 +4,7 @@ All is made in a folder beside the wanted one (inside it, if that is there and e
 settings last: a folder without `gridproof.toml` is no community.
 """
 
+import glob
 import json
 import re
 import shutil
@@ -30,6 +31,7 @@ STAGING: Final = ".gridproof-init."
 _ID_BYTES: Final = 4
 _MAX_SLUG: Final = 40
 _MAX_SHOWN: Final = 3
+_RANDOM_PART: Final = 8  # characters that `mkdtemp` adds
 
 
 class Founded(NamedTuple):
@@ -150,13 +152,12 @@ def _require_free(root: Path) -> None:
 def _staged(root: Path) -> Iterator[Path]:
     """A folder to make all in; what it holds is put in place when the block ends, and gone when an error leaves it."""
     there = root.is_dir()
+    above, prefix = root if there else root.parent, f"{STAGING}{root.name}."
     try:
-        if there:
-            for leftover in root.glob(f"{STAGING}*"):  # of a founding that was killed
-                shutil.rmtree(leftover)
-        else:
-            root.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(mkdtemp(prefix=STAGING, dir=root if there else root.parent))
+        above.mkdir(parents=True, exist_ok=True)
+        for leftover in above.glob(f"{glob.escape(prefix)}{'?' * _RANDOM_PART}"):  # of a founding that was killed
+            shutil.rmtree(leftover)
+        staging = Path(mkdtemp(prefix=prefix, dir=above))
     except OSError as wrong:
         raise FolderUnmadeError(folder=str(root), detail=wrong.strerror or str(wrong)) from wrong
     try:
