@@ -1,5 +1,6 @@
 """What commands share: options with one meaning everywhere, and the community that they are about."""
 
+from collections.abc import Sequence
 from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -64,6 +65,21 @@ def require_one(**given: object) -> None:
     named = [f"--{name}" for name, value in given.items() if value is not None]
     if len(named) > 1:
         raise typer.BadParameter(f"give one of {' and '.join(named)}, not both")
+
+
+def require_single(option: str, by: str, names: Sequence[str]) -> None:
+    """Return if an option that takes one thing has one.
+
+    Args:
+        option: the option.
+        by: the option that says which.
+        names: what there is.
+
+    Raises:
+        BadParameter: there are several.
+    """
+    if len(names) > 1:
+        raise typer.BadParameter(f"{option} takes one; name it with {by}: {', '.join(names)}")
 
 
 def split(given: str, word: str) -> tuple[str, ...]:

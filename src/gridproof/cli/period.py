@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from .console import Speaker, table
-from .options import HERE, AsJson, Channel, Dir, PassphraseFile, Regions, open_community, require_one
+from .options import HERE, AsJson, Channel, Dir, PassphraseFile, Regions, open_community, require_one, require_single
 
 if TYPE_CHECKING:
     from gridproof.actors.community import Community
@@ -29,15 +29,17 @@ def list_periods(
     folder: Dir = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """List the periods of a day or month: status, total, who is missing."""
+    """List the periods of a day or month: status, total, how many are missing."""
     from gridproof.actors.community.access import reached
-    from gridproof.actors.community.picking import listed, span_of, worked_spans
+    from gridproof.actors.community.picking import listed, require_some, span_of, worked_spans
     from gridproof.domain import Direction
 
     require_one(day=day, month=month)
     community = open_community(folder)
     direction = Direction.parse(channel)
     chosen = community.regions(regions or ())
+    if svg is not None:
+        require_single("--svg", "--region", [region.name for region in chosen])
     found: list[Period] = []
     title = ""
     with reached(community.folder) as ledger:
@@ -45,6 +47,7 @@ def list_periods(
             span = span_of(community, worked, day, month)
             title = span.title
             found += listed(ledger.client, region, direction, span, worked)
+        require_some(community, found, title, worked)
     told = [_told(community, period) for period in found]
     totals = [period.total_wh for period in found if period.total_wh is not None]
     value = {

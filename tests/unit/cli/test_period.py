@@ -83,6 +83,7 @@ def test_bill_provider_alone_names_the_silent_meter(worked: Path) -> None:
         (("show", "1", "--channel", "heat"), "UnknownNameError", {"known": ["import", "export"]}),
         (("list", "--day", "2025-02-30"), "NoDayError", {}),
         (("list", "--month", "2025-13"), "NoMonthGivenError", {}),
+        (("list", "--day", "2025-11-26"), "NoSuchPeriodError", {"last": "2025-10-26T04:00:00+01:00"}),
         (("list", "--region", "9"), "NoSuchRegionError", {}),
         (("list", "--svg", "missing/x.svg"), "FileUnwritableError", {}),
     ],
@@ -102,3 +103,5 @@ def test_day_and_month_together_are_a_misuse(worked: Path) -> None:
 def test_regions_without_periods_are_left_out_unless_none_has_any(tmp_path: Path) -> None:
     root = founded(tmp_path / "home", "--regions", "A,B")
     refused("period", "list", "-C", root, error="NothingYetError")
+    done = typed("period", "list", "--svg", "x.svg", "-C", root, "--json", code=2)
+    assert done.json["sentence"].endswith("--svg takes one; name it with --region: A, B")

@@ -80,6 +80,25 @@ def listed(
     return list(periods(client, RegionId(region.number), channel, first, stop))
 
 
+def require_some(community: Community, found: Sequence[Period], wanted: str, worked: tuple[int, int]) -> None:
+    """Return if periods were found.
+
+    Args:
+        community: whose.
+        found: what was found.
+        wanted: what was asked for, for the error.
+        worked: the periods that there are: [first, stop).
+
+    Raises:
+        NoSuchPeriodError: none was found.
+    """
+    if not found:
+        label, period_s = community.times.label, community.period_s
+        raise NoSuchPeriodError(
+            period=wanted, first=label(worked[0] * period_s), last=label((worked[1] - 1) * period_s)
+        )
+
+
 def worked_spans(
     community: Community, client: LedgerClient, regions: Sequence[Region], channel: Direction
 ) -> list[tuple[Region, tuple[int, int]]]:
@@ -116,8 +135,6 @@ def period_at(
         return (opened or recent)[-1]
     period_s = community.period_s
     k = int(when) if when.strip().isdigit() and when.isascii() else community.times.parse(when) // period_s
-    found = next(iter(periods(client, number, channel, k, k + 1)), None)
-    if found is None:
-        label = community.times.label
-        raise NoSuchPeriodError(period=when, first=label(first * period_s), last=label((stop - 1) * period_s))
-    return found
+    found = list(periods(client, number, channel, k, k + 1))
+    require_some(community, found, when, (first, stop))
+    return found[0]
