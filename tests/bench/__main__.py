@@ -65,6 +65,7 @@ def _with_kept(run: Run) -> Run:
         machine=run.machine,
         busy=run.busy,
         sections={name: sections[name] for name in SCRIPTS if name in sections},
+        pieced=len(sections) > len(run.sections),
     )
 
 

@@ -71,9 +71,10 @@ def _range(spread: Spread) -> str:
 def _machine(machine: Machine, run: Run) -> str:
     libraries = ", ".join(f"{name} {version}" for name, version in machine.libraries.items())
     quick = " A quick run: its figures say little." if run.quick else ""
+    pieced = " Its parts were run at different times, while other programs ran: `--only`." if run.pieced else ""
     return (
         f"{machine.processor}, {machine.cores} cores, {machine.memory_gib:g} GiB; {machine.system}, "
-        f"Python {machine.python}; {libraries}. Load when it began: {run.busy:.1f}.{quick}"
+        f"Python {machine.python}; {libraries}. Load when it began: {run.busy:.1f}.{quick}{pieced}"
     )
 
 

@@ -117,12 +117,14 @@ class Run(msgspec.Struct, kw_only=True):
         machine: what it ran on.
         busy: how many other programs wanted a core at the beginning (load average of a minute).
         sections: by script.
+        pieced: whether some sections are of earlier runs on the same kind of machine.
     """
 
     quick: bool
     machine: Machine
     busy: float
     sections: dict[str, Section]
+    pieced: bool = False
 
 
 def to_json(run: Run) -> bytes:
