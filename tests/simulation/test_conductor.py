@@ -8,8 +8,10 @@ import pytest
 from gridproof.actors.conductor import Conductor, Observer
 from gridproof.actors.errors import ChannelUnknownError, NodeUnclearError, ReadingDiffersError
 from gridproof.domain import Direction, MonthBounds, MonthId, RegionId
+from gridproof.modules.aggregation import queries as aggregation
 from gridproof.modules.aggregation.types import Status
 from gridproof.modules.registry.errors import BadMonthBounds
+from gridproof.modules.registry.messages import OpenMonth
 from gridproof.state import system
 
 from tests.simulation.village import OCTOBER, PERIOD_S, REGION, START_S, Village, slot
@@ -87,10 +89,30 @@ def test_a_month_that_cannot_be_opened_ends_the_run_with_the_ledgers_reason(vill
     assert isinstance(refused.value.__cause__, BadMonthBounds)
 
 
-def test_a_month_whose_rosters_come_too_late_ends_the_run_with_the_ledgers_reason(village: Village) -> None:
-    village.clock.sleep_until_s(START_S + 5 * PERIOD_S)
-    with pytest.raises(NodeUnclearError, match="publish rosters"):
-        village.run(8)
+def test_a_month_whose_rosters_come_late_loses_what_is_past_and_no_more(village: Village) -> None:
+    village.clock.sleep_until_s(START_S + 5 * PERIOD_S + 1)
+    read(village, 8)
+    village.run(8)
+    (epoch,) = village.client.ask(aggregation.epochs, REGION, Direction.IMPORT, OCTOBER)
+    assert epoch.from_k == slot(6).k
+    assert [village.state(n).total_wh for n in (6, 7)] == [20, 20]
+    assert village.client.ask(aggregation.slot, *slot(4)) is None
+    assert village.watcher.refusals == []
+
+
+def test_rosters_that_were_made_and_never_published_are_made_anew_for_what_is_left(tmp_path: Path) -> None:
+    bounds = MonthBounds(OCTOBER, START_S, START_S + 96 * PERIOD_S, PERIOD_S)
+    with Village(tmp_path) as village:
+        village.enrol(NAMES)
+        village.crew.operator.send(OpenMonth(REGION, OCTOBER, bounds.start_s, bounds.end_s))
+        village.settle()
+        village.crew.provider.prepare_month(REGION, bounds)  # handed in, but the process ends before any block
+    with Village(tmp_path) as village:
+        village.clock.sleep_until_s(START_S + 3 * PERIOD_S)
+        read(village, 5)
+        village.run(5)
+        assert [village.state(n).total_wh for n in (3, 4)] == [20, 20]
+        assert village.watcher.refusals == []
 
 
 def test_a_slot_that_cannot_be_worked_on_is_reported_and_the_others_go_on(village: Village) -> None:

@@ -268,15 +268,18 @@ class Conductor:
     # --- slots -------------------------------------------------------------------------------------------------------
 
     def _slots(self, step: Step) -> list[Slot]:
-        """A period's slots on the channels that have rosters."""
+        """A period's slots on the channels that have rosters then."""
         bounds = self._bounds_of(step.region, step.number)
         if bounds is None:
             return []
-        return [Slot(RegionId(step.region), channel, step.number) for channel in self._channels(step.region, bounds)]
+        region, k = RegionId(step.region), step.number
+        return [Slot(region, each, k) for each, from_k in self._channels(region, bounds).items() if from_k <= k]
 
-    def _channels(self, region: int, bounds: MonthBounds) -> list[Direction]:
+    def _channels(self, region: int, bounds: MonthBounds) -> dict[Direction, int]:
+        """The channels that have rosters in a month, with the first period that has one."""
         ask = self._crew.operator.ask
-        return [each for each in Direction if ask(aggregation.last_epoch, region, each, bounds.month)]
+        epochs = {each: ask(aggregation.epochs, region, each, bounds.month) for each in Direction}
+        return {channel: found[0].from_k for channel, found in epochs.items() if found}
 
     def _bring(self, steps: list[Step], now_s: int) -> bool:
         """Let the aggregators bring what they have; nothing is said where they have nothing."""
@@ -361,8 +364,8 @@ class Conductor:
                 start_k, stop_k = max(bounds.first_k, first_s // rules.period_s), min(bounds.end_k, end_k)
                 known = self._crew.operator.ask(registry.month, region, bounds.month)
                 if start_k < stop_k and known is not None and not known.closed:
-                    for channel in self._channels(region, bounds):
-                        self._recover_slots(RegionId(region), channel, start_k, stop_k)
+                    for channel, from_k in self._channels(region, bounds).items():
+                        self._recover_slots(RegionId(region), channel, max(start_k, from_k), stop_k)
 
     def _recover_slots(self, region: RegionId, channel: Direction, start_k: int, stop_k: int) -> None:
         for at in range(start_k, stop_k, SCAN):

@@ -65,12 +65,13 @@ class Months:
 
     # --- making ----------------------------------------------------------------------------------------------------
 
-    def make_first(self, line: Line, bounds: MonthBounds, spares: int) -> None:
+    def make_first(self, line: Line, bounds: MonthBounds, from_k: int, spares: int) -> None:
         """Make a month's first epoch.
 
         Args:
             line: region and channel.
             bounds: the month.
+            from_k: first period: the month's, or where that is past the next one that can be had.
             spares: how many never-used places it shall have.
         """
         places = self._book.for_month(line, bounds)
@@ -80,8 +81,8 @@ class Months:
         chains = self._keys.chains(line, bounds.month, numbers)
         self._keys.keep_views(line, bounds.month, chains)
         seeds = [sign_seeds(chains[number].sign, Direction(line.channel)) for number in numbers]
-        made = rosters.make(seeds, bounds, bounds.first_k, self._executor)
-        first = Epoch(*line, bounds.month, bounds.start_s, bounds.end_s, bounds.period_s, 1, bounds.first_k, numbers)
+        made = rosters.make(seeds, bounds, from_k, self._executor)
+        first = Epoch(*line, bounds.month, bounds.start_s, bounds.end_s, bounds.period_s, 1, from_k, numbers)
         self._store(first, made, ())
 
     def exchange(self, old: Epoch, going: Sequence[int], from_k: int) -> None:
@@ -104,7 +105,8 @@ class Months:
         places = list(old.places)
         for index, number in zip(indices, fresh, strict=True):
             places[index] = number
-        before = (self._leaves(line, k) for k in range(old.bounds.first_k, from_k))
+        begun_k = self._book.epochs(line, old.month)[0].from_k
+        before = (self._leaves(line, k) for k in range(begun_k, from_k))
         self._store(replace(old, epoch=old.epoch + 1, from_k=from_k, places=tuple(places)), made, before)
 
     def _store(self, epoch: Epoch, made: rosters.Rosters, before: Iterable[Sequence[bytes]]) -> None:

@@ -249,8 +249,14 @@ class BillProvider:
         for channel in Direction:
             line = Line(region, channel)
             used = sum(not place.is_spare for place in self.book.for_month(line, bounds))
-            if used and not self.book.epochs(line, bounds.month):
-                self.months.make_first(line, bounds, self.policy.spares(used))
+            made = self.book.epochs(line, bounds.month)
+            if len(made) == 1 and self._came_too_late(made[0]):
+                self.book.strike(made.pop())
+            if used and not made:
+                begun = self._clock.now_s() >= bounds.start_s + bounds.period_s
+                from_k = self._next_period(bounds.period_s) if begun else bounds.first_k
+                if from_k < bounds.end_k:
+                    self.months.make_first(line, bounds, from_k, self.policy.spares(used))
         self.catch_up()
 
     def roll_over(self, region: int, bounds: MonthBounds) -> None:
@@ -358,11 +364,14 @@ class BillProvider:
             self._published.add(mark)
         return True
 
+    def _came_too_late(self, epoch: Epoch) -> bool:
+        """Whether an epoch was made and never published, and its first window is open: it has to be made anew."""
+        return (epoch.from_k + 1) * epoch.period_s <= self._clock.now_s() and not self._is_published(epoch)
+
     def _take_out_revoked(self, latest: Epoch) -> None:
         """Begin an epoch without what is left of revoked places; one that was never published in time is made anew."""
         bounds = latest.bounds
-        too_late = (latest.from_k + 1) * bounds.period_s <= self._clock.now_s()
-        if latest.epoch > 1 and too_late and not self._is_published(latest):
+        if latest.epoch > 1 and self._came_too_late(latest):
             self.book.strike(latest)
             latest = self.book.epochs(latest.line, latest.month)[-1]
         going = [self.book[number] for number in latest.places if self.book[number].revoked]

@@ -368,8 +368,8 @@ class Keeper:
         place = (message.region, message.channel, message.month)
         last = LAST_EPOCH.get(ctx, *place, default=0)
         if not last:
-            if message.from_k != bounds.first_k:
-                raise BadEpochStart(from_k=message.from_k, low_k=bounds.first_k, high_k=bounds.first_k)
+            if not bounds.contains(message.from_k):
+                raise BadEpochStart(from_k=message.from_k, low_k=bounds.first_k, high_k=bounds.end_k - 1)
             return 1
         before = EPOCHS.get(ctx, *place, last)
         if not before.from_k < message.from_k < bounds.end_k:
@@ -434,7 +434,9 @@ def _fold_month(ctx: Context, region: RegionId, channel: Direction, bounds: Mont
     folded = []
     for k in range(bounds.first_k, bounds.end_k):
         slot = Slot(region, channel, k)
-        folded.append(FoldedSlot(k, ended(_state(ctx, slot))))
+        # Where the first epoch began late, the slots before it have no roster, and nothing was ever sent for them.
+        state = _state(ctx, slot) if ROSTERS.has(ctx, *slot) else untouched(0)
+        folded.append(FoldedSlot(k, ended(state)))
         SLOTS.delete(ctx, *slot)
         FOLDED.put(ctx, region, channel, bounds.month, k, value=folded[-1])
     for (_, _, k, position), _ in list(CLAIMED.under(ctx, region, channel)):

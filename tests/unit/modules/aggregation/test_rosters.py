@@ -14,9 +14,9 @@ from gridproof.modules.aggregation.errors import (
     RosterUnknown,
 )
 from gridproof.modules.aggregation.messages import CloseSlot, RostersPublished
-from gridproof.modules.aggregation.types import NOTHING_REMOVED, Roster
+from gridproof.modules.aggregation.types import NOTHING_REMOVED, Roster, Status
 from gridproof.modules.registry.errors import MonthUnknown, NoMonth, NotPermitted
-from gridproof.modules.registry.messages import OpenMonth
+from gridproof.modules.registry.messages import EnrolMeter, OpenMonth
 from gridproof.primitives import merkle
 from gridproof.primitives.hashing import sha256
 from gridproof.state.errors import MalformedTransaction
@@ -79,18 +79,31 @@ def test_a3_the_month_must_have_been_opened(town: Community) -> None:
     town.refuses_by("provider", message, MonthUnknown, region=REGION, month=MONTH + 1)
 
 
-def test_a4_the_first_epoch_begins_with_the_month() -> None:
+@pytest.mark.parametrize("outside", [FIRST_K - 1, FIRST_K + 3])
+def test_a4_the_first_epoch_begins_within_the_month(outside: int) -> None:
     town = Community()
     bounds = town.bounds
     town.accepts("operator", OpenMonth(REGION, bounds.month, bounds.start_s, bounds.end_s))
-    town.refuses_by(
-        "provider",
-        town.rosters(FIRST_K + 1),
-        BadEpochStart,
-        from_k=FIRST_K + 1,
-        low_k=FIRST_K,
-        high_k=FIRST_K,
-    )
+    message = town.rosters(FIRST_K + 1, from_k=outside)
+    town.refuses_by("provider", message, BadEpochStart, from_k=outside, low_k=FIRST_K, high_k=FIRST_K + 2)
+
+
+def test_a4_a_late_first_epoch_costs_the_slots_before_it_and_no_more() -> None:
+    town = Community()
+    bounds = town.bounds
+    town.accepts("operator", OpenMonth(REGION, bounds.month, bounds.start_s, bounds.end_s))
+    for n in range(town.enrolled):
+        town.accepts("provider", EnrolMeter(bytes([n + 1]) * 16, REGION, (1,), FIRST_K))
+    town.go_to(town.end_of(FIRST_K))
+    town.refuses("provider", town.rosters(), code=RosterTooLate.code)
+    town.accepts("provider", town.rosters(FIRST_K + 1))
+    town.refuses("household", CloseSlot(REGION, IMPORT, FIRST_K), code=RosterUnknown.code)
+    town.opened(FIRST_K + 1)
+    town.go_to(town.claim_end_of(FIRST_K + 2))
+    town.accepts("operator", town.month_over)
+    ends = [town.ask(queries.folded_slot, REGION, IMPORT, MONTH, FIRST_K + n).state for n in range(3)]
+    assert [end.status for end in ends] == [Status.VOID, Status.OPENED, Status.VOID]
+    assert [end.count for end in ends] == [0, 10, 10]
 
 
 def test_a4_a_second_first_publication_is_refused_and_the_first_stays(town: Community) -> None:
