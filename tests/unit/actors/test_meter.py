@@ -43,17 +43,23 @@ AGGREGATOR = Signer(b"\x0a" * 32)
 KEYS = {5: AGGREGATOR.public_key, 9: Signer(b"\x0b" * 32).public_key}
 
 
+OPENED: list[Outbox] = []
+
+
 @pytest.fixture
 def village(tmp_path: Path) -> Iterator[Village]:
     with Village(tmp_path) as village:
         village.enrol(["meter"])
         yield village
+    while OPENED:
+        OPENED.pop().close()
 
 
 def opened(village: Village) -> Meter:
     """The meter, as after a start of its process."""
     path = next((village.folder / "enrolments").glob("*.meter"))
     outbox = Outbox(village.folder / "own.db")
+    OPENED.append(outbox)
     around = Surroundings(village.crew.rules[REGION], KEYS)
     meter = Meter(path, village.secrets, outbox, around, Seeded(b"times"))
     meter.begin_month(BOUNDS)
