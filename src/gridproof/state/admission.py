@@ -73,7 +73,7 @@ class Admission:
         """
         (opened,) = self.open_envelopes(view, (raw,), now_s)
         if isinstance(opened, Refusal):
-            raise opened.with_traceback(None)  # a kept verdict: it must not gather the stacks of all who met it
+            raise bare(opened)  # a kept verdict must not hold on to the stack, and the bytes, of whoever met it
         return opened
 
     def open_envelopes(self, view: Reader, raws: Sequence[bytes], now_s: int) -> list[Transaction | Refusal]:
@@ -105,7 +105,7 @@ class Admission:
         try:
             transaction = self._decode(raw)
         except Refusal as refusal:
-            return refusal.with_traceback(None)
+            return bare(refusal)
         body = transaction.body
         if body.chain_id != chain_id:
             return WrongChain(chain_id=body.chain_id, expected=chain_id)
@@ -175,7 +175,7 @@ class Admission:
                 claims[name] = message.claims(chain_id)
                 verdicts[name] = None
             except Refusal as refusal:
-                verdicts[name] = refusal.with_traceback(None)
+                verdicts[name] = bare(refusal)
             except GridproofError as wrong:
                 verdicts[name] = CheckFailed(detail=str(wrong))
         failed = CheckFailed(detail="a signature in the message does not hold")
@@ -206,6 +206,11 @@ class _Envelope(NamedTuple):
     name: bytes
     transaction: Transaction
     claim: SignatureClaim
+
+
+def bare(refusal: Refusal) -> Refusal:
+    """The refusal anew, without the errors and the stacks behind it: these hold the whole message it was given for."""
+    return type(refusal)(**refusal.particulars)
 
 
 def in_nonce_order(transactions: Iterable[Transaction]) -> list[Transaction]:

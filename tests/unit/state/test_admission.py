@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from gridproof.domain import ParticipantId, require_range
+from gridproof.domain import DomainError, ParticipantId, require_range
 from gridproof.primitives.hashing import sha256
 from gridproof.primitives.schnorr import Signer
 from gridproof.state import Message, SerialVerifier, SignatureClaim, route, sign_transaction
@@ -220,6 +220,28 @@ def test_a_kept_refusal_does_not_gather_the_stacks_of_those_who_met_it(applicati
     gc.collect()
 
 
+def test_a_kept_refusal_holds_no_stack_and_no_error_behind_it_and_so_no_message(application: Application) -> None:
+    forged = signed("operator", NOTICE)[:-1] + b"\x00"
+    with pytest.raises(BadEnvelopeSignature):
+        application.check_tx(forged)
+    foreseen = signed("operator", PostNotice(1, "", NOW_S))
+    application.prepare_proposal([foreseen], NOW_S, 10**6)
+    kept = [each for each in application._admission._verdicts.values() if each is not None]
+    assert len(kept) == 2
+    assert [(each.__traceback__, each.__cause__, each.__context__) for each in kept] == [(None, None, None)] * 2
+
+
+def test_a_refusal_made_of_another_error_lets_go_of_it() -> None:
+    keeper = Keeper()
+    wired = people(keeper)
+    chained = dataclasses.replace(wired, routes=(*wired.routes, route(Chained, lambda _ctx, _sender, _message: None)))
+    application = Application((chained,), MemoryStore(), keeper, SerialVerifier())
+    application.init_chain(tiny_genesis())
+    (refused,) = application.prepare_proposal([signed("operator", Chained(1))], NOW_S, 10**6).refused
+    assert isinstance(refused[1], CheckFailed)
+    assert (refused[1].__traceback__, refused[1].__cause__, refused[1].__context__) == (None, None, None)
+
+
 def test_a_key_that_changed_is_judged_anew(application: Application) -> None:
     """The verdict names the key: a rotated key does not inherit its forerunner's verdicts."""
     raw = signed("operator")
@@ -264,6 +286,18 @@ class Broken(Message, frozen=True, tag=98003):
 
     def check(self, chain_id: str) -> None:
         require_range("region", self.region, 0, 9)
+
+
+class Chained(Message, frozen=True, tag=98004):
+    """Its own check refuses because of another error."""
+
+    number: int
+
+    def check(self, chain_id: str) -> None:
+        try:
+            require_range("number", self.number, 2, 9)
+        except DomainError as wrong:
+            raise CheckFailed(detail="chained") from wrong
 
 
 def test_e5_whatever_a_check_foresees_is_a_refusal() -> None:

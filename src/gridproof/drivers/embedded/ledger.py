@@ -43,6 +43,7 @@ from gridproof.state import (
     Verifier,
     system,
 )
+from gridproof.state.admission import bare
 from gridproof.state.errors import NonceUsed
 from gridproof.state.genesis import genesis_hash
 from gridproof.state.store import LmdbStore, Store
@@ -357,7 +358,7 @@ class EmbeddedLedger:
             return
         refusal = self._refused.get(name)
         if refusal is not None:
-            raise refusal.with_traceback(None)
+            raise bare(refusal)
         raise UnknownTransactionError(name=name)
 
     # --- blocks ----------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from .types import KeyRole, Role
 
 MAX_NAME: Final = 64
 KEY_SIZE: Final = 32
+MAX_SHOWN: Final = 256  # of what is refused: refusals are kept, and what a sender writes may be as long as a message
 KNOWN_ROLES: Final = sum(Role)
 # Code points that show nothing, or turn the direction of what follows: two names that differ in them look alike.
 _UNSEEN: Final = (
@@ -50,7 +51,7 @@ def require_name(name: str) -> None:
     """
     sized = 1 <= len(name) <= MAX_NAME and name[0] != " " and name[-1] != " "
     if not sized or any(low <= ord(char) <= high for char in name for low, high in _UNSEEN):
-        raise BadName(name=name)
+        raise BadName(name=name[:MAX_SHOWN])
 
 
 def require_roles(roles: int) -> None:
@@ -77,7 +78,7 @@ def require_key(role: int, key: bytes) -> None:
     if role not in tuple(KeyRole):
         raise BadKeyRole(role=role)
     if len(key) != KEY_SIZE or (role != KeyRole.ENCRYPTION and not is_point(key)):
-        raise BadKey(role=role, key=key)
+        raise BadKey(role=role, key=key[:MAX_SHOWN])
 
 
 def require_channels(channels: tuple[int, ...]) -> None:
@@ -87,4 +88,4 @@ def require_channels(channels: tuple[int, ...]) -> None:
         BadChannels: the list is empty, unordered, repeats itself or holds an unknown direction.
     """
     if channels not in _KNOWN_CHANNELS:
-        raise BadChannels(channels=channels)
+        raise BadChannels(channels=channels[:MAX_SHOWN])

@@ -8,11 +8,13 @@ from gridproof.modules.registry.messages import (
     AdvanceClock,
     ClockAdvanced,
     EnrolMeter,
+    KeyEntry,
     OpenMonth,
     ParticipantRegistered,
     RegisterParticipant,
     RevokeMeter,
     RolesSet,
+    RotateKeys,
     SetPrivacy,
     SetRoles,
     SwapMeter,
@@ -90,6 +92,15 @@ def test_r2_what_nobody_sees_is_no_name(ledger: Ledger, name: str) -> None:
     refusal = ledger.refuses("operator", newcomer(name), code=1001)
     assert isinstance(refusal, errors.BadName)
     assert refusal.name == name
+
+
+def test_r2_r5_a_refusal_shows_no_more_than_the_beginning_of_what_is_too_long(ledger: Ledger) -> None:
+    """It is kept, and what a sender writes may be as long as a message."""
+    named = ledger.refuses("operator", newcomer("n" * 100_000), code=1001)
+    keyed = ledger.refuses("operator", RotateKeys((KeyEntry(KeyRole.ENCRYPTION, bytes(100_000)),)), code=1004)
+    assert isinstance(named, errors.BadName)
+    assert isinstance(keyed, errors.BadKey)
+    assert (len(named.name), len(keyed.key)) == (256, 256)
 
 
 @pytest.mark.parametrize("roles", [32, -1, 2**40])
