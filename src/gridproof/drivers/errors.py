@@ -119,7 +119,7 @@ class MempoolFull(MempoolError):
 
 
 class SenderCrowded(MempoolError):
-    """The sender has as many waiting transactions as one may have; this one was not taken.
+    """The sender has as many waiting transactions, or bytes of them, as one may have; this one was not taken.
     Wait for one of them first.
     """
 

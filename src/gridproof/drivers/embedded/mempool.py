@@ -16,12 +16,15 @@ class Limits(NamedTuple):
         transactions: the most that wait at once.
         waiting_bytes: the most bytes that wait at once.
         per_sender: the most that wait of one sender.
+        sender_bytes: the most bytes that wait of one sender: what follows a gap in its nonces may wait for ever, and
+            must not take the room of all.
         block_bytes: the most bytes of transactions in a block.
     """
 
     transactions: int = 20_000
     waiting_bytes: int = 256 * 2**20
     per_sender: int = 128
+    sender_bytes: int = 32 * 2**20
     block_bytes: int = 32 * 2**20
 
 
@@ -37,6 +40,7 @@ class Mempool:
         self._lock = Lock()
         self._waiting: OrderedDict[bytes, Transaction] = OrderedDict()
         self._of_sender: defaultdict[int, int] = defaultdict(int)
+        self._bytes_of: defaultdict[int, int] = defaultdict(int)
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -62,8 +66,11 @@ class Mempool:
                 raise MempoolFull(limit=limits.waiting_bytes)
             if self._of_sender[sender] >= limits.per_sender:
                 raise SenderCrowded(sender=sender, limit=limits.per_sender)
+            if self._bytes_of[sender] + len(transaction.raw) > limits.sender_bytes:
+                raise SenderCrowded(sender=sender, limit=limits.sender_bytes)
             self._waiting[transaction.hash] = transaction
             self._of_sender[sender] += 1
+            self._bytes_of[sender] += len(transaction.raw)
             self._bytes += len(transaction.raw)
 
     def arrived(self) -> list[bytes]:
@@ -80,5 +87,6 @@ class Mempool:
                     continue
                 self._bytes -= len(transaction.raw)
                 self._of_sender[transaction.sender] -= 1
+                self._bytes_of[transaction.sender] -= len(transaction.raw)
                 if not self._of_sender[transaction.sender]:
-                    del self._of_sender[transaction.sender]
+                    del self._of_sender[transaction.sender], self._bytes_of[transaction.sender]

@@ -67,3 +67,17 @@ def test_one_sender_does_not_crowd_out_another() -> None:
     pool.add(waiting("household-1"))
     pool.remove([waiting(nonce=0).hash])
     pool.add(waiting(nonce=2))
+
+
+def test_one_sender_does_not_take_the_bytes_of_all() -> None:
+    first, second, other = waiting(nonce=5), waiting(nonce=6), waiting("household-1")
+    limit = len(first.raw) + 1
+    pool = Mempool(Limits(sender_bytes=limit))
+    pool.add(first)
+    with pytest.raises(SenderCrowded) as crowded:
+        pool.add(second)
+    assert (crowded.value.sender, crowded.value.limit) == (second.sender, limit)
+    pool.add(other)
+    pool.remove([first.hash])
+    pool.add(second)
+    assert pool.arrived() == [other.raw, second.raw]
