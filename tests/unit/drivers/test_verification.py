@@ -12,7 +12,7 @@ from gridproof.drivers.history import Entry, HistoryFile, StoredHistory, export_
 from gridproof.drivers.verification import MAX_LINES, Report, replay, verify_store
 from gridproof.primitives.encoding import encode
 from gridproof.state import Block, SerialVerifier, system
-from gridproof.state.blocks import Head
+from gridproof.state.blocks import Head, TransactionPlace, TransactionResult
 from gridproof.state.genesis import genesis_hash
 from gridproof.state.store import LmdbStore, MemoryStore, Store, Table
 
@@ -284,3 +284,15 @@ def test_a_head_that_claims_another_hash_is_found(ledger: EmbeddedLedger) -> Non
     lines = verified(ledger).falsehoods
     assert any(line.startswith(f"block {BLOCKS}: app hash") for line in lines)
     assert any(line.startswith("head: app hash " + "00" * 32) for line in lines)
+
+
+def test_a_place_of_a_transaction_that_stands_in_no_block_is_found(ledger: EmbeddedLedger) -> None:
+    name = b"\x55" * 32
+    ledger.store.write({Table.RESULTS: {name: encode(TransactionPlace(1, 0, TransactionResult(0, "")))}})
+    assert verified(ledger).falsehoods == (f"results table, entry {name.hex()}: it is kept though no block wrote it",)
+
+
+def test_a_head_that_claims_another_time_is_found(ledger: EmbeddedLedger) -> None:
+    head = ledger.head
+    ledger.store.write({Table.META: {b"head": encode(Head(head.height, head.app_hash, head.time_s + 1))}})
+    assert verified(ledger).falsehoods == (f"meta table, entry {b'head'.hex()}: it was altered",)
