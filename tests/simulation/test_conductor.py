@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gridproof.actors.conductor import Conductor, Observer
-from gridproof.actors.errors import ChannelUnknownError, NodeUnclearError, ReadingDiffersError
+from gridproof.actors.errors import ChannelUnknownError, MonthErasedError, NodeUnclearError, ReadingDiffersError
 from gridproof.domain import Direction, MonthBounds, MonthId, RegionId
 from gridproof.modules.aggregation import queries as aggregation
 from gridproof.modules.aggregation.types import Status
@@ -160,3 +160,15 @@ def test_rosters_lost_by_an_aggregator_are_reported(village: Village) -> None:
     assert {type(problem).__name__ for problem in village.watcher.problems} >= {"NoRosterError"}
     assert village.state(1).status == Status.VOID
     assert REGION in village.crew.rules
+
+
+def test_a_reading_that_comes_when_its_months_keys_are_erased_is_not_lost_in_silence(tmp_path: Path) -> None:
+    """Within a month it would still be in time: its window is open."""
+    with Village(tmp_path, rules={"window_s": 3_600}) as village:
+        village.enrol(NAMES)
+        village.read((name, n, 100) for n in range(6) for name in NAMES if (name, n) != (NAMES[-1], 3))
+        village.run(6, month_periods=4, stop=lambda: village.clock.now_s() >= START_S + 5 * PERIOD_S)
+        village.read([(NAMES[-1], 3, 100)])
+        village.run(6, month_periods=4)
+        assert village.state(3).total_wh == 100 * (len(NAMES) - 1)
+        assert [type(problem) for problem in village.watcher.problems] == [MonthErasedError]

@@ -26,7 +26,7 @@ from gridproof.domain import (
 )
 from gridproof.modules.aggregation import errors as refusals
 from gridproof.modules.aggregation import queries as aggregation
-from gridproof.modules.aggregation.messages import OpenMasks
+from gridproof.modules.aggregation.messages import DropProven, OpenMasks
 from gridproof.modules.aggregation.types import SlotRecord, Status
 from gridproof.primitives.schnorr import Signer
 
@@ -85,6 +85,33 @@ def test_row14_a_dropped_record_is_claimed_and_names_the_aggregator_not_the_mete
     assert sum(tallies) == 2
     village.run(3)
     assert village.client.ask(aggregation.claimed, *slot(1)) == claimed
+    assert (village.watcher.refusals, village.watcher.problems) == ([], [])
+
+
+def drop(village: Village, n: int, names: Sequence[str]) -> None:
+    """Let all aggregators drop what these meters send in a slot."""
+    for aggregator in village.crew.aggregators.values():
+        aggregator.__class__ = Dropping
+        aggregator.victims = frozenset(record.prid for name in names for record in records_of(village, name, n))  # type: ignore[attr-defined]
+
+
+def test_row14_claims_stand_in_the_order_of_the_leaves_which_tells_no_meter(village: Village) -> None:
+    village.run(1)
+    drop(village, 1, NAMES[:5])
+    village.run(2)
+    stored = village.client.events_since(b"", 10_000)
+    told = [village.ledger.application.decode_event(each.body) for each in stored]
+    positions = [event.position for event in told if isinstance(event, DropProven)]
+    assert len(positions) == 10
+    assert positions == sorted(positions)
+
+
+def test_row14_whoever_drops_all_of_a_slot_is_named_though_it_is_void_at_once(village: Village) -> None:
+    village.run(1)
+    drop(village, 1, NAMES)
+    village.run(2)
+    assert village.state(1).status == Status.VOID
+    assert len(village.client.ask(aggregation.claimed, *slot(1))) == 2 * len(NAMES)
     assert (village.watcher.refusals, village.watcher.problems) == ([], [])
 
 

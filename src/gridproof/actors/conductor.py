@@ -251,8 +251,9 @@ class Conductor:
     def _record_one(self, meter: Meter, slot: Slot, reading: Reading, now_s: int) -> None:
         try:
             meter.record(slot, reading.energy_wh, now_s)
-        except MonthErasedError:
-            return  # recorded before a restart, or never: its month is over
+        except MonthErasedError as over:
+            if not self._crew.fleet.outbox.find(meter.handle, slot):  # else it was recorded before a restart
+                self._observer.problem(over)
         except GridproofError as problem:
             self._observer.problem(problem)
 
@@ -324,7 +325,8 @@ class Conductor:
         """See what became of a slot, and go on with it where it did not come to its end."""
         state = self._crew.operator.ask(aggregation.slot, *slot)
         if state is not None and state.status in ENDED:
-            self._closing.pop(slot, None)
+            if self._closing.pop(slot, None) is not None:
+                self._claim(slot)
             self._working.pop(slot, None)
             self._observer.slot_ended(slot, state)
         elif state is not None and state.status != Status.OPEN:
@@ -346,6 +348,16 @@ class Conductor:
             return
         if self._working[slot] > MAX_TRIES:
             del self._working[slot]
+
+    def _claim(self, slot: Slot) -> None:
+        """Claim what was dropped of a slot that is void at once: whoever drops all of it is named like any other."""
+        if self._clock.now_s() >= timetable(slot.k, self._crew.rules[slot.region]).claim_end_s:
+            return
+        try:
+            if self._crew.claim_dropped(slot):
+                self._settle()
+        except GridproofError as problem:
+            self._observer.problem(problem)
 
     def _drain(self) -> None:
         """Go on until nothing is left to say about the slots whose window is over."""

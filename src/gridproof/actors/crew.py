@@ -9,7 +9,7 @@ from gridproof.connectors.inbox import Inbox
 from gridproof.connectors.outbox import Outbox
 from gridproof.domain import RegionRules, Slot
 from gridproof.modules.aggregation import queries as aggregation
-from gridproof.modules.aggregation.messages import CloseMonth
+from gridproof.modules.aggregation.messages import ClaimDropped, CloseMonth
 from gridproof.modules.registry import queries as registry
 from gridproof.modules.registry.types import KeyRole
 from gridproof.primitives.schnorr import Signer
@@ -154,13 +154,15 @@ class Crew:
         if not missing:
             return 0
         find = self._rosters.find_missing(slot, missing)
-        brought = 0
+        claims: list[ClaimDropped] = []
         for handle, entries in self._outbox.of_slot(slot).items():
             meter = self.fleet.by_handle(handle)
-            for claim in meter.claims(entries, find) if meter else ():
-                self.operator.send(claim)
-                brought += 1
-        return brought
+            claims += meter.claims(entries, find) if meter else ()
+        # In the order of the leaves: in that of the outbox a meter's claims would stand together, and those of every
+        # slot in the order of the handles, which are on the ledger.
+        for claim in sorted(claims, key=lambda each: each.position):
+            self.operator.send(claim)
+        return len(claims)
 
     def _surroundings(self, region: int) -> Surroundings:
         keys = {}
