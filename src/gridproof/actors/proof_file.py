@@ -2,7 +2,7 @@
 
 The file is JSON, so that a person can look into it; byte strings are hex. It holds the records, what ties each to its
 slot, and what ties the slot to the app hash; it holds no secret, and without the household's view secret it tells no
-reading.
+reading. Whoever has it knows which records belong together, so it is written for its owner only.
 
 The checker's steps, for each slot:
     1. the slot's state is a leaf of the tree behind the app hash, by itself or through its closed month's fold;
@@ -21,7 +21,7 @@ from typing import Annotated, Final, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from gridproof.connectors.files import FileMissingError, FileUnreadableError, write_whole
+from gridproof.connectors.files import PRIVATE_FILE, FileMissingError, FileUnreadableError, write_whole
 from gridproof.domain import MAX_READING_WH, Direction, MonthBounds, MonthId, RegionId, Slot, metering
 from gridproof.errors import GridproofError
 from gridproof.modules.aggregation.types import FOLDS, SLOTS, BatchNote, FoldedSlot, SlotRecord, SlotState, Status
@@ -141,13 +141,13 @@ class Verdict(NamedTuple):
 
 
 def write_proof_file(path: Path, file: ProofFile) -> None:
-    """Write a proof file.
+    """Write a proof file, for its owner only: it tells which records are one household's.
 
     Raises:
         FileError: it cannot be written, or stands there already.
     """
     formatted = json.dumps(msgspec.to_builtins(file), indent=1).encode()
-    write_whole(path, formatted + b"\n", replace=False)
+    write_whole(path, formatted + b"\n", PRIVATE_FILE, replace=False)
 
 
 def read_proof_file(path: Path) -> ProofFile:

@@ -167,6 +167,7 @@ def test_the_file_is_written_once_and_read_back(tmp_path: Path, proof: ProofFile
     path = tmp_path / "records.json"
     write_proof_file(path, proof)
     assert read_proof_file(path) == proof
+    assert path.stat().st_mode & 0o777 == 0o600  # it tells which records are one household's
     with pytest.raises(FileExistsAlreadyError):
         write_proof_file(path, proof)
 
