@@ -17,7 +17,7 @@ import pytest
 from gridproof.modules.aggregation.types import SLOTS
 from gridproof.state.store import LmdbStore, Table
 
-from tests.e2e.commands import Commands
+from tests.e2e.commands import PATIENCE_S, Commands
 from tests.shared import data
 
 WEEK_START: Final = datetime(2025, 10, 25, 22, tzinfo=UTC)  # local midnight before the hour that comes twice
@@ -215,12 +215,12 @@ def test_signals_stop_a_serving_node_cleanly_and_others_write_meanwhile(tmp_path
         rows = [f"{name},{WEEK_START.isoformat()},5" for name in METERS]
         (tmp_path / "r.csv").write_text("\n".join(["meter,start,energy_wh", *rows]))
         commands("readings", "import", "r.csv")
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_S
         while not (months := commands("status", "--json").json["months"]) or not months[0]["total_wh"]:
             assert time.monotonic() < deadline
     finally:
         serving.send_signal(signal.SIGTERM)
-        out, err = serving.communicate(timeout=30)
+        out, err = serving.communicate(timeout=PATIENCE_S)
     assert serving.returncode == 0, err
     assert json.loads(out)["total_wh"] == 30
     assert not (tmp_path / "node.sock").exists()
@@ -254,7 +254,7 @@ def test_enrolment_and_import_that_were_killed_are_repeated_without_harm(tmp_pat
 
 def wait_for(path: Path) -> None:
     """Wait until a file is there."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while not path.exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -103,6 +103,21 @@ def test_who_was_added_to_the_settings_joins_the_ledger(worked: Path, tmp_path: 
     assert not any("joins" in each["sentence"] for each in typed("doctor", "-C", worked, "--json").json["findings"])
 
 
+def test_region_whose_first_meters_come_in_mid_month_gets_totals_from_then_on(tmp_path: Path) -> None:
+    root = founded(tmp_path / "home", "--regions", "A,B")
+    typed("meter", "enrol", *NAMES, "--region", "A", "-C", root)
+    typed("readings", "import", write_readings(tmp_path / "r.csv", all_readings(3)), "-C", root)
+    typed("run", "-C", root)
+    late = [f"b{number}" for number in range(5)]
+    told = typed("meter", "enrol", *late, "--region", "B", "-C", root, "--json").json["meters"]
+    assert told[0]["from"] == "2025-10-26T03:00:00+01:00"
+    rows = [reading(name, at, 7) for at in (4, 5) for name in (*late, *NAMES)]
+    typed("readings", "import", write_readings(tmp_path / "more.csv", rows), "-C", root)
+    typed("run", "-C", root)
+    assert totals(root, "--region", "B")[-2:] == [35, 35]
+    assert totals(root, "--region", "A")[-2:] == [42, 42]
+
+
 def test_asked_to_stop_it_stops_between_two_instants_and_goes_on_later(new: Path, tmp_path: Path) -> None:
     typed("meter", "enrol", *NAMES, "-C", new)
     typed("readings", "import", write_readings(tmp_path / "r.csv", all_readings()), "-C", new)
