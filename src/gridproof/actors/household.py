@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from gridproof.connectors.ledger import LedgerClient
-from gridproof.domain import MAX_READING_WH, Direction, MonthBounds, MonthId, metering
+from gridproof.connectors.rosters import RosterFile, RosterFiles
+from gridproof.domain import MAX_READING_WH, Direction, MonthBounds, MonthId, RegionId, Slot, metering
 from gridproof.errors import GridproofError
 from gridproof.modules.aggregation import queries as aggregation
 from gridproof.modules.aggregation.types import FOLDS, SLOTS, BatchBody, SlotRecord
@@ -21,6 +22,7 @@ from .errors import LedgerMovedError, RecordUnknownError
 from .proof_file import FORMAT, VERSION, ProofFile, ProvenRecord, ProvenSlot, ProvenState
 
 ATTEMPTS: Final = 5
+LeavesOf = Callable[[Slot, int], list[bytes]]  # slot, its month -> the leaves of its roster, ascending
 
 
 class Placed(NamedTuple):
@@ -37,11 +39,13 @@ class Household:
     Args:
         file: what the bill provider gave out at the enrolment: the view secret.
         ledger: where the records stand.
+        leaves_of: gives the leaves of a slot's roster, which are public (`public_leaves`).
     """
 
-    def __init__(self, file: HouseholdFile, ledger: LedgerClient) -> None:
+    def __init__(self, file: HouseholdFile, ledger: LedgerClient, leaves_of: LeavesOf) -> None:
         self._file = file
         self._ledger = ledger
+        self._leaves_of = leaves_of
 
     def month_of(self, k: int, period_s: int) -> MonthBounds | None:
         """The month that a period lies in, or None where none was opened."""
@@ -75,6 +79,7 @@ class Household:
             step: told each period when it is done.
 
         Raises:
+            FileError, RosterFileError: the public roster of a slot cannot be read.
             RecordUnknownError: none of the periods has the household's records.
             LedgerMovedError: the ledger moved on each time the file was made.
         """
@@ -101,7 +106,8 @@ class Household:
 
     def _prove(self, channel: Direction, k: int, bounds: MonthBounds, found: tuple[Placed, Placed]) -> ProvenSlot:
         bodies = self._ledger.ask(aggregation.bodies, self._file.region, channel, k)
-        first, second = (_proven(placed, bodies[placed.batch]) for placed in found)
+        leaves = self._leaves_of(Slot(RegionId(self._file.region), channel, k), bounds.month)
+        first, second = (_proven(placed, bodies[placed.batch], leaves) for placed in found)
         state = self._prove_state(channel, k, bounds)
         instants = (bounds.month, bounds.start_s, bounds.end_s)
         return ProvenSlot("import" if channel == Direction.IMPORT else "export", k, *instants, state, first, second)
@@ -155,9 +161,30 @@ def find_own(
     return (first, placed[second]) if energy_wh < MAX_READING_WH else None
 
 
-def _proven(placed: Placed, body: BatchBody) -> ProvenRecord:
-    record = placed.record
+def public_leaves(ledger: LedgerClient, files: RosterFiles) -> LeavesOf:
+    """Find the leaves of slots' rosters in the bill provider's public files.
+
+    Args:
+        ledger: tells which epoch a slot lies in.
+        files: the public files; what is in them is held against the ledger by whoever checks the proof.
+    """
+    opened: dict[tuple[int, int, int, int], RosterFile] = {}
+
+    def leaves_of(slot: Slot, month: int) -> list[bytes]:
+        epochs = ledger.ask(aggregation.epochs, slot.region, slot.channel, month)
+        number = sum(epoch.from_k <= slot.k for epoch in epochs)
+        name = (slot.region, slot.channel, month, number)
+        if name not in opened:
+            opened[name] = files.open(*name)
+        return opened[name].leaves(slot.k)
+
+    return leaves_of
+
+
+def _proven(placed: Placed, body: BatchBody, leaves: list[bytes]) -> ProvenRecord:
+    record, position = placed.record, body.positions[placed.place]
     path = merkle.inclusion_proof([encode(each) for each in body.records], placed.place)
+    leaf_path = merkle.inclusion_proof(leaves, position)
     return ProvenRecord(
         record.prid.hex(),
         str(record.rc),
@@ -165,4 +192,6 @@ def _proven(placed: Placed, body: BatchBody) -> ProvenRecord:
         placed.batch,
         placed.place,
         [step.hex() for step in path],
+        position,
+        [step.hex() for step in leaf_path],
     )

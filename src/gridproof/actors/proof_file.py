@@ -7,9 +7,11 @@ reading. Whoever has it knows which records belong together, so it is written fo
 The checker's steps, for each slot:
     1. the slot's state is a leaf of the tree behind the app hash, by itself or through its closed month's fold;
     2. each record is signed by its identity for this chain and this slot;
-    3. each record stands in one of the slot's batches, under the root that the slot's state keeps of it;
-    4. both records are the halves that the household's view secret gives, and they add up to the reading.
-Whoever trusts the app hash then knows that these very readings were counted under this slot, or why they were not.
+    3. each record stands in one of the slot's batches, under the root that the slot's state keeps of it, and its identity
+       at its position of the slot's roster;
+    4. both records are the halves that the household's view secret gives, and they add up to the reading;
+    5. the live set, once it is fixed, tells by the positions whether the pair counts.
+Whoever trusts the app hash then knows that these very readings are in this slot's total, or were left out of it.
 
 Source: architecture.md, State ("later proofs take two steps"); private-metering.md, row 17.
 """
@@ -56,6 +58,8 @@ class ProvenRecord(ProofPart, frozen=True):
         batch: index of the batch among the slot's.
         index: of the record among those that the batch added.
         path: RFC 6962 inclusion proof under the batch's root.
+        position: of its identity's leaf in the slot's roster.
+        leaf_path: RFC 6962 inclusion proof of that leaf under the roster's root.
     """
 
     prid: Hex
@@ -64,6 +68,8 @@ class ProvenRecord(ProofPart, frozen=True):
     batch: int
     index: int
     path: list[Hex]
+    position: int
+    leaf_path: list[Hex]
 
 
 class ProvenState(ProofPart, frozen=True):
@@ -126,11 +132,14 @@ class ProvenReading(NamedTuple):
         slot: region, channel and period.
         energy_wh: the reading.
         status: how far the slot has come.
+        counted: whether it is in the slot's live set, and so in its total; None while that is not fixed, or where there
+            will be none.
     """
 
     slot: Slot
     energy_wh: int
     status: Status
+    counted: bool | None
 
 
 class Verdict(NamedTuple):
@@ -214,11 +223,20 @@ def _verify_slot(file: ProofFile, household: HouseholdFile, proven: ProvenSlot) 
             sent.prid, metering.record_hash(file.chain_id, slot, sent.prid, sent.rc), sent.signature
         )
         _verify_in_batch(state.batches, record, sent)  # step 3
+        leaf_path = [bytes.fromhex(step) for step in record.leaf_path]
+        merkle.verify_inclusion(state.root, state.count, record.position, metering.roster_leaf(sent.prid), leaf_path)
         halves.append(sent.rc)
     if proven.first.prid == proven.second.prid:
         raise ProofFileError(detail="both halves are one record")
     energy_wh = own_reading(household, file.period_s, proven, halves[0], halves[1])  # step 4
-    return ProvenReading(slot, energy_wh, Status(state.status))
+    return ProvenReading(slot, energy_wh, Status(state.status), _is_counted(state, proven))  # step 5
+
+
+def _is_counted(state: SlotState, proven: ProvenSlot) -> bool | None:
+    """Step 5: whether the pair is in the live set; None where none is fixed, or none of it is ever told."""
+    if not state.live or state.status not in (Status.FIXED, Status.OPENED):
+        return None
+    return all(metering.is_marked(state.live, each.position) for each in (proven.first, proven.second))
 
 
 def _verify_state(app_hash: bytes, slot: Slot, proven: ProvenSlot) -> SlotState:

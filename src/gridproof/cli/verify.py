@@ -100,6 +100,7 @@ def record(
                 "start_s": each.slot.k * file.period_s,
                 "energy_wh": each.energy_wh,
                 "status": str(each.status),
+                "counted": each.counted,
             }
             for each in verdict.readings
         ],
@@ -142,10 +143,12 @@ def _household(file: "ProofFile", given: Path | None, folder: Path, passphrase_f
 def _say_readings(words: Console, file: "ProofFile", verdict: "Verdict") -> None:
     from datetime import UTC, datetime
 
-    shown = table("channel", "period from (UTC)", "#Wh", "slot")
+    shown = table("channel", "period from (UTC)", "#Wh", "slot", "in its total")
+    counted = {True: "yes", False: "left out", None: "not told"}
     for each in verdict.readings:
         start = datetime.fromtimestamp(each.slot.k * file.period_s, UTC)
-        shown.add_row(each.slot.channel.label, f"{start:%Y-%m-%d %H:%M}", f"{each.energy_wh:,}", str(each.status))
+        when, energy = f"{start:%Y-%m-%d %H:%M}", f"{each.energy_wh:,}"
+        shown.add_row(each.slot.channel.label, when, energy, str(each.status), counted[each.counted])
     words.print(shown)
     for falsehood in verdict.falsehoods:
         words.print(falsehood, markup=False)

@@ -15,7 +15,7 @@ from gridproof.actors.household import Household
 from gridproof.actors.proof_file import ProofFile, read_proof_file, verify_proof_file, write_proof_file
 from gridproof.connectors.files import FileExistsAlreadyError, FileMissingError
 from gridproof.connectors.ledger import InProcessClient
-from gridproof.domain import Direction
+from gridproof.domain import Direction, Half
 from gridproof.modules.aggregation.messages import CloseSlot
 from gridproof.modules.aggregation.types import Status
 from gridproof.primitives.hashing import sha256
@@ -29,6 +29,10 @@ def file_of(meter: int, **changes: Any) -> HouseholdFile:
     chain = ViewChain(IMPORT, sha256(b"view", meter.to_bytes(4, "big")))
     named = {"version": 1, "chain_id": CHAIN_ID, "name": f"h{meter}", "meter": bytes(16), "region": REGION}
     return HouseholdFile(**{**named, "month": MONTH, "from_k": K, "views": (chain,), **changes})
+
+
+def household(grid: Community, file: HouseholdFile) -> Household:
+    return Household(file, InProcessClient(grid.node), lambda slot, _month: grid.leaves(slot.k))
 
 
 @pytest.fixture
@@ -46,16 +50,34 @@ def proof(grid: Community) -> ProofFile:
 
 
 def export(grid: Community, meter: int, ks: range = range(K, K + 2)) -> ProofFile:
-    return Household(file_of(meter), InProcessClient(grid.node)).export_records([IMPORT], ks)
+    return household(grid, file_of(meter)).export_records([IMPORT], ks)
 
 
 def test_a_household_proves_its_readings_and_how_far_their_slots_have_come(proof: ProofFile) -> None:
     verdict = verify_proof_file(proof, file_of(2))
     assert verdict.falsehoods == []
-    assert [(each.slot.k, each.energy_wh, each.status) for each in verdict.readings] == [
-        (K, reading_of(2, K), Status.OPENED),
-        (K + 1, reading_of(2, K + 1), Status.CLOSED),
+    assert [(each.slot.k, *each[1:]) for each in verdict.readings] == [
+        (K, reading_of(2, K), Status.OPENED, True),
+        (K + 1, reading_of(2, K + 1), Status.CLOSED, None),
     ]
+
+
+def test_a_household_that_was_left_out_of_the_total_is_told_so(grid: Community) -> None:
+    grid.closed(K + 2)
+    grid.accepts("provider", grid.live_set(K + 2, excluded=[2]))
+    grid.accepts("provider", grid.opening(K + 2, (0, 1, 3, 4)))
+    told = {meter: verify_proof_file(export(grid, meter, range(K + 2, K + 3)), file_of(meter)) for meter in (1, 2)}
+    assert [verdict.falsehoods for verdict in told.values()] == [[], []]
+    assert [verdict.readings[0].counted for verdict in told.values()] == [True, False]
+
+
+def test_another_position_than_its_own_is_a_falsehood(grid: Community) -> None:
+    """Who was left out could point at the leaf of somebody who counts."""
+    file = export(grid, 2, range(K, K + 1))
+    other = grid.position(3, Half.FIRST, K)
+    moved = msgspec.structs.replace(file.slots[0].first, position=other)
+    slots = [msgspec.structs.replace(file.slots[0], first=moved)]
+    assert verify_proof_file(msgspec.structs.replace(file, slots=slots), file_of(2)).falsehoods
 
 
 def test_a_period_without_the_households_records_is_left_out(grid: Community) -> None:
@@ -70,15 +92,14 @@ def test_nothing_to_prove_is_said(grid: Community) -> None:
 
 def test_a_half_alone_is_no_reading(grid: Community) -> None:
     grid.filled(K + 2, 0, 1, 2, orphans=[3])
-    household = Household(file_of(3), InProcessClient(grid.node))
-    assert household.find_records(IMPORT, K + 2, grid.bounds) is None
+    someone = household(grid, file_of(3))
+    assert someone.find_records(IMPORT, K + 2, grid.bounds) is None
 
 
 def test_a_month_or_channel_that_is_not_the_households_has_no_records(grid: Community) -> None:
-    client = InProcessClient(grid.node)
-    assert Household(file_of(2, month=MONTH + 1), client).find_records(IMPORT, K, grid.bounds) is None
-    assert Household(file_of(2), client).find_records(Direction.EXPORT, K, grid.bounds) is None
-    assert Household(file_of(2), client).month_of(K - 1, 900) is None
+    assert household(grid, file_of(2, month=MONTH + 1)).find_records(IMPORT, K, grid.bounds) is None
+    assert household(grid, file_of(2)).find_records(Direction.EXPORT, K, grid.bounds) is None
+    assert household(grid, file_of(2)).month_of(K - 1, 900) is None
 
 
 def test_after_the_month_was_closed_the_proof_takes_two_steps(grid: Community) -> None:
@@ -116,10 +137,10 @@ def falsehoods_after(file: ProofFile, alter: Callable[[str], str]) -> list[str]:
 
 
 @pytest.mark.parametrize("half", ["first", "second"])
-@pytest.mark.parametrize("field", ["prid", "signature", "path"])
+@pytest.mark.parametrize("field", ["prid", "signature", "path", "leaf_path"])
 def test_an_altered_record_is_a_falsehood(proof: ProofFile, half: str, field: str) -> None:
     record = msgspec.to_builtins(proof)["slots"][0][half]
-    at = record[field][0] if field == "path" else record[field]
+    at = record[field][0] if field.endswith("path") else record[field]
     assert falsehoods_after(proof, partial(_swap, at))
 
 

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Final
 
 from gridproof.actors.enrolment import HouseholdFile, read_household
-from gridproof.actors.household import Household
+from gridproof.actors.household import Household, public_leaves
 from gridproof.actors.proof_file import ProofFile, own_reading
 from gridproof.connectors.ledger import LedgerClient
+from gridproof.connectors.rosters import RosterFiles
 from gridproof.domain import Direction
 from gridproof.errors import GridproofError
 
@@ -100,7 +101,8 @@ def export_records(
         done += 1
         step(min(done, len(ks) * len(channels)), len(ks) * len(channels))
 
-    return Household(file, client).export_records(channels, ks, count)
+    leaves_of = public_leaves(client, RosterFiles(community.folder.rosters))
+    return Household(file, client, leaves_of).export_records(channels, ks, count)
 
 
 def parse_app_hash(given: str) -> bytes:

@@ -10,7 +10,7 @@ from .ports import Directory
 from .rules.batches import batch_root, sum_rc
 from .rules.folding import ENDED, fold
 from .rules.live_sets import hides, sum_rc_at
-from .types import BODIES, EPOCHS, FOLDED, FOLDS, LAST_EPOCH, ROSTERS, SLOTS, BatchBody, SlotState, Status
+from .types import BODIES, EPOCHS, FOLDED, FOLDS, LAST_EPOCH, ROSTERS, SLOTS, BatchBody, Roster, SlotState, Status
 
 
 def slots_hold_their_records(ctx: Context) -> None:
@@ -95,7 +95,7 @@ def slots_stand_on_rosters(ctx: Context) -> None:
     """
     for place, state in SLOTS.all(ctx):
         roster = ROSTERS.find(ctx, *place)
-        if roster is None or roster.count != state.count:
+        if roster != Roster(state.root, state.count):
             raise Violation(f"slot {place}: it does not stand on its roster")
     for (region, channel, month), number in LAST_EPOCH.all(ctx):
         epoch = EPOCHS.get(ctx, region, channel, month, number)

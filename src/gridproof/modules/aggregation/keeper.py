@@ -91,6 +91,7 @@ from .types import (
     FOLDS,
     HASH_SIZE,
     LAST_EPOCH,
+    NO_ROSTER,
     ROSTERS,
     SLOTS,
     TALLIES,
@@ -401,7 +402,7 @@ def _roster(ctx: Context, slot: Slot) -> Roster:
 
 def _state(ctx: Context, slot: Slot) -> SlotState:
     """The slot as it stands; open and empty where nothing was sent for it."""
-    return SLOTS.find(ctx, *slot) or untouched(_roster(ctx, slot).count)
+    return SLOTS.find(ctx, *slot) or untouched(_roster(ctx, slot))
 
 
 def _require_before_deadline(ctx: Context, times: Timetable) -> None:
@@ -435,7 +436,7 @@ def _fold_month(ctx: Context, region: RegionId, channel: Direction, bounds: Mont
     for k in range(bounds.first_k, bounds.end_k):
         slot = Slot(region, channel, k)
         # Where the first epoch began late, the slots before it have no roster, and nothing was ever sent for them.
-        state = _state(ctx, slot) if ROSTERS.has(ctx, *slot) else untouched(0)
+        state = _state(ctx, slot) if ROSTERS.has(ctx, *slot) else untouched(NO_ROSTER)
         folded.append(FoldedSlot(k, ended(state)))
         SLOTS.delete(ctx, *slot)
         FOLDED.put(ctx, region, channel, bounds.month, k, value=folded[-1])

@@ -86,6 +86,7 @@ class SlotState(Record, frozen=True):
 
     Attributes:
         status: a `Status`.
+        root: root of its roster, so that a leaf's position can be proven against the state alone.
         count: leaves of its roster.
         filled: bitmap over the leaves: which have a record.
         filled_count: how many.
@@ -102,6 +103,7 @@ class SlotState(Record, frozen=True):
     """
 
     status: int
+    root: bytes
     count: int
     filled: bytes
     filled_count: int
@@ -200,4 +202,5 @@ FOLDED: Final = SideMap(
     module=MODULE, collection=3, key=(U16, U8, U32, U64), value=FoldedSlot
 )  # region, channel, month, k
 
+NO_ROSTER: Final = Roster(bytes(HASH_SIZE), 0)  # of a slot before a month's first epoch
 NOTHING_REMOVED: Final = bytes(HASH_SIZE)

@@ -36,7 +36,7 @@ from gridproof.modules.aggregation.errors import (
 from gridproof.modules.aggregation.keeper import MAX_BATCHES
 from gridproof.modules.aggregation.messages import BatchAccepted, CloseSlot, SubmitBatch
 from gridproof.modules.aggregation.rules.batches import join, missing_positions, untouched
-from gridproof.modules.aggregation.types import SlotRecord, Status
+from gridproof.modules.aggregation.types import Roster, SlotRecord, Status
 from gridproof.modules.registry.errors import NotPermitted
 from gridproof.primitives import merkle, schnorr
 from gridproof.primitives.encoding import encode
@@ -356,7 +356,7 @@ def test_a14_two_batches_in_one_transaction_count_once(town: Community) -> None:
 )
 def test_join_is_first_record_wins(count: int, batches: list[frozenset[int]]) -> None:
     """Against a model that keeps a record a leaf in a dictionary."""
-    state, model = untouched(count), dict[int, SlotRecord]()
+    state, model = untouched(Roster(bytes(32), count)), dict[int, SlotRecord]()
     for number, chosen in enumerate(batches):
         positions = sorted(position for position in chosen if position < count)
         if not positions:
@@ -385,6 +385,6 @@ def test_joining_a_batch_costs_under_a_fifth_of_its_bare_signature_checks() -> N
     batch = town.batch(K, [town.record(n, half, K) for n in range(100) for half in Half])
     claims = batch.claims(CHAIN_ID)
     checking = min(timeit.repeat(lambda: schnorr.find_invalid(claims), number=1, repeat=5))
-    state = untouched(batch.count)
+    state = untouched(Roster(batch.root, batch.count))
     joining = min(timeit.repeat(lambda: join(state, 3, 1, batch.bitmap, batch.records), number=1, repeat=5))
     assert joining < checking / 5

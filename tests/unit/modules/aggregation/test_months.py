@@ -9,7 +9,7 @@ from gridproof.modules.aggregation import queries
 from gridproof.modules.aggregation.errors import DeadlinesPending, MonthIsClosed
 from gridproof.modules.aggregation.messages import CloseMonth, CloseSlot, FixLiveSet, MonthClosed
 from gridproof.modules.aggregation.rules.batches import untouched
-from gridproof.modules.aggregation.types import BODIES, CLAIMED, FOLDED, ROSTERS, SLOTS, FoldedSlot, Status
+from gridproof.modules.aggregation.types import BODIES, CLAIMED, FOLDED, ROSTERS, SLOTS, FoldedSlot, Roster, Status
 from gridproof.modules.registry.errors import MonthUnknown, NotPermitted
 from gridproof.modules.registry.messages import OpenMonth
 from gridproof.primitives import merkle
@@ -64,7 +64,7 @@ def test_a31_a_months_slots_fold_in_the_order_of_k(busy: Community) -> None:
     folded = [busy.ask(queries.folded_slot, REGION, IMPORT, MONTH, K + n) for n in range(3)]
     assert folded[0] == FoldedSlot(K, states[0])
     assert (folded[1].state.status, folded[1].state.live) == (Status.VOID, states[1].live)
-    never = untouched(10)
+    never = untouched(Roster(bytes(32), 10))
     assert (folded[2].state.status, folded[2].state.filled) == (Status.VOID, never.filled)
     total_wh = sum(reading_of(n, K) for n in range(4))
     fold = busy.ask(queries.fold, REGION, IMPORT, MONTH)

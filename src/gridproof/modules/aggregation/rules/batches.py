@@ -9,7 +9,7 @@ from gridproof.domain import WORD, is_marked, positions_in
 from gridproof.primitives import merkle
 from gridproof.primitives.encoding import encode
 
-from ..types import BatchBody, BatchNote, SlotRecord, SlotState, Status
+from ..types import BatchBody, BatchNote, Roster, SlotRecord, SlotState, Status
 
 
 class Joined(NamedTuple):
@@ -19,16 +19,17 @@ class Joined(NamedTuple):
     body: BatchBody
 
 
-def untouched(count: int) -> SlotState:
+def untouched(roster: Roster) -> SlotState:
     """A slot that nothing was sent for: open and empty.
 
     Args:
-        count: leaves of its roster.
+        roster: the slot's.
     """
     return SlotState(
         status=Status.OPEN,
-        count=count,
-        filled=bytes((count + 7) // 8),
+        root=roster.root,
+        count=roster.count,
+        filled=bytes((roster.count + 7) // 8),
         filled_count=0,
         total_rc=0,
         batches=(),
