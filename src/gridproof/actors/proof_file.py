@@ -7,8 +7,8 @@ reading. Whoever has it knows which records belong together, so it is written fo
 The checker's steps, for each slot:
     1. the slot's state is a leaf of the tree behind the app hash, by itself or through its closed month's fold;
     2. each record is signed by its identity for this chain and this slot;
-    3. each record stands in one of the slot's batches, under the root that the slot's state keeps of it, and its identity
-       at its position of the slot's roster;
+    3. each record stands in one of the slot's batches, under the root that the slot's state keeps of it, and its
+       identity at its position of the slot's roster;
     4. both records are the halves that the household's view secret gives, and they add up to the reading;
     5. the live set, once it is fixed, tells by the positions whether the pair counts.
 Whoever trusts the app hash then knows that these very readings are in this slot's total, or were left out of it.
