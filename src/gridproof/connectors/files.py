@@ -18,6 +18,8 @@ from gridproof.errors import GridproofError
 PRIVATE_FILE: Final = 0o600
 PRIVATE_FOLDER: Final = 0o700
 TEMPORARY_SUFFIX: Final = ".new"
+_RANDOM_BYTES: Final = 4  # of a temporary file's name
+LEFTOVERS: Final = f".?*.{'[0-9a-f]' * 2 * _RANDOM_BYTES}{TEMPORARY_SUFFIX}"  # what a killed writing leaves
 _OTHERS: Final = 0o077
 
 
@@ -85,7 +87,7 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644, *, replace: bool 
         FileExistsAlreadyError: it is there and shall not give way.
         FileUnwritableError: disk full, folder read-only and the like; the old file still stands.
     """
-    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}{TEMPORARY_SUFFIX}")
+    temporary = path.with_name(f".{path.name}.{os.urandom(_RANDOM_BYTES).hex()}{TEMPORARY_SUFFIX}")
     try:
         try:
             _write_synced(temporary, content, mode)

@@ -22,8 +22,8 @@ from gridproof.primitives.hashing import tagged_hash
 from gridproof.primitives.sealing import DEFAULT_LOG2_N, NONCE_SIZE, SALT_SIZE, PassphraseKey
 
 from .files import (
+    LEFTOVERS,
     PRIVATE_FILE,
-    TEMPORARY_SUFFIX,
     FileMissingError,
     FileUnwritableError,
     make_private_folder,
@@ -213,15 +213,26 @@ def erase(path: Path) -> None:
 def erase_leftovers(folder: Path) -> int:
     """Erase what a write that was killed left in a folder of secrets; return how many files that were.
 
-    Only while nothing else writes there.
+    Only while nothing else writes there. What else lies in the folder is not touched.
 
     Raises:
         FileUnwritableError: the system refuses.
     """
-    leftovers = sorted(folder.glob(f".*{TEMPORARY_SUFFIX}"))
+    leftovers = [path for path in sorted(folder.glob(LEFTOVERS)) if path.is_file() and not path.is_symlink()]
     for leftover in leftovers:
-        erase(leftover)
+        if leftover.stat().st_nlink == 1:
+            erase(leftover)
+        else:  # killed when the content had its lasting name already: overwriting would take that away as well
+            _drop_name(leftover)
     return len(leftovers)
+
+
+def _drop_name(path: Path) -> None:
+    try:
+        path.unlink()
+        sync_folder(path.parent)
+    except OSError as failure:
+        raise FileUnwritableError(path=str(path), detail=failure.strerror or str(failure)) from failure
 
 
 def _header(form: int) -> bytes:

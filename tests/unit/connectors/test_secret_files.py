@@ -142,6 +142,23 @@ def test_s2_what_a_killed_write_left_is_erased(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["h001"]
 
 
+def test_s2_what_was_killed_after_it_got_its_lasting_name_keeps_its_content(tmp_path: Path) -> None:
+    SecretFiles().write(tmp_path / "h001", SECRET, PURPOSE, replace=False)
+    (tmp_path / ".h001.0badcafe.new").hardlink_to(tmp_path / "h001")
+    assert erase_leftovers(tmp_path) == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["h001"]
+    assert SecretFiles().read(tmp_path / "h001", PURPOSE) == SECRET
+
+
+def test_s2_neither_links_nor_files_of_other_names_are_leftovers(tmp_path: Path) -> None:
+    SecretFiles().write(tmp_path / "h001", SECRET, PURPOSE)
+    (tmp_path / ".h001.0badcafe.new").symlink_to(tmp_path / "h001")
+    (tmp_path / ".h001.new").write_bytes(b"mine")
+    assert erase_leftovers(tmp_path) == 0
+    assert len(list(tmp_path.iterdir())) == 3
+    assert SecretFiles().read(tmp_path / "h001", PURPOSE) == SECRET
+
+
 def test_s3_a_passphrase_seals_and_only_it_opens(tmp_path: Path) -> None:
     path = tmp_path / "h001"
     sealing().write(path, SECRET, PURPOSE)

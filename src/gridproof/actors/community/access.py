@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from gridproof.app import application
 from gridproof.connectors.ledger import InProcessClient, LedgerClient, NodeUnreachableError, SocketClient
+from gridproof.connectors.secret_files import erase_leftovers
 from gridproof.drivers.embedded import EmbeddedLedger, FolderLock
 from gridproof.drivers.errors import LedgerLockedError
 from gridproof.state.store import LmdbStore
@@ -121,6 +122,9 @@ def stored(folder: Folder) -> Iterator[LmdbStore]:
 def at_work(folder: Folder, patience_s: float = PATIENCE_S) -> Iterator[None]:
     """Act for the participants, alone: their files have one writer.
 
+    What a process that was killed in the middle of a writing left of their secrets is erased first: it may hold keys
+    that no month's end would find.
+
     Args:
         folder: the community's.
         patience_s: how long to wait for another process that does so.
@@ -128,9 +132,12 @@ def at_work(folder: Folder, patience_s: float = PATIENCE_S) -> Iterator[None]:
     Raises:
         AtWorkError: another process does so all the time.
         FolderUnusableError: the folder of secrets cannot be written to.
+        FileUnwritableError: such a remainder cannot be erased.
     """
     lock = _lock(folder, monotonic() + patience_s)
     try:
+        for holder in folder.secret_folders:
+            erase_leftovers(holder)
         yield
     finally:
         lock.release()

@@ -90,6 +90,12 @@ class Folder:
         )
 
     @property
+    def secret_folders(self) -> list[Path]:
+        """All folders that hold secrets, those that are there, sorted."""
+        found = [self.secrets, *self.secrets.rglob("*"), self.enrolments]
+        return sorted({path for path in found if path.is_dir()})
+
+    @property
     def secret_files(self) -> list[Path]:
         """All files that hold secrets, sorted."""
         found = [path for path in self.secrets.rglob("*") if path.is_file() and path.name != "lock"]

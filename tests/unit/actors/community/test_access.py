@@ -89,6 +89,34 @@ def test_one_process_acts_for_the_participants_at_a_time(folder: Folder) -> None
         pass
 
 
+def test_what_a_killed_writing_left_of_secrets_is_erased_before_work_and_nothing_else(folder: Folder) -> None:
+    holders = [
+        folder.keys,
+        folder.recovery,
+        folder.bill_provider,
+        *(folder.bill_provider / kind / "1-import" for kind in ("chains", "views", "owners")),
+        folder.enrolments,
+    ]
+    for holder in holders:
+        holder.mkdir(parents=True, exist_ok=True)
+        for name in (".100.key.0badcafe.new", ".100.key.new", "100.new", ".notes", ".100.key.somebody.new"):
+            (holder / name).write_bytes(b"secret")
+    before = set(folder.root.rglob("*"))
+    with pytest.raises(AtWorkError), at_work(folder), at_work(folder, patience_s=0):
+        pass
+    gone = before - set(folder.root.rglob("*"))
+    assert gone == {holder / ".100.key.0badcafe.new" for holder in holders}
+
+
+def test_while_another_works_its_unfinished_writing_is_left_alone(folder: Folder) -> None:
+    with at_work(folder):
+        unfinished = folder.keys / ".100.key.0badcafe.new"
+        unfinished.write_bytes(b"secret")
+        with pytest.raises(AtWorkError), at_work(folder, patience_s=0):
+            pass
+        assert unfinished.exists()
+
+
 def test_block_is_made_of_what_others_send_to_a_resting_node(folder: Folder) -> None:
     with hold(folder) as ledger, serving(ledger, Community(folder.root)):
         typed("meter", "enrol", "Ada", "-C", folder.root)
