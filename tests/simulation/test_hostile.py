@@ -28,6 +28,8 @@ from gridproof.modules.aggregation import errors as refusals
 from gridproof.modules.aggregation import queries as aggregation
 from gridproof.modules.aggregation.messages import DropProven, OpenMasks
 from gridproof.modules.aggregation.types import SlotRecord, Status
+from gridproof.modules.registry.messages import KeyEntry, RotateKeys
+from gridproof.modules.registry.types import KeyRole
 from gridproof.primitives.schnorr import Signer
 
 from tests.simulation.village import CHAIN, PERIOD_S, START_S, Village, slot
@@ -113,6 +115,30 @@ def test_row14_whoever_drops_all_of_a_slot_is_named_though_it_is_void_at_once(vi
     assert village.state(1).status == Status.VOID
     assert len(village.client.ask(aggregation.claimed, *slot(1))) == 2 * len(NAMES)
     assert (village.watcher.refusals, village.watcher.problems) == ([], [])
+
+
+def test_row14_nobody_escapes_by_a_new_receipt_key_after_the_receipt(tmp_path: Path) -> None:
+    with Village(tmp_path) as village:
+        village.enrol(NAMES)
+        village.read((name, n, reading(name, n)) for n in range(2) for name in NAMES)
+        village.run(1)
+        drop(village, 1, [VICTIM])
+        end_s = START_S + 2 * PERIOD_S
+        village.run(2, stop=lambda: village.clock.now_s() >= end_s + 525)  # all is sent, the window is open
+        for aggregator in village.crew.aggregators.values():
+            new = Signer(bytes(31) + bytes([aggregator.seat.participant])).public_key
+            aggregator.seat.send(RotateKeys((KeyEntry(KeyRole.RECEIPT, new),)))
+        assert village.settle() == []
+        victims = [aggregator.victims for aggregator in village.crew.aggregators.values()]  # type: ignore[attr-defined]
+    with Village(tmp_path) as village:
+        village.crew.fleet.refresh()
+        for aggregator, dropped in zip(village.crew.aggregators.values(), victims, strict=True):
+            aggregator.__class__ = Dropping
+            aggregator.victims = dropped  # type: ignore[attr-defined]
+        village.run(2)
+        assert len(village.client.ask(aggregation.claimed, *slot(1))) == 2
+        assert village.state(1).total_wh == sum(reading(name, 1) for name in NAMES if name != VICTIM)
+        assert (village.watcher.refusals, village.watcher.problems) == ([], [])
 
 
 class Silent(Transport):

@@ -227,8 +227,9 @@ class Meter:
             now_s: the time, UTC epoch seconds.
         """
         place = (entry.slot, entry.half)
-        if isinstance(reply, Receipt) and self._is_genuine(entry, reply):
-            kept = entry._replace(aggregator=reply.aggregator, receipt=reply.signature)
+        key = self._checked_key(entry, reply) if isinstance(reply, Receipt) else None
+        if isinstance(reply, Receipt) and key is not None:
+            kept = entry._replace(aggregator=reply.aggregator, receipt=reply.signature, receipt_key=key)
             self._outbox.receipted(self.handle, [kept])
             self._waiting.pop(place, None)
             return
@@ -248,20 +249,22 @@ class Meter:
         serving = sorted(self._around.receipt_keys)
         return next((each for each in serving if each > aggregator), serving[0])
 
-    def _is_genuine(self, entry: Entry, receipt: Receipt) -> bool:
+    def _checked_key(self, entry: Entry, receipt: Receipt) -> bytes | None:
+        """The key that a receipt is good under, or None where it is good for nothing."""
         key = self._around.receipt_keys.get(receipt.aggregator)
         if key is None:
-            return False
+            return None
         chain_id, record = self._file.chain_id, entry.record
         signed = record_hash(chain_id, entry.slot, record.prid, record.rc)
-        return schnorr.is_valid(
-            key, receipt_hash(chain_id, entry.slot, record.prid, signed, receipt.aggregator), receipt.signature
-        )
+        receipted = receipt_hash(chain_id, entry.slot, record.prid, signed, receipt.aggregator)
+        return key if schnorr.is_valid(key, receipted, receipt.signature) else None
 
     # --- dropped records ---------------------------------------------------------------------------------------------
 
     def claims(self, entries: Sequence[Entry], find: FindLeaf) -> list[ClaimDropped]:
         """Claims for records that were receipted and are not on the ledger; another participant brings them.
+
+        A claim names the key under which the receipt was checked when it came, whatever the aggregator's is by now.
 
         Args:
             entries: the meter's records of a closed slot.
@@ -269,12 +272,12 @@ class Meter:
         """
         claims = []
         for entry in entries:
-            if entry.receipt is None:
+            receipt, key = entry.receipt, entry.receipt_key
+            if receipt is None or key is None:
                 continue
             leaf = find(entry.record.prid)
             if leaf is not None:
-                key = self._around.receipt_keys[entry.aggregator]
-                claims.append(ClaimDropped(*entry.slot, entry.aggregator, key, entry.receipt, entry.record, *leaf))
+                claims.append(ClaimDropped(*entry.slot, entry.aggregator, key, receipt, entry.record, *leaf))
         return claims
 
     def forget(self, before_k: int) -> None:

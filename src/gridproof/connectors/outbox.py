@@ -16,7 +16,7 @@ from gridproof.modules.aggregation.types import SlotRecord
 
 from .private_sqlite import PrivateDatabase
 
-VERSION: Final = 1
+VERSION: Final = 2
 _WORD: Final = 8
 _SCHEMA: Final = """
 CREATE TABLE records (
@@ -32,12 +32,13 @@ CREATE TABLE records (
     aggregator INTEGER NOT NULL,
     over INTEGER NOT NULL DEFAULT 0,
     receipt BLOB,
+    receipt_key BLOB,
     PRIMARY KEY (meter, region, channel, k, half)
 ) WITHOUT ROWID;
 CREATE INDEX unsent ON records (meter) WHERE over = 0;
 CREATE INDEX of_slot ON records (k, channel, region)
 """
-_COLUMNS: Final = "region, channel, k, half, prid, rc, signature, send_s, aggregator, receipt"
+_COLUMNS: Final = "region, channel, k, half, prid, rc, signature, send_s, aggregator, receipt, receipt_key"
 _THIS: Final = "WHERE meter = ? AND region = ? AND channel = ? AND k = ? AND half = ?"
 
 
@@ -51,6 +52,8 @@ class Entry(NamedTuple):
         send_s: when it is to be sent, or sent again, UTC epoch seconds.
         aggregator: to whom; or who gave the receipt.
         receipt: that aggregator's signature, 64 bytes, or None.
+        receipt_key: the key that the receipt was checked with, x-only, 32 bytes, or None: the aggregator may replace it
+            or leave, and the receipt proves as much as before.
     """
 
     slot: Slot
@@ -59,6 +62,7 @@ class Entry(NamedTuple):
     send_s: int
     aggregator: int
     receipt: bytes | None = None
+    receipt_key: bytes | None = None
 
 
 class Outbox:
@@ -116,10 +120,11 @@ class Outbox:
 
         Args:
             meter: the meter's handle.
-            entries: with aggregator and receipt.
+            entries: with aggregator, receipt and the key that it was checked with.
         """
-        rows = [(entry.aggregator, entry.receipt, meter, *_place(entry)) for entry in entries]
-        self._db.run(f"UPDATE records SET over = 1, aggregator = ?, receipt = ? {_THIS} AND receipt IS NULL", rows)  # noqa: S608
+        rows = [(each.aggregator, each.receipt, each.receipt_key, meter, *_place(each)) for each in entries]
+        columns = "over = 1, aggregator = ?, receipt = ?, receipt_key = ?"
+        self._db.run(f"UPDATE records SET {columns} {_THIS} AND receipt IS NULL", rows)  # noqa: S608 - constants only
 
     def postpone(self, meter: bytes, entries: Sequence[Entry]) -> None:
         """Plan another sending: `send_s` and `aggregator` of the entries."""
@@ -153,6 +158,6 @@ def _content(entry: Entry) -> tuple[Any, ...]:
 
 
 def _entry(region: int, channel: int, k: int, half: int, prid: bytes, rc: bytes, *rest: Any) -> Entry:
-    signature, send_s, aggregator, receipt = rest
+    signature, *sending = rest
     slot = Slot(RegionId(region), Direction(channel), k)
-    return Entry(slot, Half(half), SlotRecord(prid, int.from_bytes(rc, "big"), signature), send_s, aggregator, receipt)
+    return Entry(slot, Half(half), SlotRecord(prid, int.from_bytes(rc, "big"), signature), *sending)

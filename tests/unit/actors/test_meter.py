@@ -1,6 +1,6 @@
 """A meter: rules T-1 to T-4."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -55,12 +55,12 @@ def village(tmp_path: Path) -> Iterator[Village]:
         OPENED.pop().close()
 
 
-def opened(village: Village) -> Meter:
+def opened(village: Village, keys: Mapping[int, bytes] = KEYS) -> Meter:
     """The meter, as after a start of its process."""
     path = next((village.folder / "enrolments").glob("*.meter"))
     outbox = Outbox(village.folder / "own.db")
     OPENED.append(outbox)
-    around = Surroundings(village.crew.rules[REGION], KEYS)
+    around = Surroundings(village.crew.rules[REGION], keys)
     meter = Meter(path, village.secrets, outbox, around, Seeded(b"times"))
     meter.begin_month(BOUNDS)
     return meter
@@ -136,6 +136,22 @@ def test_a_genuine_receipt_is_kept_and_ends_the_sending(village: Village, meter:
     for each in (meter, opened(village)):
         assert each.due(END_S + 600) == [second]
         assert each._outbox.find(each.handle, slot(0))[0].receipt is not None
+
+
+@pytest.mark.parametrize("keys", [{5: b"\x01" * 32}, {9: KEYS[9]}], ids=["rotated", "gone"])
+def test_a_claim_names_the_key_that_the_receipt_was_checked_with_whatever_serves_now(
+    village: Village, meter: Meter, keys: dict[int, bytes]
+) -> None:
+    meter.record(slot(0), 5, END_S)
+    first, second = _entries(meter, 0)
+    receipt = receipt_for(meter, 0, Half.FIRST)
+    meter.take_reply(first, receipt, END_S + 100)
+    later = opened(village, keys)
+    (claim,) = later.claims(_entries(later, 0), lambda _prid: (3, ()))
+    assert (claim.aggregator, claim.receipt_key, claim.receipt) == (5, AGGREGATOR.public_key, receipt.signature)
+    assert claim.record == first.record
+    keyless = first._replace(receipt=receipt.signature)
+    assert later.claims([keyless, second], lambda _prid: (3, ())) == []
 
 
 @pytest.mark.parametrize("reply", ["forged", "another record's", "stranger's", None, "refusal"])

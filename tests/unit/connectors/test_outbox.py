@@ -48,9 +48,9 @@ def test_o1_a_second_pair_is_refused_and_the_first_kept(outbox: Outbox) -> None:
 def test_o2_a_receipt_stays_and_ends_the_sending(outbox: Outbox) -> None:
     outbox.put(ME, pair(1))
     first, second = pair(1)
-    receipted = first._replace(aggregator=9, receipt=b"r" * 64)
+    receipted = first._replace(aggregator=9, receipt=b"r" * 64, receipt_key=b"k" * 32)
     outbox.receipted(ME, [receipted])
-    outbox.receipted(ME, [receipted._replace(receipt=b"x" * 64)])
+    outbox.receipted(ME, [receipted._replace(receipt=b"x" * 64, receipt_key=b"y" * 32)])
     assert outbox.find(ME, slot(1)) == [receipted, second]
     assert outbox.unsent(ME) == [second]
 
