@@ -6,8 +6,14 @@ from pathlib import Path
 import pytest
 
 from gridproof.actors.conductor import Conductor, Observer
-from gridproof.actors.errors import ChannelUnknownError, MonthErasedError, NodeUnclearError, ReadingDiffersError
-from gridproof.domain import Direction, MonthBounds, MonthId, RegionId
+from gridproof.actors.errors import (
+    ChannelUnknownError,
+    MonthErasedError,
+    NodeUnclearError,
+    NoRosterError,
+    ReadingDiffersError,
+)
+from gridproof.domain import Direction, MonthBounds, MonthId, RegionId, Slot
 from gridproof.modules.aggregation import queries as aggregation
 from gridproof.modules.aggregation.types import Status
 from gridproof.modules.registry.errors import BadMonthBounds
@@ -128,6 +134,19 @@ def test_a_slot_that_cannot_be_worked_on_is_reported_and_the_others_go_on(villag
         path.rename(path.with_suffix(".key"))
     village.run(3)
     assert [village.state(n).total_wh for n in range(3)] == [20] * 3
+
+
+def test_claims_that_cannot_be_made_are_reported_and_the_total_comes_out_all_the_same(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(slot: Slot) -> int:
+        raise NoRosterError(region=slot.region, channel=slot.channel.label, k=slot.k, detail="lost")
+
+    monkeypatch.setattr(village.crew, "claim_dropped", failing)
+    read(village, 2)
+    village.run(2)
+    assert [(state.status, state.total_wh) for state in map(village.state, range(2))] == [(Status.OPENED, 20)] * 2
+    assert [type(problem) for problem in village.watcher.problems] == [NoRosterError] * 2
 
 
 def test_on_a_ledger_with_the_blocks_time_totals_come_out_as_well(tmp_path: Path) -> None:

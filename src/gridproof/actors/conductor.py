@@ -338,9 +338,12 @@ class Conductor:
     def _work(self, slot: Slot) -> None:
         """Bring a closed slot a step on: dropped records are claimed, the live set is fixed, the masks are opened."""
         self._working[slot] += 1
-        try:
-            if self._working[slot] == 1:
+        if self._working[slot] == 1:
+            try:
                 self._crew.claim_dropped(slot)
+            except GridproofError as problem:
+                self._observer.problem(problem)  # the total does not wait for it
+        try:
             self._crew.totals.work(slot)
         except GridproofError as problem:
             self._observer.problem(problem)
