@@ -1,13 +1,16 @@
 """What anyone sees does not tell whose it is: the basics, with attackers that win where the rule is broken."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from gridproof.actors.bill_provider import Newcomer
 from gridproof.domain import Direction, Half
 from gridproof.modules.aggregation import queries as aggregation
+from gridproof.modules.registry.messages import EnrolMeter, MeterEnrolled, SwapMeter
 
-from tests.simulation.village import PERIOD_S, START_S, Village, slot
+from tests.simulation.village import OCTOBER, PERIOD_S, REGION, START_S, Village, slot
 
 NAMES = [f"meter {n}" for n in range(6)]
 PERIODS = 8
@@ -90,6 +93,38 @@ def test_handles_on_the_ledger_tell_nothing(village: Village) -> None:
     assert len(set(handles)) == len(NAMES)
     public = b"".join(path.read_bytes() for path in sorted((village.folder / "public").rglob("*")) if path.is_file())
     assert not any(handle in public for handle in handles)
+
+
+def told_meters(village: Village) -> list[bytes]:
+    """Handles in the order in which the ledger heard of them."""
+    stored = village.client.events_since(b"", 10_000)
+    told = [village.ledger.application.decode_event(each.body) for each in stored]
+    return [event.meter for event in told if isinstance(event, MeterEnrolled)]
+
+
+def test_the_ledger_hears_of_meters_in_the_order_of_their_handles_not_of_the_given_list(tmp_path: Path) -> None:
+    with Village(tmp_path) as village:
+        provider = village.crew.provider
+        provider.enrol([Newcomer(name, REGION, (Direction.IMPORT,), START_S // PERIOD_S, OCTOBER) for name in NAMES])
+        assert village.settle() == []
+        named = [provider.book.of_meter(name, slot(0).k)[0].meter for name in NAMES]
+        assert named != sorted(named), "drawn in this order, else nothing is proved"
+        assert told_meters(village) == sorted(named)
+        assert provider.is_caught_up
+
+
+def test_meters_swapped_before_the_ledger_heard_of_any_are_told_in_the_order_of_the_swaps(tmp_path: Path) -> None:
+    with Village(tmp_path) as village:
+        provider = village.crew.provider
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(provider, "catch_up", lambda: None)
+            provider.enrol([Newcomer("meter", REGION, (Direction.IMPORT,), START_S // PERIOD_S, OCTOBER)])
+            first = provider.book.of_meter("meter", slot(0).k)[0].meter
+            handles = [first, *(provider.swap("meter", "meter", slot(n).k, OCTOBER).meter for n in range(1, 6))]
+        assert handles != sorted(handles)
+        told = list(provider._meter_messages())
+        assert [each.meter for each in told if isinstance(each, EnrolMeter)] == handles[:1]
+        assert [(each.old, each.new) for each in told if isinstance(each, SwapMeter)] == list(pairwise(handles))
 
 
 def test_with_a_passphrase_no_key_and_no_owner_lies_open(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ after a kill at any point the same calls go on where they stopped.
 Source: seed 002, key generation and filter generation phases; private-metering.md, rows 4, 11, 19 and 20.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -332,9 +332,14 @@ class BillProvider:
         return list(dict.fromkeys(place.line for place in self.book.places()))
 
     def _meter_messages(self) -> Iterator[Message]:
-        """Messages for meters whose beginning or end the ledger does not know."""
+        """Messages for meters whose beginning or end the ledger does not know, in the order of the random handles.
+
+        In the order of the book, an alphabetical list of names would tell whose each handle is.
+        """
+        meters = self._by_meter()
         followed = {place.follows for place in self.book.places()}
-        for places in self._by_meter().values():
+        for handle in sorted(meters, key=lambda each: (_swaps_before(meters, each), each)):
+            places = meters[handle]
             place = places[0]
             if (place.meter, place.until_k) in self._known:
                 continue
@@ -381,3 +386,11 @@ class BillProvider:
         from_k = max(min(place.until_k for place in going), latest.from_k + 1, self._next_period(bounds.period_s))
         if from_k < bounds.end_k:
             self.months.exchange(latest, [place.number for place in going if place.until_k <= from_k], from_k)
+
+
+def _swaps_before(meters: Mapping[bytes, Sequence[Place]], handle: bytes) -> int:
+    """How many meters stood in a meter's stead before it: the ledger must have heard of those first."""
+    count = 0
+    while handle in meters and (handle := meters[handle][0].follows):
+        count += 1
+    return count
