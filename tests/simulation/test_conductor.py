@@ -136,6 +136,17 @@ def test_a_slot_that_cannot_be_worked_on_is_reported_and_the_others_go_on(villag
     assert [village.state(n).total_wh for n in range(3)] == [20] * 3
 
 
+@pytest.mark.parametrize("after_s", [0, 299, 470, 540, 590])
+def test_a_run_that_begins_within_a_window_still_brings_what_is_read_then(village: Village, after_s: int) -> None:
+    read(village, 1)
+    village.run(1)
+    village.clock.sleep_until_s(START_S + 2 * PERIOD_S + after_s)
+    village.read((name, 1, 5) for name in NAMES)
+    village.run(2)
+    assert village.state(1).total_wh == 20
+    assert (village.watcher.refusals, village.watcher.problems) == ([], [])
+
+
 def test_claims_that_cannot_be_made_are_reported_and_the_total_comes_out_all_the_same(
     village: Village, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,7 +30,7 @@ from .crew import Crew
 from .errors import MonthErasedError, NodeUnclearError
 from .meter import Meter, send_due
 from .seat import Refused, Seat
-from .timeline import Kind, Step, month_steps, slot_steps, together
+from .timeline import PARTS, SENDING, Kind, Step, month_steps, slot_steps, together
 from .transport import DirectTransport, Transport
 
 ENDED: Final = (Status.OPENED, Status.SEALED, Status.VOID)
@@ -170,7 +170,8 @@ class Conductor:
         for kind, same in groupby(steps, key=lambda step: step.kind):
             due = list(same)
             if kind == Kind.SEND:
-                send_due(list(self._crew.fleet), self._transport, self._crew.fleet.outbox, now_s)
+                fleet = self._crew.fleet
+                send_due(list(fleet), self._transport, fleet.outbox, now_s, self._last_call(due))
             elif kind == Kind.BRING:
                 speak |= self._bring(due, now_s)
             elif kind == Kind.CLOSE:
@@ -180,6 +181,15 @@ class Conductor:
                 self._do_each(kind, due, now_s)
         if speak:
             self._round(now_s)
+
+    def _last_call(self, steps: list[Step]) -> dict[int, set[int]]:
+        """The periods, by region, that are not visited again: a meter that recorded late drew times after this."""
+        last: dict[int, set[int]] = {}
+        for step in steps:
+            rules = self._crew.rules[step.region]
+            if step.at_s == (step.number + 1) * rules.period_s + rules.window_s * SENDING[-1] // PARTS:
+                last.setdefault(step.region, set()).add(step.number)
+        return last
 
     def _do_each(self, kind: Kind, steps: list[Step], now_s: int) -> None:
         for step in steps:

@@ -3,14 +3,14 @@
 Rules:
     T-1 A period's records are made once and stored before the first send; what is sent again are the same bytes.
     T-2 Another reading of a recorded period is refused.
-    T-3 The halves are sent apart, at times drawn over the sending part of the slot's window, each to an aggregator
-        drawn for it; what gets no receipt is sent again, to the next one.
+    T-3 The halves are sent apart, at times drawn over a share of what is left of the slot's window, each to an
+        aggregator drawn for it; what gets no receipt is sent again, to the next one.
     T-4 At a month's end its keys are led on and the old ones erased: nothing of a past month can be signed any more.
 
 Source: seed 002, data aggregation phase; private-metering.md, rows 2, 9, 11, 15 and scheme P.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -43,7 +43,7 @@ from .public_rosters import FindLeaf
 from .randomness import Randomness, below
 from .transport import Delivery, Receipt, Reply, Transport
 
-SENDING_SHARE: Final = (1, 2)  # of the window in which meters send for the first time; the rest is for sending again
+SENDING_SHARE: Final = (1, 2)  # of what is left of the window: when meters send first; the rest is for sending again
 RETRY_SHARE: Final = (1, 8)  # of the window, after which a record without receipt is sent again
 
 
@@ -169,8 +169,8 @@ class Meter:
                 raise ReadingDiffersError(meter=self.name, channel=slot.channel.label, k=slot.k)
             return
         entries = [
-            Entry(slot, half, record, self._sending_time(slot, now_s), self._draw_aggregator())
-            for half, record in zip(Half, records, strict=True)
+            Entry(slot, half, record, send_s, self._draw_aggregator())
+            for half, record, send_s in zip(Half, records, self._sending_times(slot, now_s), strict=True)
         ]
         self._outbox.put(self.handle, entries)
         self._waiting |= {(entry.slot, entry.half): entry for entry in entries}
@@ -192,12 +192,15 @@ class Meter:
             records.append(SlotRecord(prid, rc, signed))
         return records
 
-    def _sending_time(self, slot: Slot, now_s: int) -> int:
-        end_s = (slot.k + 1) * self._around.rules.period_s
-        above, below_ = SENDING_SHARE
-        last_s = end_s + self._around.rules.window_s * above // below_
+    def _sending_times(self, slot: Slot, now_s: int) -> tuple[int, int]:
+        """Draw a time for each half, over a share of what is left of the window; never the same while there are two."""
+        rules, (above, below_) = self._around.rules, SENDING_SHARE
+        end_s = (slot.k + 1) * rules.period_s
         start_s = max(now_s, end_s)
-        return start_s + below(self._randomness, max(1, last_s - start_s))
+        span_s = max(1, (end_s + rules.window_s - start_s) * above // below_)
+        first = below(self._randomness, span_s)
+        second = (first + 1 + below(self._randomness, max(1, span_s - 1))) % span_s
+        return start_s + first, start_s + second
 
     def _draw_aggregator(self) -> int:
         serving = sorted(self._around.receipt_keys)
@@ -205,13 +208,15 @@ class Meter:
 
     # --- sending ---------------------------------------------------------------------------------------------------
 
-    def due(self, now_s: int) -> list[Entry]:
+    def due(self, now_s: int, last_call: Collection[int] = ()) -> list[Entry]:
         """The records that are to be sent by now, in the order of their times (T-3).
 
         Args:
             now_s: the time, UTC epoch seconds.
+            last_call: periods of which nothing can be sent later, so that all is due.
         """
-        return sorted((each for each in self._waiting.values() if each.send_s <= now_s), key=lambda each: each.send_s)
+        due = (each for each in self._waiting.values() if each.send_s <= now_s or each.slot.k in last_call)
+        return sorted(due, key=lambda each: each.send_s)
 
     @property
     def next_send_s(self) -> int | None:
@@ -285,7 +290,13 @@ class Meter:
         self._outbox.forget(self.handle, before_k)
 
 
-def send_due(meters: Sequence[Meter], transport: Transport, outbox: Outbox, now_s: int) -> int:
+def send_due(
+    meters: Sequence[Meter],
+    transport: Transport,
+    outbox: Outbox,
+    now_s: int,
+    last_call: Mapping[int, Collection[int]] | None = None,
+) -> int:
     """Send what is due of many meters in the order of the drawn times, and store all replies with one sync.
 
     Args:
@@ -293,12 +304,14 @@ def send_due(meters: Sequence[Meter], transport: Transport, outbox: Outbox, now_
         transport: that way.
         outbox: theirs.
         now_s: the time, UTC epoch seconds.
+        last_call: periods of each region that are not visited again before their window ends.
 
     Returns:
         How many records were sent.
     """
+    last = last_call or {}
     due = sorted(
-        ((entry, meter) for meter in meters for entry in meter.due(now_s)),
+        ((entry, meter) for meter in meters for entry in meter.due(now_s, last.get(meter.region, ()))),
         key=lambda each: (each[0].send_s, each[0].record.prid),
     )
     groups: dict[int, list[tuple[Entry, Meter]]] = {}

@@ -123,10 +123,32 @@ def test_t3_times_are_drawn_over_half_the_window_and_due_when_they_have_come(met
     assert {entry.aggregator for n in range(20) for entry in _entries(meter, n)} == {5, 9}
 
 
-def test_a_reading_that_comes_late_is_sent_at_once(meter: Meter) -> None:
-    late_s = END_S + 550
+@pytest.mark.parametrize("after_s", [250, 300, 450, 590, 596])
+def test_t3_the_halves_of_a_late_reading_go_apart_in_what_is_left_of_the_window(meter: Meter, after_s: int) -> None:
+    spans = []
+    for n in range(12):
+        late_s = START_S + (n + 1) * PERIOD_S + after_s
+        meter.record(slot(n), 5, late_s)
+        first, second = [entry.send_s - late_s for entry in _entries(meter, n)]
+        assert first != second
+        assert all(0 <= each < (600 - after_s) // 2 for each in (first, second))
+        spans.append(second - first)
+    assert min(spans) < 0 < max(spans)
+
+
+@pytest.mark.parametrize("after_s", [599, 600, 5_000])
+def test_a_reading_that_comes_in_the_windows_last_second_or_after_it_is_sent_at_once(
+    meter: Meter, after_s: int
+) -> None:
+    late_s = END_S + after_s
     meter.record(slot(0), 5, late_s)
     assert [entry.send_s for entry in _entries(meter, 0)] == [late_s, late_s]
+
+
+def test_on_the_last_call_for_a_period_all_of_it_is_due_and_nothing_of_others(meter: Meter) -> None:
+    for n in range(2):
+        meter.record(slot(n), n, END_S)
+    assert meter.due(END_S - 1, {slot(0).k}) == sorted(_entries(meter, 0), key=lambda entry: entry.send_s)
 
 
 def test_a_genuine_receipt_is_kept_and_ends_the_sending(village: Village, meter: Meter) -> None:
