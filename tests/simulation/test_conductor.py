@@ -192,12 +192,25 @@ def test_rosters_lost_by_an_aggregator_are_reported(village: Village) -> None:
     assert REGION in village.crew.rules
 
 
-def test_a_reading_that_comes_when_its_months_keys_are_erased_is_not_lost_in_silence(tmp_path: Path) -> None:
-    """Within a month it would still be in time: its window is open."""
+def test_a_reading_that_comes_late_at_a_months_end_counts_while_its_window_is_open(tmp_path: Path) -> None:
     with Village(tmp_path, rules={"window_s": 3_600}) as village:
         village.enrol(NAMES)
         village.read((name, n, 100) for n in range(6) for name in NAMES if (name, n) != (NAMES[-1], 3))
         village.run(6, month_periods=4, stop=lambda: village.clock.now_s() >= START_S + 5 * PERIOD_S)
+        village.read([(NAMES[-1], 3, 100)])
+        village.run(6, month_periods=4)
+        assert [village.state(n).total_wh for n in range(6)] == [100 * len(NAMES)] * 6
+        assert (village.watcher.refusals, village.watcher.problems) == ([], [])
+
+
+def test_a_reading_that_comes_when_its_months_keys_are_erased_is_not_lost_in_silence(tmp_path: Path) -> None:
+    with Village(tmp_path, rules={"window_s": 3_600}) as village:
+        village.enrol(NAMES)
+        village.read((name, n, 100) for n in range(6) for name in NAMES if (name, n) != (NAMES[-1], 3))
+        village.run(6, month_periods=4, stop=lambda: village.clock.now_s() >= START_S + 5 * PERIOD_S)
+        november = MonthBounds(MonthId(OCTOBER + 1), START_S + 4 * PERIOD_S, START_S + 8 * PERIOD_S, PERIOD_S)
+        for meter in village.crew.fleet:
+            meter.begin_month(november, START_S + 8 * PERIOD_S)  # by a clock that is ahead
         village.read([(NAMES[-1], 3, 100)])
         village.run(6, month_periods=4)
         assert village.state(3).total_wh == 100 * (len(NAMES) - 1)

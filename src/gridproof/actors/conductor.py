@@ -248,7 +248,7 @@ class Conductor:
         if bounds is None:
             return
         crew.fleet.refresh()
-        self._begin_month(bounds, region)
+        self._begin_month(bounds, region, now_s)
         start_s = k * crew.rules[region].period_s
         ended = {handle for handle, known in crew.operator.ask(registry.meters, region) if 0 < known.until_k <= k}
         with crew.fleet.outbox.transaction():
@@ -267,12 +267,12 @@ class Conductor:
         except GridproofError as problem:
             self._observer.problem(problem)
 
-    def _begin_month(self, bounds: MonthBounds, region: RegionId) -> None:
-        """Lead all meters' keys on, also of those that are silent: no key outlives its month."""
+    def _begin_month(self, bounds: MonthBounds, region: RegionId, now_s: int) -> None:
+        """Lead all meters' keys on, also of those that are silent: no key outlives its month's last window."""
         for meter in self._crew.fleet:
             if meter.region == region and meter.from_k < bounds.end_k:
                 try:
-                    meter.begin_month(bounds)
+                    meter.begin_month(bounds, now_s)
                 except MonthErasedError:
                     continue  # it is in a later month already
 

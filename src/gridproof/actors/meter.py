@@ -5,7 +5,8 @@ Rules:
     T-2 Another reading of a recorded period is refused.
     T-3 The halves are sent apart, at times drawn over a share of what is left of the slot's window, each to an
         aggregator drawn for it; what gets no receipt is sent again, to the next one.
-    T-4 At a month's end its keys are led on and the old ones erased: nothing of a past month can be signed any more.
+    T-4 When the window of a month's last slot is over, its keys are led on and the old ones erased: nothing of a past
+        month can be signed any more. Until then the meter works in both months.
 
 Source: seed 002, data aggregation phase; private-metering.md, rows 2, 9, 11, 15 and scheme P.
 """
@@ -64,6 +65,13 @@ class _Seeds(NamedTuple):
     view: ViewSeeds
 
 
+class _Month(NamedTuple):
+    """A month that a meter works in: its instants, and the seeds of each channel."""
+
+    bounds: MonthBounds
+    seeds: dict[int, _Seeds]
+
+
 class Meter:
     """A meter.
 
@@ -88,8 +96,7 @@ class Meter:
         self._around = surroundings
         self._randomness = randomness
         self._file: MeterFile = read_meter(secrets, path)
-        self._bounds: MonthBounds | None = None
-        self._seeds: dict[int, _Seeds] = {}
+        self._months: dict[int, _Month] = {}
         self._waiting = {(entry.slot, entry.half): entry for entry in outbox.unsent(self._file.meter)}
 
     def __repr__(self) -> str:
@@ -122,28 +129,29 @@ class Meter:
 
     # --- months ----------------------------------------------------------------------------------------------------
 
-    def begin_month(self, bounds: MonthBounds) -> None:
-        """Work in a month: lead the keys on to it, erase those before; harmless where it is so already (T-4).
+    def begin_month(self, bounds: MonthBounds, now_s: int) -> None:
+        """Work in a month; once the months before are over, lead the keys on and erase theirs (T-4).
+
+        Harmless where it is so already: it is called again at each period, until the windows of the month before end.
 
         Args:
             bounds: the month as the operator opened it.
+            now_s: the time, UTC epoch seconds.
 
         Raises:
             MonthErasedError: the month is past and its keys are erased.
             FileUnwritableError: the keys cannot be written; the month stays as it was.
         """
-        if bounds == self._bounds:
+        over = now_s >= bounds.start_s + self._around.rules.window_s
+        known = self._months.get(bounds.month)
+        if known is not None and known.bounds == bounds and not (over and self._file.month < bounds.month):
             return
         moved = self._file.in_month(bounds.month)
-        if moved.month != self._file.month:
+        if over and moved.month != self._file.month:
             write_meter(self._secrets, self._path, moved)
-        self._file, self._bounds = moved, bounds
-        self._seeds = {
-            each.channel: _Seeds(
-                sign_seeds(each.sign, Direction(each.channel)), view_seeds(each.view, Direction(each.channel))
-            )
-            for each in moved.chains
-        }
+            self._file = moved
+            self._months = {month: each for month, each in self._months.items() if month >= bounds.month}
+        self._months[bounds.month] = _Month(bounds, _seeds(moved))
 
     # --- records ---------------------------------------------------------------------------------------------------
 
@@ -151,14 +159,14 @@ class Meter:
         """Make and store the records of a reading; harmless where they are there already (T-1, T-2).
 
         Args:
-            slot: channel and period, in the meter's region and in the month that it works in.
+            slot: channel and period, in the meter's region and in a month that it works in.
             reading_wh: what it read, Wh.
             now_s: the time, UTC epoch seconds.
 
         Raises:
             ReadingDiffersError: the period has records of another reading.
             MonthErasedError: the period lies in a month whose keys are erased.
-            WrongMonthError: it lies outside the month that the meter works in.
+            WrongMonthError: it lies outside the months that the meter works in.
             ChannelUnknownError: the meter does not report on this channel.
             OutOfRangeError: the reading is negative or beyond any household's meter.
         """
@@ -176,21 +184,26 @@ class Meter:
         self._waiting |= {(entry.slot, entry.half): entry for entry in entries}
 
     def _make(self, slot: Slot, reading_wh: int) -> list[SlotRecord]:
-        bounds = self._bounds
-        if bounds is not None and slot.k < bounds.first_k:
-            raise MonthErasedError(what=f"meter {self.name}", month=bounds.month - 1)
-        if bounds is None or not bounds.contains(slot.k) or slot.region != self.region or slot.k < self.from_k:
-            raise WrongMonthError(meter=self.name, k=slot.k)
+        bounds, seeds = self._month_of(slot)
         self._file.chain(slot.channel)
-        seeds = self._seeds[slot.channel]
-        values = halves(reading_wh, *(leaf_at(seed, bounds, slot.k) for seed in seeds.view))
+        values = halves(reading_wh, *(leaf_at(seed, bounds, slot.k) for seed in seeds[slot.channel].view))
         records = []
-        for seed, rc in zip(seeds.sign, values, strict=True):
+        for seed, rc in zip(seeds[slot.channel].sign, values, strict=True):
             one_time = signer(seed, bounds, slot.k)
             prid = one_time.public_key
             signed = one_time.sign(record_hash(self._file.chain_id, slot, prid, rc))
             records.append(SlotRecord(prid, rc, signed))
         return records
+
+    def _month_of(self, slot: Slot) -> _Month:
+        firsts = [month.bounds.first_k for month in self._months.values()]
+        if firsts and slot.k < min(firsts):
+            raise MonthErasedError(what=f"meter {self.name}", month=min(self._months) - 1)
+        if slot.region == self.region and slot.k >= self.from_k:
+            for month in self._months.values():
+                if month.bounds.contains(slot.k):
+                    return month
+        raise WrongMonthError(meter=self.name, k=slot.k)
 
     def _sending_times(self, slot: Slot, now_s: int) -> tuple[int, int]:
         """Draw a time for each half, over a share of what is left of the window; never the same while there are two."""
@@ -288,6 +301,15 @@ class Meter:
     def forget(self, before_k: int) -> None:
         """Erase the records of periods before `before_k`: their bills are final."""
         self._outbox.forget(self.handle, before_k)
+
+
+def _seeds(file: MeterFile) -> dict[int, _Seeds]:
+    return {
+        each.channel: _Seeds(
+            sign_seeds(each.sign, Direction(each.channel)), view_seeds(each.view, Direction(each.channel))
+        )
+        for each in file.chains
+    }
 
 
 def send_due(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gridproof.actors.enrolment import read_household
+from gridproof.actors.enrolment import read_household, read_meter
 from gridproof.actors.errors import (
     BadRecordError,
     ChannelUnknownError,
@@ -35,7 +35,7 @@ from gridproof.modules.aggregation.rules.timetable import timetable
 from gridproof.primitives import schnorr
 from gridproof.primitives.schnorr import Signer
 
-from tests.simulation.village import CHAIN, OCTOBER, PERIOD_S, REGION, START_S, Village, slot
+from tests.simulation.village import CHAIN, NOVEMBER, OCTOBER, PERIOD_S, REGION, START_S, Village, slot
 
 BOUNDS = MonthBounds(OCTOBER, START_S, START_S + 96 * PERIOD_S, PERIOD_S)
 END_S = START_S + PERIOD_S  # of slot 0
@@ -62,7 +62,7 @@ def opened(village: Village, keys: Mapping[int, bytes] = KEYS) -> Meter:
     OPENED.append(outbox)
     around = Surroundings(village.crew.rules[REGION], keys)
     meter = Meter(path, village.secrets, outbox, around, Seeded(b"times"))
-    meter.begin_month(BOUNDS)
+    meter.begin_month(BOUNDS, END_S)
     return meter
 
 
@@ -221,23 +221,51 @@ def test_periods_outside_the_month_the_region_and_the_enrolment_are_refused(vill
     village.crew.fleet.refresh()
     later = village.crew.fleet.find("later", slot(9).k)
     assert later is not None
-    later.begin_month(BOUNDS)
+    later.begin_month(BOUNDS, END_S)
     with pytest.raises(WrongMonthError):
         later.record(slot(8), 5, END_S)
 
 
-def test_t4_a_later_month_erases_the_keys_of_the_one_before(village: Village, meter: Meter) -> None:
+NOVEMBER_BOUNDS = MonthBounds(NOVEMBER, BOUNDS.end_s, BOUNDS.end_s + 900, PERIOD_S)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_t4_a_later_month_erases_the_keys_of_the_one_before_when_its_windows_are_over(
+    village: Village, meter: Meter, restarted: bool
+) -> None:
     path = next((village.folder / "enrolments").glob("*.meter"))
     before = path.read_bytes()
-    november = MonthBounds(BOUNDS.month.__class__(OCTOBER + 1), BOUNDS.end_s, BOUNDS.end_s + 900, PERIOD_S)
-    meter.begin_month(november)
-    meter.begin_month(november)
-    assert path.read_bytes() != before
+    open_s, over_s = BOUNDS.end_s + 599, BOUNDS.end_s + 600
+    meter.begin_month(NOVEMBER_BOUNDS, open_s)
+    assert path.read_bytes() == before
+    if restarted:
+        meter = opened(village)
+        meter.begin_month(NOVEMBER_BOUNDS, open_s)
+    meter.record(slot(95), 5, open_s)
+    meter.record(slot(96), 5, open_s)
+    for _ in range(2):
+        meter.begin_month(NOVEMBER_BOUNDS, over_s)
+    assert read_meter(village.secrets, path).month == NOVEMBER
     with pytest.raises(MonthErasedError):
-        meter.begin_month(BOUNDS)
-    with pytest.raises(MonthErasedError):
-        meter.record(slot(0), 5, END_S)
-    meter.record(slot(96), 5, END_S)
+        meter.begin_month(BOUNDS, over_s)
+    for n in (0, 94):
+        with pytest.raises(MonthErasedError) as erased:
+            meter.record(slot(n), 5, over_s)
+        assert erased.value.month == OCTOBER
+        assert _entries(meter, n) == []
+    meter._outbox.forget(meter.handle, slot(97).k)
+    meter.record(slot(96), 6, over_s)
+
+
+def test_t4_both_months_records_are_the_same_whether_they_were_made_before_the_months_end_or_after(
+    village: Village, meter: Meter
+) -> None:
+    made = [meter._make(slot(95), 5)]
+    meter.begin_month(NOVEMBER_BOUNDS, BOUNDS.end_s)
+    made.append(meter._make(slot(96), 5))
+    again = [meter._make(slot(95), 5)]
+    meter.begin_month(NOVEMBER_BOUNDS, BOUNDS.end_s + 600)
+    assert [*again, meter._make(slot(96), 5)] == made
 
 
 def test_forgotten_records_are_gone(meter: Meter) -> None:
