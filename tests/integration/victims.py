@@ -41,6 +41,12 @@ def start(target: Callable[..., None], *arguments: Any) -> ForkServerProcess:
     return process
 
 
+def then_leave(target: Callable[..., None], *arguments: Any) -> None:
+    """Run a target and end at once: a victim that may write nothing any more cannot write what was covered either."""
+    target(*arguments)
+    os._exit(0)
+
+
 def transaction(height: int) -> bytes:
     """The one that block `height` holds."""
     return signed("operator", post(f"notice {height}", height % 50_000), nonce=height - 1)
