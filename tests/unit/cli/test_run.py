@@ -68,6 +68,30 @@ def test_month_is_folded_on_the_way_and_its_periods_stay(worked: Path) -> None:
     assert typed("period", "show", "1", "2025-10-26T05:00", "-C", worked, "--json").json["status"] == "void"
 
 
+def test_month_in_which_nothing_was_metered_is_skipped_and_the_next_one_runs(worked: Path, tmp_path: Path) -> None:
+    typed("run", "--until", "2025-12-01", "-C", worked)
+    hour = 40 * 24  # a night in December, after a November that was never opened
+    rows = [reading(name, hour, 10) for name in NAMES]
+    typed("readings", "import", write_readings(tmp_path / "december.csv", rows), "-C", worked)
+    told = typed("run", "-C", worked, "--json").json
+    assert (told["slots"]["opened"], told["total_wh"], told["problems"]) == (1, 60, [])
+    months = typed("status", "-C", worked, "--json").json["months"]
+    assert [month["month"] for month in months] == ["2025-10", "2025-12"]
+    assert typed("run", "-C", worked, "--json").json["slots"]["opened"] == 0
+    assert typed("verify", "ledger", "-C", worked, "--json").json["ok"]
+
+
+def test_region_that_joins_after_a_months_end_begins_with_the_month_that_is_on(worked: Path, tmp_path: Path) -> None:
+    typed("run", "--until", "2025-11-01T12:00", "-C", worked)
+    path = worked / "gridproof.toml"
+    path.write_text(path.read_text() + '\n[[regions]]\nnumber = 7\nname = "Hill"\n')
+    rows = [reading(name, 7 * 24, 10) for name in NAMES]
+    typed("readings", "import", write_readings(tmp_path / "november.csv", rows), "-C", worked)
+    told = typed("run", "-C", worked, "--json").json
+    assert (told["slots"]["opened"], told["problems"]) == (1, [])
+    typed("meter", "enrol", "hill", "--region", "Hill", "-C", worked)
+
+
 def test_readings_before_the_start_are_told_of(new: Path, tmp_path: Path) -> None:
     typed("meter", "enrol", *NAMES, "-C", new)
     rows = [reading("Ada", -1, 5), *all_readings(1)]

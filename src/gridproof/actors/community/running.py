@@ -166,10 +166,17 @@ class Run:
             window_s = max((region.window_s for _, region in self._client.ask(registry.regions)), default=0)
             end_s = min(end_s, (until_s - window_s) // period_s * period_s)
         first_s = max(first_s, start_s)
-        months = self._community.calendar.months_between(min(first_s, self._first_open(first_s)), max(end_s, first_s))
+        months = self._live_months(min(first_s, self._first_open(first_s)), max(end_s, first_s))
         if end_s <= first_s and until_s is None:
             return None
         return Stretch(first_s, max(first_s, end_s), months, until_s, too_early)
+
+    def _live_months(self, first_s: int, end_s: int) -> tuple[MonthId, ...]:
+        """The months of a range, less those that ended before any region opened them: nothing was metered in them."""
+        now_s, calendar = self._now(), self._community.calendar
+        opened = {view.bounds.month for view in self._months()}
+        months = calendar.months_between(first_s, end_s)
+        return tuple(month for month in months if month in opened or calendar.bounds(month).end_s > now_s)
 
     def _start(self) -> int:
         """The first instant that can be metered: of the first month, or from now on if there is none yet."""
@@ -189,10 +196,18 @@ class Run:
         period_s = self._community.period_s
         return -(-self._client.status().ledger_time_s // period_s) * period_s
 
-    def _bounds(self, _region: RegionId, month: MonthId) -> MonthBounds:
-        """A month that is opened late begins with the next period: nothing before it can be metered."""
-        bounds = self._community.calendar.bounds(month)
-        return self._community.calendar.bounds_between(month, max(bounds.start_s, self._now()), bounds.end_s)
+    def _bounds(self, region: RegionId, month: MonthId) -> MonthBounds:
+        """A month that is opened late begins with the next period: nothing before it can be metered.
+
+        A month that was over before the region came to the ledger gives way to the one that is on.
+        """
+        calendar, now_s = self._community.calendar, self._now()
+        month = max(month, calendar.month_of(now_s))
+        known = self._client.ask(registry.month, region, month)
+        if known is not None:
+            return MonthBounds(month, known.start_s, known.end_s, calendar.period_s)
+        whole = calendar.bounds(month)
+        return calendar.bounds_between(month, max(whole.start_s, now_s), whole.end_s)
 
     def _clock(self, stop: Callable[[], bool]) -> Clock:
         set_s = self._client.ask(system.operator_clock_s)
