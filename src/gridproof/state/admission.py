@@ -57,6 +57,7 @@ class Admission:
         self._messages = messages
         self._accounts = accounts
         self._verifier = verifier
+        self._chain_id = ""
         self._verdicts: OrderedDict[bytes, Refusal | None] = OrderedDict()
         self._decoded: OrderedDict[bytes, Transaction] = OrderedDict()
 
@@ -82,7 +83,9 @@ class Admission:
         Returns:
             For each its transaction, or the refusal.
         """
-        chain_id = system.chain(view).chain_id
+        if not self._chain_id:
+            self._chain_id = system.chain(view).chain_id  # it never changes
+        chain_id = self._chain_id
         keys: dict[int, bytes | None] = {}
         read = [self._read_envelope(view, raw, now_s, chain_id, keys) for raw in raws]
         verdicts: dict[bytes, Refusal | None] = {}

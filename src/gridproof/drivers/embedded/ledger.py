@@ -44,7 +44,7 @@ from gridproof.state import (
     system,
 )
 from gridproof.state.admission import bare
-from gridproof.state.errors import NonceUsed
+from gridproof.state.errors import EnvelopeError
 from gridproof.state.genesis import genesis_hash
 from gridproof.state.store import LmdbStore, Store
 from gridproof.state.transaction import transaction_hash
@@ -313,15 +313,17 @@ class EmbeddedLedger:
         """
         self.require_running()
         name = transaction_hash(raw)
-        if name in self._mempool or self.find_transaction(name) is not None:
+        if name in self._mempool:
             return name
         try:
             with self._in_use():
                 self._mempool.add(self.application.check_tx(raw))
-        except NonceUsed:
+        except EnvelopeError:
+            # One that stands in a block is refused as any old one would be. Its sender must not believe that it was
+            # refused, and sign it anew; to look it up only now spares all others the look.
             if self.find_transaction(name) is None:
                 raise
-            return name  # a block took it in this very moment: its sender must not believe it refused and sign it anew
+            return name
         with self._changed:
             self._refused.pop(name, None)
         self._arrival.set()
