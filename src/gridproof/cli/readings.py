@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from gridproof.connectors.readings import ImportReport
 
 app = typer.Typer(help="Readings: import.", no_args_is_help=True)
-MAX_SHOWN = 1_000
 
 
 @app.command("import")
@@ -31,11 +30,15 @@ def import_readings(
     as_json: AsJson = False,
 ) -> int:
     """Import a file of readings: all of it or nothing, every bad row in a line."""
+    from gridproof.actors.community.access import reached
+    from gridproof.actors.community.admitting import Admission
     from gridproof.connectors.readings import ReadingsRefusedError, import_csv
 
     community = open_community(folder, passphrase_file)
     known = {meter.name for meter in community.meters()}
     speaker = Speaker(as_json=as_json)
+    with reached(community.folder) as ledger:
+        judge = Admission(community, ledger.client)
     store = community.readings()
     refused: ReadingsRefusedError | None = None
     try:
@@ -46,8 +49,8 @@ def import_readings(
                 path,
                 period_s=community.period_s,
                 known_meters=known,
+                judge=judge,
                 skip_bad=skip_bad,
-                max_listed=MAX_SHOWN,
                 progress=lambda done: step(done, size),
             )
     except ReadingsRefusedError as found:
@@ -67,6 +70,7 @@ def _told(community: "Community", path: Path, report: "ImportReport", *, stored:
         "path": path,
         "stored": stored,
         "accepted": report.accepted,
+        "already": report.already,
         "bad_total": report.bad_total,
         "bad": [{"line": bad.line, "reason": bad.fault.value, "text": bad.text} for bad in report.bad],
         "meters": list(report.meters),
@@ -80,8 +84,10 @@ def _say(words: Console, community: "Community", report: "ImportReport", *, stor
         words.print(str(bad), markup=False)
     if report.bad_total > len(report.bad):
         words.print(f"and {report.bad_total - len(report.bad)} more bad rows")
+    if report.already:
+        words.print(f"{report.already} readings were there already, with the same value.")
     if report.first_s is None or report.last_s is None:
-        words.print("No readings imported.")
+        words.print("No new readings imported." if report.already else "No readings imported.")
         return
     label = community.times.label
     did = "imported" if stored else "would be good; nothing was imported"

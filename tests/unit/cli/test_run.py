@@ -12,8 +12,15 @@ from gridproof.actors.community import Community, access
 from gridproof.actors.community.access import at_work, hold
 from gridproof.actors.community.running import Run, _Watch
 from gridproof.connectors.config import load
+from gridproof.connectors.readings import import_csv
 
 from tests.unit.cli.home import NAMES, all_readings, founded, reading, refused, total_wh, typed, write_readings
+
+
+def stored_unjudged(root: Path, path: Path) -> None:
+    """Store a file's readings also where they cannot count: as if that had turned out after their import."""
+    with Community(root).readings() as store:
+        import_csv(store, path, period_s=3600)
 
 
 def totals(root: Path, *more: object) -> list[int | None]:
@@ -94,8 +101,7 @@ def test_region_that_joins_after_a_months_end_begins_with_the_month_that_is_on(w
 
 def test_readings_before_the_start_are_told_of(new: Path, tmp_path: Path) -> None:
     typed("meter", "enrol", *NAMES, "-C", new)
-    rows = [reading("Ada", -1, 5), *all_readings(1)]
-    typed("readings", "import", write_readings(tmp_path / "r.csv", rows), "-C", new)
+    stored_unjudged(new, write_readings(tmp_path / "r.csv", [reading("Ada", -1, 5), *all_readings(1)]))
     done = typed("run", "-C", new)
     assert "1 readings lie before anything could be metered" in done.out
     assert totals(new) == [total_wh(0)]
@@ -103,8 +109,7 @@ def test_readings_before_the_start_are_told_of(new: Path, tmp_path: Path) -> Non
 
 def test_reading_of_a_channel_that_the_meter_has_not_is_a_problem_that_stops_nothing(new: Path, tmp_path: Path) -> None:
     typed("meter", "enrol", *NAMES, "-C", new)
-    rows = [*all_readings(1), reading("Ada", 0, 5, "export")]
-    typed("readings", "import", write_readings(tmp_path / "r.csv", rows), "-C", new)
+    stored_unjudged(new, write_readings(tmp_path / "r.csv", [*all_readings(1), reading("Ada", 0, 5, "export")]))
     done = typed("run", "-C", new)
     assert "problem: The meter was not enrolled on this channel" in done.out
     assert totals(new) == [total_wh(0)]
@@ -177,11 +182,7 @@ def test_serving_works_off_what_comes_later_until_it_is_stopped(worked: Path, tm
 
     def others() -> None:
         try:
-            typed_elsewhere = Community(worked)
-            with typed_elsewhere.readings() as store:
-                from gridproof.connectors.readings import import_csv
-
-                import_csv(store, path, period_s=3600)
+            stored_unjudged(worked, path)
             deadline = time.monotonic() + 20
             while tally_of(at_work_run) < 1 and time.monotonic() < deadline:
                 time.sleep(0.05)

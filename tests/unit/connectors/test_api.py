@@ -6,7 +6,7 @@ import pytest
 
 NAMES = {
     "readings": {
-        "BadRow", "Clash", "Fault", "ImportReport", "Intake", "MeterSpan", "Reading", "ReadingExistsError",
+        "BadRow", "Clash", "Fault", "ImportReport", "Intake", "Judge", "MeterSpan", "Reading", "ReadingExistsError",
         "ReadingsBusyError", "ReadingsDamagedError", "ReadingsError", "ReadingsFullError", "ReadingsRefusedError",
         "ReadingsStore", "ReadingsUnavailableError", "ReadingsVersionError", "SqliteReadings", "add_all", "import_csv",
     },

@@ -1,6 +1,6 @@
 """Meters' readings as they were measured, on their owner's side: the port, its embedded store, files of them."""
 
-from .csv_file import BadRow, Fault, ImportReport, ReadingsRefusedError, import_csv
+from .csv_file import BadRow, Fault, ImportReport, Judge, ReadingsRefusedError, import_csv
 from .port import (
     Clash,
     Intake,
@@ -24,6 +24,7 @@ __all__ = [
     "Fault",
     "ImportReport",
     "Intake",
+    "Judge",
     "MeterSpan",
     "Reading",
     "ReadingExistsError",

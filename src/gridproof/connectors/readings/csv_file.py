@@ -5,6 +5,7 @@ Rules:
     V-2 The import is all or nothing, unless bad rows shall be skipped; faults of the header cannot be.
     V-3 A start is ISO 8601 with an offset or Z, at a multiple of the period's length; no channel means import.
     V-4 The first reading of a meter, channel and period stays, in the file as in the store.
+        What is stored with the same value is no fault: files overlap, and imports are repeated.
     V-5 What the file does not say is a gap, never a zero. Empty lines say nothing.
 Memory stays bounded: a line has a longest length, some thousands of rows wait at a time, the store spools the rest.
 """
@@ -55,10 +56,17 @@ class Fault(Enum):
     ENERGY_RANGE = "energy_wh out of range for a meter"
     UNKNOWN_CHANNEL = "unknown channel (import or export)"
     REPEATED = "duplicate: the file has a reading for this meter, channel and start above"
-    STORED = "already there: the stored reading for this meter, channel and start stays"
+    STORED = "already there with another value: the first is kept"
+    FUTURE = "start lies in the future (more than a day by this machine's clock; mend the year)"
+    FAR_AHEAD = "starts more than 400 days after ledger time; mend the year, or run up to there first with --until"
+    NOT_ENROLLED = "the meter is not enrolled then"
+    NOT_ON_CHANNEL = "the meter is not on this channel"
+    TOO_EARLY = "before anything could be metered"
+    PERIOD_CLOSED = "the period is closed: the reading can go on the bill only, which this release has not"
 
 
-_CLASHES: Final = {Clash.REPEATED: Fault.REPEATED, Clash.STORED: Fault.STORED}
+Judge = Callable[[Reading], Fault | None]
+"""Says why a well-formed reading cannot count, or None where it can."""
 
 
 class BadRow(NamedTuple):
@@ -88,10 +96,11 @@ class ImportReport(NamedTuple):
     Attributes:
         accepted: how many readings were good (and stored, unless the file was refused).
         bad_total: how many rows were bad.
-        bad: the first of them, in the order of the file.
+        bad: the first `MAX_LISTED` of them, in the order of the file.
         meters: names of the good readings' meters, sorted.
         first_s: start of the earliest good reading's period, UTC epoch seconds; None without any.
         last_s: start of the latest one's.
+        already: how many readings were stored before, with the same value; neither good rows nor bad ones.
     """
 
     accepted: int
@@ -100,6 +109,7 @@ class ImportReport(NamedTuple):
     meters: tuple[str, ...]
     first_s: int | None
     last_s: int | None
+    already: int = 0
 
     def __str__(self) -> str:
         first = f", the first in {self.bad[0]}" if self.bad else ""
@@ -126,8 +136,8 @@ def import_csv(
     *,
     period_s: int,
     known_meters: Collection[str] | None = None,
+    judge: Judge | None = None,
     skip_bad: bool = False,
-    max_listed: int = MAX_LISTED,
     progress: Callable[[int], None] | None = None,
 ) -> ImportReport:
     """Store a file's readings (V-1 to V-5).
@@ -137,8 +147,8 @@ def import_csv(
         path: the file, UTF-8, with or without BOM, any line ends.
         period_s: length of the community's periods in seconds.
         known_meters: the meters that may appear; None lets any.
+        judge: says of a reading that is not stored yet why it cannot count, if it cannot; None lets all.
         skip_bad: store the good rows of a file that has bad ones.
-        max_listed: how many bad rows the report lists; it counts all.
         progress: is told the number of bytes read, now and then.
 
     Raises:
@@ -146,10 +156,10 @@ def import_csv(
         FileMissingError: there is no such file.
         FileUnreadableError: the system refuses it.
     """
-    importer = _Importer(_RowReader(period_s, known_meters), max_listed, progress)
+    importer = _Importer(_RowReader(period_s, known_meters), progress)
     try:
         with path.open("rb") as file, store.intake() as intake:
-            importer.run(file, intake)
+            importer.run(file, _Gate(store, intake, judge))
             report = importer.report()
             if importer.header_is_bad or (report.bad_total and not skip_bad):
                 raise ReadingsRefusedError(path=str(path), report=report)
@@ -163,15 +173,15 @@ def import_csv(
 class _Importer:
     """Carries rows from a file to an intake, and keeps the report."""
 
-    def __init__(self, rows: "_RowReader", max_listed: int, progress: Callable[[int], None] | None) -> None:
-        self._rows, self._max_listed, self._progress = rows, max_listed, progress
+    def __init__(self, rows: "_RowReader", progress: Callable[[int], None] | None) -> None:
+        self._rows, self._progress = rows, progress
         self._bad: list[BadRow] = []
-        self._bad_total = self._accepted = 0
+        self._bad_total = self._accepted = self._already = 0
         self._meters: set[str] = set()
         self._first_s, self._last_s = LAST_START_S, 0
         self.header_is_bad = False
 
-    def run(self, file: BinaryIO, intake: Intake) -> None:
+    def run(self, file: BinaryIO, gate: "_Gate") -> None:
         """Read the file to its end."""
         lines = _lines(file)
         faults = self._rows.read_header(lines)
@@ -190,10 +200,10 @@ class _Importer:
                 if reading is not None:
                     waiting.append((number, reading))
             if len(waiting) + len(faults) >= CHUNK:
-                self._flush(intake, waiting, faults)
+                self._flush(gate, waiting, faults)
                 if self._progress is not None:
                     self._progress(file.tell())
-        self._flush(intake, waiting, faults)
+        self._flush(gate, waiting, faults)
 
     def report(self) -> ImportReport:
         """What was found so far."""
@@ -205,17 +215,19 @@ class _Importer:
             tuple(sorted(self._meters)),
             self._first_s if some else None,
             self._last_s if some else None,
+            self._already,
         )
 
-    def _flush(self, intake: Intake, waiting: list[tuple[int, Reading]], faults: list[BadRow]) -> None:
-        readings = [reading for _, reading in waiting]
-        clashes = dict(intake.offer(readings)) if readings else {}
-        for position, clash in clashes.items():
+    def _flush(self, gate: "_Gate", waiting: list[tuple[int, Reading]], faults: list[BadRow]) -> None:
+        kept_out = gate.offer([reading for _, reading in waiting])
+        for position, fault in kept_out.items():
             number, reading = waiting[position]
-            shown = f"{reading.meter} {reading.channel.label} {_utc(reading.start_s)}"
-            faults.append(BadRow(number, _CLASHES[clash], shown))
-        if clashes:
-            readings = [reading for position, reading in enumerate(readings) if position not in clashes]
+            if fault is None:
+                self._already += 1
+            else:
+                shown = f"{reading.meter} {reading.channel.label} {_utc(reading.start_s)}"
+                faults.append(BadRow(number, fault, shown))
+        readings = [reading for position, (_, reading) in enumerate(waiting) if position not in kept_out]
         if readings:
             self._accepted += len(readings)
             self._meters.update({reading.meter for reading in readings})
@@ -227,7 +239,35 @@ class _Importer:
 
     def _list(self, faults: list[BadRow]) -> None:
         self._bad_total += len(faults)
-        self._bad.extend(faults[: self._max_listed - len(self._bad)])
+        self._bad.extend(faults[: MAX_LISTED - len(self._bad)])
+
+
+class _Gate:
+    """Lets readings into an intake that can count and are not there yet."""
+
+    def __init__(self, store: ReadingsStore, intake: Intake, judge: Judge | None) -> None:
+        self._store, self._intake, self._judge = store, intake, judge
+
+    def offer(self, readings: list[Reading]) -> dict[int, Fault | None]:
+        """Take readings, and name the others by their position, with what is wrong: None if it is stored as it is."""
+        kept_out: dict[int, Fault | None] = {}
+        if self._judge is not None:
+            judged = ((position, self._judge(reading)) for position, reading in enumerate(readings))
+            kept_out = {at: self._unless_stored(readings[at], fault) for at, fault in judged if fault is not None}
+        fit = [position for position in range(len(readings)) if position not in kept_out]
+        clashes = self._intake.offer([readings[position] for position in fit]) if fit else []
+        for place, clash in clashes:
+            repeated = clash is Clash.REPEATED
+            position = fit[place]
+            kept_out[position] = Fault.REPEATED if repeated else self._unless_stored(readings[position], Fault.STORED)
+        return kept_out
+
+    def _unless_stored(self, reading: Reading, fault: Fault) -> Fault | None:
+        """The fault, unless the reading is stored already: what is there has been judged when it came."""
+        stored = self._store.find(reading.meter, reading.channel, reading.start_s)
+        if stored is None:
+            return fault
+        return None if stored == reading else Fault.STORED
 
 
 class _RowReader:

@@ -58,7 +58,7 @@ def faults(report: ImportReport) -> list[tuple[int, Fault]]:
 def test_a_good_file_is_stored_and_reported(store: SqliteReadings, path: Path) -> None:
     path.write_bytes(HEADER + GOOD + b"h002,2025-10-27T00:15:00+01:00,0\n")
     report = import_csv(store, path, period_s=QUARTER_S)
-    assert report == (2, 0, (), ("h001", "h002"), START_S, START_S + QUARTER_S)
+    assert report == (2, 0, (), ("h001", "h002"), START_S, START_S + QUARTER_S, 0)
     assert everything(store) == [reading("h001"), reading("h002", 1, 0)]
 
 
@@ -157,8 +157,11 @@ def test_v1_every_bad_row_is_reported_and_counted_in_order(store: SqliteReadings
     assert (report.accepted, report.bad_total) == (1, 4)
 
 
-def test_v1_the_list_is_bounded_and_the_count_is_not(store: SqliteReadings, path: Path) -> None:
-    report = refuse(store, path, HEADER + b"x\n" * 25_000, max_listed=3)
+def test_v1_the_list_is_bounded_and_the_count_is_not(
+    store: SqliteReadings, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_file, "MAX_LISTED", 3)
+    report = refuse(store, path, HEADER + b"x\n" * 25_000)
     assert faults(report) == [(line, Fault.FIELD_COUNT) for line in (2, 3, 4)]
     assert report.bad_total == 25_000
 
@@ -204,6 +207,34 @@ def test_v4_what_is_stored_already_is_refused_and_the_first_kept(store: SqliteRe
     assert everything(store) == [reading(), reading(k=1, energy_wh=11)]
 
 
+def test_v4_the_same_reading_once_more_is_counted_and_no_fault(store: SqliteReadings, path: Path) -> None:
+    path.write_bytes(HEADER + GOOD)
+    import_csv(store, path, period_s=QUARTER_S)
+    path.write_bytes(HEADER + GOOD + b"h001,2025-10-26T23:15:00Z,11\n")
+    assert import_csv(store, path, period_s=QUARTER_S) == (
+        *(1, 0, (), ("h001",), START_S + QUARTER_S, START_S + QUARTER_S),
+        1,
+    )
+    assert import_csv(store, path, period_s=QUARTER_S) == (0, 0, (), (), None, None, 2)
+    assert everything(store) == [reading(), reading(k=1, energy_wh=11)]
+
+
+def test_rows_that_cannot_count_are_bad_unless_they_are_stored_already(store: SqliteReadings, path: Path) -> None:
+    def judge(one: Reading) -> Fault | None:
+        return Fault.PERIOD_CLOSED if one.start_s < START_S + QUARTER_S else None
+
+    path.write_bytes(HEADER + GOOD)
+    import_csv(store, path, period_s=QUARTER_S)
+    rows = GOOD + b"h002,2025-10-26T23:00:00Z,5\nh001,2025-10-26T23:00:00Z,6\nh002,2025-10-26T23:15:00Z,7\n"
+    report = refuse(store, path, HEADER + rows, judge=judge)
+    assert faults(report) == [(3, Fault.PERIOD_CLOSED), (4, Fault.STORED)]
+    assert report.bad[0].text == "h002 import 2025-10-26T23:00:00Z"
+    assert (report.accepted, report.already) == (1, 1)
+    skipped = import_csv(store, path, period_s=QUARTER_S, judge=judge, skip_bad=True)
+    assert (skipped.accepted, skipped.bad_total, skipped.already) == (1, 2, 1)
+    assert everything(store) == [reading(), reading("h002", 1, 7)]
+
+
 def test_v4_a_duplicate_far_below_in_the_file_is_told_from_a_stored_one(store: SqliteReadings, path: Path) -> None:
     rows = [f"h001,{datetime.fromtimestamp(START_S + k * 900, UTC).isoformat()},1\n".encode() for k in range(10_400)]
     report = refuse(store, path, HEADER + b"".join(rows) + rows[0])
@@ -219,7 +250,7 @@ def test_unknown_meters_are_refused_when_the_known_ones_are_given(store: SqliteR
 
 def test_a_file_without_rows_is_good_and_has_no_span(store: SqliteReadings, path: Path) -> None:
     path.write_bytes(HEADER)
-    assert import_csv(store, path, period_s=QUARTER_S) == (0, 0, (), (), None, None)
+    assert import_csv(store, path, period_s=QUARTER_S) == (0, 0, (), (), None, None, 0)
 
 
 def test_the_other_rows_of_the_clock_change_are_told_apart_by_their_offset(store: SqliteReadings, path: Path) -> None:
