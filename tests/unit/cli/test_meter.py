@@ -100,6 +100,7 @@ def test_list_that_is_none_is_refused(content: bytes, error: str, new: Path, tmp
         (("enrol", "Gus", "--channels", "heat"), "UnknownNameError"),
         (("enrol", "Gus", "--region", "Hill"), "NoSuchRegionError"),
         (("enrol", "Gus", "--from", START), "TooEarlyError"),
+        (("enrol", "Gus", "--from", "2525-10-26T00:00"), "TooLateError"),
         (("enrol", "Gus", "--from", "2025-11-01T00:10"), "MisalignedTimeError"),
         (("enrol", "--list", "missing"), "FileMissingError"),
         (("revoke", "Adda"), "NoSuchMeterError"),

@@ -13,6 +13,7 @@ from gridproof.connectors.readings.csv_file import MAX_METER_NAME
 from gridproof.domain import Direction, UnknownNameError
 from gridproof.state import system
 
+from .admitting import MAX_AHEAD_S, now_of
 from .community import Community
 from .errors import (
     BadLine,
@@ -24,6 +25,7 @@ from .errors import (
     NotFoundError,
     RegionNeededError,
     TooEarlyError,
+    TooLateError,
 )
 from .times import require_between_periods
 
@@ -262,6 +264,7 @@ class Enrolling:
 
         Raises:
             TooEarlyError: it is settled who is metered then.
+            TooLateError: it lies too far ahead, as by a mistaken year.
             TimeError: what was given is no time, or within a period.
         """
         times, period_s = self._community.times, self._community.period_s
@@ -272,6 +275,9 @@ class Enrolling:
         k = require_between_periods(times, given, times.parse(given)) // period_s
         if k < earliest:
             raise TooEarlyError(given=given, earliest=times.label(earliest * period_s))
+        latest = (now_of(self._client)[0] + MAX_AHEAD_S) // period_s
+        if k > latest:
+            raise TooLateError(given=given, latest=times.label(latest * period_s))
         return k
 
     def _region(self, wanted: Wanted) -> int:

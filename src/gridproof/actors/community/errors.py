@@ -158,6 +158,13 @@ class TooEarlyError(TimeError):
     earliest: str
 
 
+class TooLateError(TimeError):
+    """This lies more than 400 days after ledger time; nothing changed. Mend the year, or use `latest` or earlier."""
+
+    given: str
+    latest: str
+
+
 class NoDayError(TimeError):
     """This is no day of the zone's calendar. Write it like `2025-10-26`."""
 
