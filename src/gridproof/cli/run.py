@@ -46,7 +46,7 @@ def run(
         outcome = at_work.serve(until_s) if serve else at_work.work_off(until_s)
         status = ledger.status()
     told = _told(community, outcome, status)
-    speaker.result(told, lambda words: _say(words, community, outcome, status))
+    speaker.result(told, lambda words: _say(words, community, outcome, status, until_s))
     return 130 if outcome.stopped else 0
 
 
@@ -84,14 +84,18 @@ def _told(community: "Community", outcome: "Outcome", status: "Status") -> dict[
     }
 
 
-def _say(words: Console, community: "Community", outcome: "Outcome", status: "Status") -> None:
+def _say(words: Console, community: "Community", outcome: "Outcome", status: "Status", until_s: int | None) -> None:
     label = community.times.label
-    if outcome.first_s is None or outcome.end_s is None:
-        words.print("Nothing to do: no readings wait after ledger time. `gridproof readings import` brings some.")
-    else:
+    if until_s is not None and outcome.was_past:
+        words.print(f"Ledger time was past {label(until_s)} already: no period was begun.")
+    if outcome.first_s is not None and outcome.end_s is not None:
         ended = ", ".join(f"{count} {name}" for name, count in outcome.ended.items() if count) or "none"
         words.print(f"Periods from {label(outcome.first_s)} to {label(outcome.end_s)}; slots that ended: {ended}.")
         words.print(f"Opened in all: {outcome.total_wh:,} Wh.")
+    elif until_s is not None and not outcome.was_past:
+        words.print("No readings waited on the way.")
+    elif until_s is None:
+        words.print("Nothing to do: no readings wait after ledger time. `gridproof readings import` brings some.")
     for problem in outcome.problems:
         words.print(f"problem: {problem}", markup=False)
     if outcome.problem_count > len(outcome.problems):

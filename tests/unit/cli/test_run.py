@@ -41,6 +41,25 @@ def test_second_run_finds_nothing_to_do_and_changes_nothing(worked: Path) -> Non
     assert typed("status", "-C", worked, "--json").json == before
 
 
+def test_run_with_nothing_to_do_names_no_periods(worked: Path) -> None:
+    out = typed("run", "-C", worked).out
+    assert out.startswith("Nothing to do")
+    assert "Periods from" not in out
+    told = typed("run", "-C", worked, "--json").json
+    assert (told["from"], told["to"]) == (None, None)
+
+
+def test_silence_that_was_passed_over_is_told(worked: Path) -> None:
+    assert typed("run", "--until", "2025-12-01", "-C", worked).out.startswith("No readings waited on the way.\nHeight")
+
+
+def test_end_that_is_past_already_is_told(worked: Path) -> None:
+    before = typed("status", "-C", worked, "--json").json
+    out = typed("run", "--until", "2025-10-26T01:00", "-C", worked).out
+    assert out.startswith("Ledger time was past 2025-10-26T01:00:00+02:00 already: no period was begun.\nHeight")
+    assert typed("status", "-C", worked, "--json").json == before
+
+
 def test_run_without_readings_says_what_to_do(new: Path) -> None:
     assert "readings import" in typed("run", "-C", new).out
     assert typed("run", "-C", new, "--json").json["from"] is None

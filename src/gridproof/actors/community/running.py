@@ -76,6 +76,7 @@ class Outcome(NamedTuple):
         problem_count: how many those were.
         too_early: readings that lie before anything could be metered.
         stopped: whether it was stopped before its end.
+        was_past: whether ledger time was past the end that it was told before it began.
     """
 
     first_s: int | None
@@ -86,6 +87,7 @@ class Outcome(NamedTuple):
     problem_count: int
     too_early: int
     stopped: bool
+    was_past: bool = False
 
 
 class Run:
@@ -119,9 +121,10 @@ class Run:
             NodeUnclearError: a month cannot be opened or its rosters not be published.
             LedgerStoppedError: the ledger stopped.
         """
+        began_s = self._client.status().ledger_time_s
         with serving(self._ledger, self._community):
             stretch = self._pass(until_s, self._stop.is_set)
-        return self._tally.outcome(stretch, stopped=self._stop.is_set())
+        return self._outcome(stretch, began_s, until_s, stopped=self._stop.is_set())
 
     def serve(self, until_s: int | None = None) -> Outcome:
         """Work off what is there and what is imported later, until stopped.
@@ -130,13 +133,26 @@ class Run:
             AtWorkError, FileError, SecretFileError, NodeUnclearError, LedgerStoppedError: as for `work_off`.
         """
         stretch: Stretch | None = None
+        began_s = self._client.status().ledger_time_s
         with serving(self._ledger, self._community), closing(self._community.readings()):
             while not self._stop.is_set():
                 seen = self._mark()
                 stretch = self._pass(until_s, partial(self._is_news, seen)) or stretch
                 while not self._stop.wait(LOOK_S) and self._mark() == seen:
                     self._ledger.require_running()
-        return self._tally.outcome(stretch, stopped=False)
+        return self._outcome(stretch, began_s, until_s, stopped=False)
+
+    def _outcome(self, stretch: Stretch | None, began_s: int, until_s: int | None, *, stopped: bool) -> Outcome:
+        """What came of it; where all windows were past before it began and no slot ended, there was nothing to do."""
+        outcome = self._tally.outcome(stretch, stopped=stopped)
+        was_past = until_s is not None and until_s <= began_s
+        if stretch is not None and stretch.end_s + self._window_s() <= began_s and not any(outcome.ended.values()):
+            outcome = outcome._replace(first_s=None, end_s=None)
+        return outcome._replace(was_past=was_past)
+
+    def _window_s(self) -> int:
+        """The longest window of all regions."""
+        return max((region.window_s for _, region in self._client.ask(registry.regions)), default=0)
 
     def _pass(self, until_s: int | None, stop: Callable[[], bool]) -> Stretch | None:
         stretch = self._stretch(until_s)
@@ -163,8 +179,7 @@ class Run:
             too_early = sum(1 for _ in readings.between(0, start_s)) if span and span[0] < start_s else 0
         first_s, end_s = (span[0], span[1] + period_s) if span else (start_s, start_s)
         if until_s is not None:
-            window_s = max((region.window_s for _, region in self._client.ask(registry.regions)), default=0)
-            end_s = min(end_s, (until_s - window_s) // period_s * period_s)
+            end_s = min(end_s, (until_s - self._window_s()) // period_s * period_s)
         first_s = max(first_s, start_s)
         months = self._live_months(min(first_s, self._first_open(first_s)), max(end_s, first_s))
         if end_s <= first_s and until_s is None:
