@@ -25,7 +25,9 @@ def list_periods(
     month: Annotated[str | None, typer.Option(metavar="YYYY-MM", help="A month instead of a day.")] = None,
     regions: Regions = None,
     channel: Channel = "import",
-    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it, for one region, into this file.")] = None,
+    svg: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw it, for one region, into this new file.")
+    ] = None,
     folder: Dir = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -168,7 +170,8 @@ def _draw(community: "Community", regions: "tuple[Region, ...]", title: str, fou
         Bar(community.times.label(each.k * community.period_s)[11:16], each.total_wh, each.missing or 0, each.status)
         for each in found
     ]
-    write_whole(path, draw(f"{community.settings.community.name}, {named}, {title}", bars).encode())
+    drawn = draw(f"{community.settings.community.name}, {named}, {title}", bars)
+    write_whole(path, drawn.encode(), replace=False)
 
 
 def _say_list(words: Console, community: "Community", found: "list[Period]", value: dict[str, Any]) -> None:

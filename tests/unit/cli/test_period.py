@@ -44,6 +44,13 @@ def test_picture_is_drawn_into_a_file(worked: Path, tmp_path: Path) -> None:
     assert "02:00: 1 missing" in titles
 
 
+def test_picture_overwrites_nothing(worked: Path) -> None:
+    places = worked / "secrets" / "bill-provider" / "places.key"
+    before = places.read_bytes()
+    refused("period", "list", "--svg", places, "-C", worked, error="FileExistsAlreadyError")
+    assert places.read_bytes() == before
+
+
 def test_show_takes_times_and_numbers_and_names(worked: Path) -> None:
     shown = typed("period", "show", "Region 1", "2025-10-26T02:30+01:00", "-C", worked, "--json").json
     again = typed("period", "show", "1", shown["k"], "-C", worked, "--json").json
