@@ -1,22 +1,28 @@
 """`gridproof config`: check and show the settings."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import typer
 from rich.console import Console
 
 from .console import Speaker
 from .options import HERE, AsJson, Dir
 
+if TYPE_CHECKING:
+    from gridproof.connectors.config import Faults
+
 app = typer.Typer(help="Check and show the settings.", no_args_is_help=True)
 
 
 @app.command()
 def check(folder: Dir = HERE, as_json: AsJson = False) -> int:
-    """Name everything that is wrong with gridproof.toml, each in a line."""
+    """Name everything that is wrong with gridproof.toml, or contradicts the folder's ledger, each in a line."""
     from gridproof.connectors.config import FILE_NAME
     from gridproof.connectors.config import check as find_faults
 
     path = folder / FILE_NAME
-    faults = find_faults(path)
+    faults = find_faults(path) or _against_ledger(folder)
 
     def tell(words: Console) -> None:
         for fault in faults:
@@ -40,3 +46,18 @@ def show(folder: Dir = HERE, as_json: AsJson = False) -> None:
     Speaker(as_json=as_json).result(
         msgspec.to_builtins(settings), lambda words: words.print(render(settings), markup=False, end="")
     )
+
+
+def _against_ledger(root: Path) -> "Faults":
+    """What good settings say otherwise than the ledger of their folder, where there is one."""
+    from gridproof.actors.community import Folder
+    from gridproof.actors.community.access import reached
+    from gridproof.actors.community.agreement import differences
+    from gridproof.connectors.config import Faults, load
+
+    settings = load(Folder(root).config)
+    place = Folder(root, settings.paths)
+    if not place.database.is_dir():
+        return Faults()
+    with reached(place) as ledger:
+        return differences(place, settings, ledger.client)

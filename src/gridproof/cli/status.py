@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 def status(*, folder: Dir = HERE, as_json: AsJson = False) -> None:
     """Tell where the ledger stands, what became of the slots, and what waits."""
     from gridproof.actors.community.access import reached
+    from gridproof.actors.community.agreement import own_genesis
     from gridproof.actors.community.overview import overview
 
     community = open_community(folder)
     with reached(community.folder) as ledger:
+        now = ledger.client.status()
+        own_genesis(community.folder, now.chain_id, now.genesis_hash)
         view = overview(community, ledger.client)
         running = ledger.ledger is None
     value = _told(community, view, running=running)

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from tests.unit.cli.home import refused, typed
+import pytest
+
+from tests.unit.cli.home import files_of, founded, refused, typed
 
 
 def test_good_settings_pass(new: Path) -> None:
@@ -36,3 +38,39 @@ def test_show_says_all_settings_with_their_meaning(new: Path) -> None:
 def test_missing_settings_are_told(tmp_path: Path) -> None:
     refused("config", "check", "-C", tmp_path, error="FileMissingError")
     refused("status", "-C", tmp_path, error="NoCommunityError")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"Europe/Zurich"', '"Asia/Tokyo"', "community.zone: zone is Europe/Zurich on the ledger for good"),
+        ('"CHF"', '"EUR"', "community.currency: currency is CHF"),
+        ("period_s = 3600", "period_s = 900", "community.period_s: period_s is 3600"),
+        ('clock = "operator"', 'clock = "block"', "ledger.clock: clock is operator"),
+        ('name = "Region 1"', 'name = "Hill"', "regions[1].name: name is Region 1"),
+        ("number = 1", "number = 2", "regions: region 1 'Region 1' of the ledger is not in the settings"),
+        ("retention_months = ", "retention_months = 1", "ledger.retention_months: retention_months is"),
+    ],
+)
+def test_settings_that_cannot_change_are_named_and_nobody_acts_by_them(
+    old: str, new: str, told: str, worked: Path
+) -> None:
+    path = worked / "gridproof.toml"
+    before = path.read_text()
+    assert old in before
+    path.write_text(before.replace(old, new, 1))
+    files = files_of(worked)
+    assert told in typed("config", "check", "-C", worked, code=1).out
+    assert told in typed("doctor", "-C", worked, code=1).out
+    for words in (("run",), ("run", "--until", "2025-10-27"), ("meter", "enrol", "Gus")):
+        sentence = refused(*words, "-C", worked, error="SettingsDifferError").json["sentence"]
+        assert told in sentence
+    assert files_of(worked) == files
+
+
+def test_region_that_is_new_in_the_settings_is_no_difference(tmp_path: Path) -> None:
+    root = founded(tmp_path / "home")
+    path = root / "gridproof.toml"
+    path.write_text(path.read_text() + '\n[[regions]]\nnumber = 2\nname = "Hill"\n')
+    assert typed("config", "check", "-C", root, "--json").json["ok"]
+    assert "region 2 joins the ledger" in typed("doctor", "-C", root).out

@@ -114,11 +114,21 @@ def test_altered_or_missing_roster_files_are_told(worked: Path) -> None:
 def test_settings_that_differ_from_the_ledger_are_told(worked: Path) -> None:
     path = worked / "gridproof.toml"
     path.write_text(path.read_text().replace("window_s = 3600", "window_s = 600"))
-    assert "window_s is 3600 on the ledger for good" in wrong(worked)["settings"]
+    assert "windows.window_s: window_s is 3600 on the ledger for good, and 600 here" in wrong(worked)["settings"]
     path.write_text(path.read_text().replace("window_s = 600", "window_s = 3600").replace("k_min = 5", "k_min = 7"))
     assert "k_min changes from 5 to 7" in typed("doctor", "-C", worked).out
     path.write_text(path.read_text().replace('clock = "operator"', 'clock = "block"'))
     assert "Set it back" in wrong(worked)["settings"]
+
+
+def test_ledger_of_another_community_is_told(worked: Path, tmp_path: Path) -> None:
+    typed("init", tmp_path / "other")
+    shutil.copy(tmp_path / "other" / "genesis.json", worked / "genesis.json")
+    assert "another community's" in wrong(worked)["genesis"]
+    refused("status", "-C", worked, error="ForeignLedgerError")
+    refused("run", "-C", worked, error="ForeignLedgerError")
+    (worked / "genesis.json").unlink()
+    assert "genesis.json is missing" in wrong(worked)["genesis"]
 
 
 def test_faulty_settings_end_the_examination(worked: Path, tmp_path: Path) -> None:

@@ -10,12 +10,14 @@ from time import monotonic, sleep
 from typing import Final, NamedTuple
 
 from gridproof.app import application
+from gridproof.connectors.config import load
 from gridproof.connectors.ledger import InProcessClient, LedgerClient, NodeUnreachableError, SocketClient
 from gridproof.connectors.secret_files import erase_leftovers
 from gridproof.drivers.embedded import EmbeddedLedger, FolderLock
 from gridproof.drivers.errors import LedgerLockedError
 from gridproof.state.store import LmdbStore
 
+from .agreement import require_agreement
 from .errors import AtWorkError, LedgerGoneError
 from .folder import Folder
 
@@ -84,9 +86,11 @@ def held(folder: Folder) -> EmbeddedLedger:
 
 
 def hold(folder: Folder, patience_s: float = PATIENCE_S) -> EmbeddedLedger:
-    """Open the ledger in this process, waiting a moment for those who only ask something.
+    """Open the ledger in this process to run it, waiting a moment for those who only ask something.
 
     Raises:
+        SettingsDifferError: the folder's settings contradict the ledger.
+        ForeignLedgerError: the ledger is another community's.
         LedgerGoneError: there is no ledger in the folder.
         LedgerLockedError: another process holds it all the time.
         StoreError: the database is damaged or cannot be opened.
@@ -95,11 +99,18 @@ def hold(folder: Folder, patience_s: float = PATIENCE_S) -> EmbeddedLedger:
     deadline = monotonic() + patience_s
     while True:
         try:
-            return held(folder)
+            ledger = held(folder)
+            break
         except LedgerLockedError:
             if monotonic() >= deadline or _answers(folder):
                 raise
             sleep(_PAUSE_S)
+    try:
+        require_agreement(folder, load(folder.config), InProcessClient(ledger))
+    except BaseException:
+        ledger.close()
+        raise
+    return ledger
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from gridproof.domain import Direction, ParticipantId
 from gridproof.modules.registry import queries as registry
 from gridproof.state import system as chain
 
+from .agreement import require_agreement
 from .errors import Names, NoCommunityError, NoSuchMeterError, NoSuchRegionError
 from .folder import Folder
 from .people import BILL_PROVIDER, OPERATOR, keys_of
@@ -81,6 +82,7 @@ class Community:
         self.randomness = randomness
         self._passphrase = passphrase
         self._secrets: SecretFiles | None = None
+        self._agrees = False
 
     @property
     def period_s(self) -> int:
@@ -184,12 +186,17 @@ class Community:
         return Seat(self.sender(client, name))
 
     def sender(self, client: LedgerClient, name: str) -> Sender:
-        """What signs and sends for a participant.
+        """What signs and sends for a participant: nobody acts by settings that contradict the ledger.
 
         Raises:
+            SettingsDifferError: the settings contradict the ledger.
+            ForeignLedgerError: the ledger is another community's.
             FileError, SecretFileError: the participant's keys cannot be read.
             NodeUnclearError: the ledger does not know the participant.
         """
+        if not self._agrees:
+            require_agreement(self.folder, self.settings, client)
+            self._agrees = True
         return Sender(client, keys_of(self.folder, self.secrets, name).signer, participant_id(client, name))
 
     def bill_provider(self, client: LedgerClient) -> BillProvider:

@@ -11,13 +11,14 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from time import time
 from typing import Final, NamedTuple, TypeVar
 
 from gridproof import __version__
 from gridproof.actors.randomness import system
-from gridproof.connectors.config import Settings, check, load
+from gridproof.connectors.config import check, load
 from gridproof.connectors.ledger import LedgerClient
 from gridproof.connectors.rosters import RosterFiles
 from gridproof.domain import Direction
@@ -31,6 +32,7 @@ from gridproof.state import system as chain
 from gridproof.state.store import find_damage
 
 from .access import reached, require_ledger
+from .agreement import CHANGING, differences
 from .community import Community, Passphrase
 from .folder import Folder
 from .founding import region_parameters
@@ -41,7 +43,6 @@ LITTLE_ROOM: Final = 200 * 2**20
 NO_ROOM: Final = 20 * 2**20
 CLOCK_SLACK_S: Final = 120
 _OTHERS: Final = 0o077
-_CHANGING: Final = ("k_min", "min_live_permille")  # of a region's parameters: told to the ledger at the next run
 
 
 Looked = TypeVar("Looked")
@@ -167,7 +168,7 @@ def _ledger(community: Community) -> Iterator[Finding]:
         client, status = ledger.client, ledger.client.status()
         yield _good("ledger", f"height {status.height}, chain {status.chain_id}")
         yield from _clock(client, status.ledger_time_s)
-        yield from _differences(community.settings, client)
+        yield from _guarded("genesis", partial(_differences, client=client), community)
         yield from _rosters(community.folder.rosters, client)
 
 
@@ -181,11 +182,12 @@ def _clock(client: LedgerClient, ledger_time_s: int) -> Iterator[Finding]:
         yield _good("clock", "the machine's clock agrees with the ledger")
 
 
-def _differences(settings: Settings, client: LedgerClient) -> Iterator[Finding]:
+def _differences(community: Community, client: LedgerClient) -> Iterator[Finding]:
     """What the settings say otherwise than the ledger."""
-    operator_clock = client.ask(chain.operator_clock_s) is not None
-    if operator_clock != (settings.ledger.clock == "operator"):
-        yield _wrong("settings", "ledger.clock differs from the ledger's, which cannot change. Set it back.")
+    settings = community.settings
+    if not community.folder.genesis.exists():
+        yield _wrong("genesis", f"{community.folder.genesis} is missing. Bring it back from where you keep copies.")
+    yield from (_wrong("settings", f"{fault}.") for fault in differences(community.folder, settings, client))
     known_names = {participant.name for _, participant in client.ask(registry.participants)}
     for aggregator in settings.aggregators:
         if aggregator.name not in known_names:
@@ -197,17 +199,12 @@ def _differences(settings: Settings, client: LedgerClient) -> Iterator[Finding]:
         if known is None:
             yield _hint("settings", f"region {region.number} joins the ledger at the next `gridproof run`.")
             continue
-        for name, value in region_parameters(settings, region).items():
-            kept = region.number if name == "region" else getattr(known, name)
-            if value == kept:
-                continue
-            if name in _CHANGING:
+        wanted = region_parameters(settings, region)
+        for name in CHANGING:
+            kept, value = getattr(known, name), wanted[name]
+            if value != kept:
                 yield _hint(
                     "settings", f"region {region.number}: {name} changes from {kept} to {value} with a later month."
-                )
-            else:
-                yield _wrong(
-                    "settings", f"region {region.number}: {name} is {kept} on the ledger for good. Set it back."
                 )
 
 
