@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from .console import Speaker
 from .options import HERE, AsJson, Dir, open_community
@@ -36,28 +37,28 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Put a backup in place of a ledger that is gone, once all of its history was found true. Overwrites nothing."""
-    from gridproof.actors.community import Folder
-    from gridproof.app import application
-    from gridproof.connectors.config import load
-    from gridproof.drivers.embedded import restore as put_back
+    from gridproof.actors.community.restoring import put_back
 
-    place = target
-    if Folder(target).config.exists():
-        place = Folder(target, load(Folder(target).config).paths).ledger
     speaker = Speaker(as_json=as_json)
     with speaker.progress("blocks") as step:
-        report = put_back(source, place, application, step)
+        done = put_back(source, target, step)
+    report = done.report
     told = {
-        "ledger": place,
+        "ledger": done.place,
         "chain_id": report.chain_id,
         "height": report.last_height,
         "app_hash": report.app_hash,
         "transactions": report.transactions,
         "signatures": report.signatures,
+        "lacks": done.lacks,
     }
-    speaker.result(
-        told,
-        lambda words: words.print(
-            f"{report.chain_id} restored in {place} at height {report.last_height}.", markup=False
-        ),
-    )
+
+    def tell(words: Console) -> None:
+        words.print(f"{report.chain_id} restored in {done.place} at height {report.last_height}.", markup=False)
+        if done.lacks:
+            needed = ", ".join(done.lacks)
+            words.print(
+                f"To go on as a community it needs besides: {needed}. Bring them from your copies.", markup=False
+            )
+
+    speaker.result(told, tell)

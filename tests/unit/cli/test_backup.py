@@ -1,5 +1,6 @@
 """`gridproof backup` and `gridproof restore`."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -29,7 +30,10 @@ def test_nothing_is_overwritten(worked: Path, tmp_path: Path) -> None:
 
 def test_backup_can_be_restored_beside_the_ledger(worked: Path, tmp_path: Path) -> None:
     typed("backup", tmp_path / "backup", "-C", worked)
-    typed("restore", tmp_path / "backup", tmp_path / "elsewhere")
+    told = typed("restore", tmp_path / "backup", tmp_path / "elsewhere", "--json").json
+    assert told["lacks"] == ["genesis.json", "gridproof.toml", "secrets/"]
+    words = typed("restore", tmp_path / "backup", tmp_path / "third").out
+    assert "needs besides: genesis.json, gridproof.toml, secrets/" in " ".join(words.split())
     refused("restore", tmp_path / "backup", tmp_path / "elsewhere", error="BackupError")
 
 
@@ -42,3 +46,18 @@ def test_damaged_or_missing_backup_is_refused_and_nothing_put_in_place(worked: P
     refused("restore", tmp_path / "none", tmp_path / "elsewhere", error="BackupError")
     assert files_of(tmp_path / "elsewhere") == {}
     refused("backup", tmp_path / "no" / "where", "-C", worked, error="BackupError")
+
+
+def test_backup_of_another_community_is_refused_and_both_are_named(worked: Path, tmp_path: Path) -> None:
+    typed("backup", tmp_path / "backup", "-C", worked)
+    typed("init", tmp_path / "other")
+    shutil.rmtree(tmp_path / "other" / "ledger" / "ledger.lmdb")
+    before = files_of(tmp_path / "other")
+    done = refused("restore", tmp_path / "backup", tmp_path / "other", error="ForeignBackupError").json
+    chains = {
+        key: json.loads((root / "genesis.json").read_text())["chain_id"]
+        for key, root in (("backup", worked), ("genesis", tmp_path / "other"))
+    }
+    assert done["particulars"] == chains
+    assert all(chain in done["sentence"] for chain in chains.values())
+    assert files_of(tmp_path / "other") == before
