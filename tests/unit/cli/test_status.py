@@ -58,8 +58,8 @@ def test_healthy_folder_has_nothing_wrong(worked: Path) -> None:
     assert done.out.endswith("Nothing is wrong.\n")
     findings = typed("doctor", "-C", worked, "--json").json["findings"]
     assert {each["subject"] for each in findings} == {
-        "settings", "rights", "recovery keys", "disk", "database", "ledger", "rosters", "secrets", "readings",
-        "versions",
+        "settings", "rights", "recovery keys", "disk", "database", "ledger", "rosters", "secrets", "enrolments",
+        "readings", "versions",
     }  # fmt: skip
 
 
@@ -119,6 +119,32 @@ def test_settings_that_differ_from_the_ledger_are_told(worked: Path) -> None:
     assert "k_min changes from 5 to 7" in typed("doctor", "-C", worked).out
     path.write_text(path.read_text().replace('clock = "operator"', 'clock = "block"'))
     assert "Set it back" in wrong(worked)["settings"]
+
+
+def test_missing_and_swapped_files_of_enrolments_are_told(worked: Path) -> None:
+    folder = worked / "enrolments"
+    (ada,), (bo,), (cleo,) = (list(folder.glob(f"{name}.*.meter")) for name in ("Ada", "Bo", "Cleo"))
+    (home,) = folder.glob("Cleo.*.household")
+    cleo.unlink()
+    home.unlink()
+    out = typed("doctor", "-C", worked, code=1).out
+    assert "wrong  enrolments: the file of meter Cleo is missing" in out
+    assert "hint  enrolments: the file of household Cleo is not here" in out
+    typed("meter", "reissue", "Cleo", "-C", worked)
+    assert "each enrolled meter's files are there" in typed("doctor", "-C", worked).out
+    held = ada.read_bytes()
+    ada.write_bytes(bo.read_bytes())
+    assert f"{ada.name} holds the secrets of another meter, Bo" in wrong(worked)["enrolments"]
+    ada.write_bytes(held)
+    (worked / "enrolments" / bo.name).write_bytes(b"x")
+    assert bo.name in wrong(worked)["enrolments"]
+
+
+def test_household_whose_file_belongs_to_another_is_told_so(worked: Path, tmp_path: Path) -> None:
+    (ada,), (bo,) = (list((worked / "enrolments").glob(f"{name}.*.household")) for name in ("Ada", "Bo"))
+    ada.write_bytes(bo.read_bytes())
+    done = refused("export", "records", "Ada", tmp_path / "p.json", "-C", worked, error="AnothersFileError").json
+    assert done["particulars"] == {"meter": "Ada", "path": str(ada), "holds": "Bo"}
 
 
 def test_ledger_of_another_community_is_told(worked: Path, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """What is wrong with a community's folder: each finding in a line with what to do.
 
 Looked at, in this order: settings; rights of folders and files; room on the disk; lock and node; the database's pages;
-the ledger against settings, machine and roster files; secrets; readings; versions.
+the ledger against genesis document, settings, machine and roster files; secrets; enrolments; readings; versions.
 What cannot be looked at because something before it is wrong is left out.
 """
 
@@ -36,6 +36,7 @@ from .agreement import CHANGING, differences
 from .community import Community, Passphrase
 from .folder import Folder
 from .founding import region_parameters
+from .handed import flaws
 from .people import BILL_PROVIDER, OPERATOR, keys_of
 from .periods import months_of
 
@@ -84,7 +85,7 @@ def examine(root: Path, passphrase: Passphrase) -> list[Finding]:
     for look in (_rights, _room, _database):
         findings += _guarded(look.__name__.strip("_"), look, folder)
     community = Community(root, passphrase, system)
-    for inspect in (_ledger, _secrets, _readings):
+    for inspect in (_ledger, _secrets, _enrolments, _readings):
         findings += _guarded(inspect.__name__.strip("_"), inspect, community)
     findings.append(_good("versions", f"gridproof {__version__}, Python {platform.python_version()}"))
     return findings
@@ -248,6 +249,18 @@ def _secrets(community: Community) -> Iterator[Finding]:
     if not bad:
         told = f"keys of {len(names)} participants and the book of {len(meters)} meters are readable"
         yield _good("secrets", f"{told}, {'sealed' if community.is_sealed else 'not sealed with a passphrase'}")
+
+
+def _enrolments(community: Community) -> Iterator[Finding]:
+    if community.is_sealed and not community.secrets.seals:
+        return
+    with reached(community.folder) as ledger:
+        now_s = ledger.client.status().ledger_time_s
+    found = list(flaws(community, now_s))
+    for flaw in found:
+        yield (_wrong if flaw.stops else _hint)("enrolments", flaw.sentence)
+    if not found:
+        yield _good("enrolments", "each enrolled meter's files are there and its own")
 
 
 def _who_has_keys(community: Community) -> list[str]:

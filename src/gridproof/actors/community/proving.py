@@ -1,6 +1,7 @@
 """A household's proof files, made and opened with the files of a community's folder."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from gridproof.actors.enrolment import HouseholdFile, read_household
@@ -13,6 +14,7 @@ from gridproof.errors import GridproofError
 
 from .community import Community, close_names
 from .errors import NoHouseholdFitsError, NoSuchMeterError, NotAppHashError, NothingYetError
+from .handed import require_own_name
 from .periods import months_of
 
 HASH_DIGITS: Final = 64
@@ -24,9 +26,7 @@ def household_files(community: Community) -> list[HouseholdFile]:
     Raises:
         FileError, SecretFileError: one cannot be read, or is sealed.
     """
-    paths = sorted(community.folder.enrolments.glob("*.household"))
-    files = [read_household(community.secrets, path) for path in paths]
-    return sorted(files, key=lambda file: (file.name, file.from_k))
+    return [file for _, file in _household_paths(community)]
 
 
 def household_named(community: Community, name: str, before_k: int) -> HouseholdFile:
@@ -34,13 +34,23 @@ def household_named(community: Community, name: str, before_k: int) -> Household
 
     Raises:
         NoSuchMeterError: there is none of this name; close ones are named.
+        AnothersFileError: the file of this name belongs to another meter.
         FileError, SecretFileError: a file cannot be read, or is sealed.
     """
-    files = household_files(community)
+    found = _household_paths(community)
+    files = [file for _, file in found]
     named = [file for file in files if file.name == name]
     if not named:
+        for path, file in found:
+            require_own_name(path, file, name)
         raise NoSuchMeterError(meter=name, close=close_names(name, {file.name for file in files}))
     return ([file for file in named if file.from_k < before_k] or named[:1])[-1]
+
+
+def _household_paths(community: Community) -> list[tuple[Path, HouseholdFile]]:
+    paths = sorted(community.folder.enrolments.glob("*.household"))
+    files = [(path, read_household(community.secrets, path)) for path in paths]
+    return sorted(files, key=lambda each: (each[1].name, each[1].from_k))
 
 
 def household_of(community: Community, proof: ProofFile) -> HouseholdFile:
@@ -78,6 +88,7 @@ def export_records(
 
     Raises:
         NoSuchMeterError: there is no such household; close ones are named.
+        AnothersFileError: the household's file belongs to another meter.
         NothingYetError: no month of the ledger lies in the stretch.
         RecordUnknownError: none of the periods has records of the household.
         LedgerMovedError: the ledger did not rest long enough.
