@@ -11,7 +11,7 @@ from tempfile import mkdtemp
 from gridproof.drivers.errors import BackupError
 from gridproof.drivers.ports import ApplicationFactory, Progress, no_progress
 from gridproof.drivers.verification import Report, verify_store
-from gridproof.state.store import LmdbStore, Store, StoreError
+from gridproof.state.store import LmdbStore, Store, StoreError, find_damage
 
 from .ledger import DATABASE_NAME
 from .lock import FolderLock
@@ -28,7 +28,7 @@ def back_up(store: Store, target: str | Path) -> Path:
         The backup's folder.
 
     Raises:
-        BackupError: the target exists, or cannot be written.
+        BackupError: the target exists, or cannot be written; or the ledger is damaged, and nothing is left of its copy.
         StoreError: the copy failed; nothing is left of it.
     """
     target = Path(target)
@@ -40,6 +40,9 @@ def back_up(store: Store, target: str | Path) -> Path:
         raise BackupError(path=str(target), detail=wrong.strerror or str(wrong)) from wrong
     try:
         store.copy_to(str(part / DATABASE_NAME))
+        damage = find_damage(str(part / DATABASE_NAME))
+        if damage:
+            raise BackupError(path=str(target), detail=f"the ledger's database is damaged: {damage[0]}")
         part.rename(target)
         _sync(target.parent)
     except OSError as wrong:

@@ -93,6 +93,26 @@ def test_a_backup_that_is_not_true_is_not_put_in_place(tmp_path: Path) -> None:
     assert listing(tmp_path / "b") == ["lock"]
 
 
+def test_a_damaged_ledger_is_not_backed_up(tmp_path: Path) -> None:
+    with in_folder(tmp_path / "a") as ledger:
+        grow(ledger, 30)
+    data = tmp_path / "a" / DATABASE_NAME / "data.mdb"
+    store = LmdbStore(str(data.parent), read_only=True)
+    try:
+        with data.open("r+b") as file:
+            for at in range(3 * 4_096, data.stat().st_size, 4_096):  # all pages but those that tell where tables lie
+                file.seek(at + 16)
+                first, second = file.read(2), file.read(2)
+                file.seek(at + 16)
+                file.write(second + first)  # the places of two keys in the page: they lie out of order now
+        with pytest.raises(BackupError) as refused:
+            back_up(store, tmp_path / "saved")
+    finally:
+        store.close()
+    assert "damaged" in refused.value.detail
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a"]
+
+
 @pytest.mark.parametrize("size", [0, 100, 5_000])
 def test_a_truncated_backup_is_refused(tmp_path: Path, size: int) -> None:
     ledger = in_memory()
