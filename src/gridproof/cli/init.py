@@ -4,7 +4,7 @@ import json
 from getpass import getpass
 from pathlib import Path
 from time import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
@@ -17,15 +17,20 @@ if TYPE_CHECKING:
     from gridproof.connectors.config import Settings
     from gridproof.connectors.secret_files import SecretFiles
 
+MAX_COUNT: Final = 1_000  # regions, and aggregators: as in a file of settings
+MAX_DIGITS: Final = 9
+OF_SETTINGS: Final = ("name", "zone", "currency", "period_s", "regions", "aggregators", "clock")
+
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make; it may be there if it is empty.")],
     *,
+    context: typer.Context,
     name: Annotated[str | None, typer.Option(help="Name of the community.", show_default="the folder's")] = None,
     zone: Annotated[str, typer.Option(help="Time zone of months and days, by its IANA name.")] = "Europe/Zurich",
     currency: Annotated[str, typer.Option(help="Currency by its ISO 4217 code.")] = "CHF",
     period_s: Annotated[int, typer.Option("--period-s", help="Length of a metering period in seconds.")] = 900,
-    regions: Annotated[str, typer.Option(help="How many regions, or their names parted by commas.")] = "1",
+    regions: Annotated[str, typer.Option(help="How many regions, up to 1000, or their names parted by commas.")] = "1",
     aggregators: Annotated[str, typer.Option(help="How many data aggregators, or their names.")] = "2",
     clock: Annotated[
         str,
@@ -60,15 +65,43 @@ def init(
     speaker = Speaker(as_json=as_json)
     if config is None:
         given = name or folder.absolute().name
-        settings = _settings(
-            given, zone, currency, period_s, split(regions, "Region"), split(aggregators, "aggregator"), clock
-        )
+        parted = _counted("--regions", regions, "Region"), _counted("--aggregators", aggregators, "aggregator")
+        settings = _settings(given, zone, currency, period_s, *parted, clock)
     else:
+        _require_alone(context)
         settings = load(config)
     times = _times(settings)
     start_s = _start(settings, times, start)
     made = found(folder, settings, start_s, _secrets(passphrase_file, sealed=sealed), system)
     speaker.result(_told(made, settings, times), lambda words: _say(words, made, times, folder))
+
+
+def _counted(option: str, given: str, word: str) -> tuple[str, ...]:
+    """Names, or so many numbered ones.
+
+    Raises:
+        BadParameter: it is a number of which there cannot be so many.
+    """
+    text = given.strip()
+    digits = text.lstrip("+-")
+    is_number = digits.isdigit() and digits.isascii()
+    if is_number and (text != digits or len(digits) > MAX_DIGITS or not 0 < int(digits) <= MAX_COUNT):
+        wanted = f"a number from 1 to {MAX_COUNT}, or names parted by commas"
+        raise typer.BadParameter(f"{option} takes {wanted}; not {text[:20]}")
+    return split(text, word)
+
+
+def _require_alone(context: typer.Context) -> None:
+    """Return if no option was given that the file of settings answers.
+
+    Raises:
+        BadParameter: one was.
+    """
+    sources = {name: context.get_parameter_source(name) for name in OF_SETTINGS}
+    given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    if given:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise typer.BadParameter(f"--config takes all settings from its file; leave out {options}, or write it there")
 
 
 def _settings(
@@ -105,11 +138,11 @@ def _times(settings: "Settings") -> "Times":
 
 
 def _start(settings: "Settings", times: "Times", given: str | None) -> int:
-    from gridproof.actors.community.times import require_between_periods
+    from gridproof.actors.community.founding import parse_start
 
     now_s = int(time())
     if given is not None:
-        return require_between_periods(times, given, times.parse(given))
+        return parse_start(times, given)
     if settings.ledger.clock == "block":
         return now_s - now_s % settings.community.period_s
     return times.calendar.bounds(times.calendar.month_of(now_s)).start_s

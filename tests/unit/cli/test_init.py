@@ -74,11 +74,9 @@ def test_empty_folder_is_filled_and_leftovers_of_a_killed_founding_go(
         (("--zone", "Europe/Zuerich"), "ConfigInvalidError"),
         (("--currency", "francs"), "ConfigInvalidError"),
         (("--period-s", "700"), "ConfigInvalidError"),
-        (("--regions", "0"), "ConfigInvalidError"),
         (("--regions", "A,A"), "ConfigInvalidError"),
-        (("--aggregators", "0"), "ConfigInvalidError"),
         (("--clock", "sundial"), "ConfigInvalidError"),
-        (("--start", "2025-10-26T00:07+02:00"), "MisalignedTimeError"),
+        (("--start", "2025-10-26T00:07+02:00"), "StartMisalignedError"),
         (("--start", "2025-10-26T02:30"), "AmbiguousTimeError"),
         (("--start", "2025-03-30T02:30"), "SkippedTimeError"),
         (("--start", "soon"), "NoTimeError"),
@@ -91,6 +89,32 @@ def test_empty_folder_is_filled_and_leftovers_of_a_killed_founding_go(
 def test_what_cannot_be_leaves_nothing_behind(words: tuple[str, ...], error: str, tmp_path: Path) -> None:
     refused("init", tmp_path / "c", *words, error=error)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["--regions", "--aggregators"])
+@pytest.mark.parametrize("count", ["0", "-3", "1001", "100000000", "9" * 40])
+def test_numbers_that_cannot_be_are_refused_at_once(option: str, count: str, tmp_path: Path) -> None:
+    done = typed("init", tmp_path / "c", option, count, "--json", code=2)
+    assert f"{option} takes a number from 1 to 1000" in done.json["sentence"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_start_within_a_period_names_those_beside_it_and_a_date_is_not_shifted(tmp_path: Path) -> None:
+    words = ("init", tmp_path / "c", "--zone", "Asia/Kathmandu", "--period-s", "3600", "--start")
+    for start in ("2025-10-01", "2025-10-01T00:00"):
+        done = refused(*words, start, error="StartMisalignedError").json
+        assert "cut in UTC" in done["sentence"]
+        assert done["particulars"]["before"] == "2025-09-30T23:45:00+05:45"
+        assert done["particulars"]["after"] == "2025-10-01T00:45:00+05:45"
+    assert list(tmp_path.iterdir()) == []
+    assert typed(*words, "2025-10-01T00:45", "--json").json["start"] == "2025-10-01T00:45:00+05:45"
+
+
+def test_settings_of_a_file_and_of_options_are_not_mixed(tmp_path: Path, new: Path) -> None:
+    words = ("--config", new / "gridproof.toml", "--zone", "UTC", "--period-s", "900")
+    done = typed("init", tmp_path / "c", *words, "--json", code=2)
+    assert "leave out --zone, --period-s" in done.json["sentence"]
+    assert not (tmp_path / "c").exists()
 
 
 def test_folder_that_cannot_be_made_is_told_in_a_sentence(tmp_path: Path) -> None:

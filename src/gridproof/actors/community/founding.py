@@ -9,7 +9,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, Final, NamedTuple
@@ -23,15 +23,33 @@ from gridproof.drivers.embedded import EmbeddedLedger, Options
 from gridproof.modules.registry.types import KeyRole, Role
 from gridproof.state import SerialVerifier
 
-from .errors import FolderTakenError, FolderUnmadeError, NameReservedError
+from .errors import (
+    AmbiguousTimeError,
+    FolderTakenError,
+    FolderUnmadeError,
+    MisalignedTimeError,
+    NameReservedError,
+    SkippedTimeError,
+    TimeError,
+)
 from .folder import Folder
 from .people import BILL_PROVIDER, OPERATOR, equip
+from .times import Times, require_between_periods
 
 STAGING: Final = ".gridproof-init."
 _ID_BYTES: Final = 4
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MAX_SLUG: Final = 40
 _MAX_SHOWN: Final = 3
 _RANDOM_PART: Final = 8  # characters that `mkdtemp` adds
+
+
+class StartMisalignedError(TimeError):
+    """No period starts at this time, for periods are cut in UTC; nothing was made. Start at `before` or at `after`."""
+
+    given: str
+    before: str
+    after: str
 
 
 class Founded(NamedTuple):
@@ -86,6 +104,30 @@ def found(root: Path, settings: Settings, start_s: int, secrets: SecretFiles, ra
             app_hash = ledger.head.app_hash
         write_whole(folder.config, render(settings).encode())
     return Founded(root, chain_id, start_s, app_hash, Folder(root, settings.paths).recovery)
+
+
+def parse_start(times: Times, given: str) -> int:
+    """Read at what time a ledger shall start; a date alone is the midnight at its beginning.
+
+    Args:
+        times: of the community to be.
+        given: as people write it.
+
+    Returns:
+        UTC epoch seconds, between two periods.
+
+    Raises:
+        StartMisalignedError: no period starts then; those beside it are named.
+        TimeError: it is no time.
+    """
+    start_s = times.parse(given)
+    if _DATE.fullmatch(given.strip()):
+        with suppress(SkippedTimeError, AmbiguousTimeError):  # the day begins with its first period, then
+            start_s = times.parse(f"{given.strip()}T00:00")
+    try:
+        return require_between_periods(times, given, start_s)
+    except MisalignedTimeError as within:
+        raise StartMisalignedError(given=given, before=within.before, after=within.after) from within
 
 
 def region_parameters(settings: Settings, region: Region) -> dict[str, Any]:
