@@ -181,14 +181,4 @@ def rules_of(ledger: Asked) -> dict[int, RegionRules]:
     Raises:
         ClientError: the ledger gave no answer.
     """
-    return {
-        number: RegionRules(
-            region.period_s,
-            region.window_s,
-            region.window_blocks,
-            region.opening_s,
-            region.claim_s,
-            region.retention_months,
-        )
-        for number, region in ledger.ask(registry.regions)
-    }
+    return {number: region.rules for number, region in ledger.ask(registry.regions)}

@@ -157,14 +157,7 @@ class DataAggregator:
                 raise NoRosterError(
                     region=slot.region, channel=slot.channel.label, k=slot.k, detail="there is no such region"
                 )
-            self._rules[slot.region] = RegionRules(
-                region.period_s,
-                region.window_s,
-                region.window_blocks,
-                region.opening_s,
-                region.claim_s,
-                region.retention_months,
-            )
+            self._rules[slot.region] = region.rules
         return self._rules[slot.region]
 
     def _held(self, slot: Slot) -> dict[int, Taken]:

@@ -103,15 +103,7 @@ class Keeper:
         Raises:
             RegionUnknown: there is no such region.
         """
-        known = require_region(ctx, region)
-        return RegionRules(
-            known.period_s,
-            known.window_s,
-            known.window_blocks,
-            known.opening_s,
-            known.claim_s,
-            known.retention_months,
-        )
+        return require_region(ctx, region).rules
 
     def month_of(self, ctx: Context, region: RegionId, k: int) -> MonthRules:
         """The month that period k lies in, open or closed.

@@ -3,6 +3,7 @@
 from enum import IntEnum, IntFlag
 from typing import Final
 
+from gridproof.domain import RegionRules
 from gridproof.state import B16, B32, U8, U16, U32, Map, Record
 
 MODULE: Final = 1
@@ -77,6 +78,18 @@ class Region(Record, frozen=True):
     retention_months: int
     k_min: int
     min_live_permille: int
+
+    @property
+    def rules(self) -> RegionRules:
+        """How its slots are worked: what aggregation and the actors need of it."""
+        return RegionRules(
+            self.period_s,
+            self.window_s,
+            self.window_blocks,
+            self.opening_s,
+            self.claim_s,
+            self.retention_months,
+        )
 
 
 class Month(Record, frozen=True):
