@@ -72,8 +72,8 @@ class ReportAbsence(_Object, frozen=True):
     Attributes:
         k: index of the period.
         start_s: its start, UTC epoch seconds.
-        why: `silent` (no records came), `dropped` (an aggregator had signed for them), `excluded` (they cannot be true),
-            `void` (no batch came for anybody).
+        why: `silent` (no records came), `dropped` (an aggregator had signed for them), `excluded` (they cannot be
+            true), `void` (no batch came for anybody).
         penalty_e9: what it costs.
         leaves: data of the two roster leaves that were the meter's.
     """
@@ -179,7 +179,7 @@ class ReportHistory(_Object, frozen=True):
     payable_e9: Amount
 
 
-class Report(_Object, frozen=True):
+class Report(_Object, frozen=True, kw_only=True):
     """A household's bill of a month.
 
     Attributes:
