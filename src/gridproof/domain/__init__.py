@@ -72,7 +72,7 @@ from .metering import (
     split,
     view_seeds,
 )
-from .rules import MonthRules, RegionRules
+from .rules import MonthRules, RegionRules, SlotOutcome
 from .tariff import (
     MAX_PRICE_E5,
     MAX_SWITCHES,
@@ -170,6 +170,7 @@ __all__ = [
     "Secret",
     "SignSeeds",
     "Slot",
+    "SlotOutcome",
     "SlotPrice",
     "SlotsUncoveredError",
     "Standing",

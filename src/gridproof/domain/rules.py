@@ -1,4 +1,4 @@
-"""What modules tell one another about regions and months: plain values, passed through ports."""
+"""What modules tell one another about regions, months and slots: plain values, passed through ports."""
 
 from typing import NamedTuple
 
@@ -44,3 +44,15 @@ class MonthRules(NamedTuple):
     def month(self) -> MonthId:
         """The month's number."""
         return self.bounds.month
+
+
+class SlotOutcome(NamedTuple):
+    """How a slot came to its end.
+
+    Attributes:
+        total_wh: its total; None where it is sealed or void.
+        batch_roots: roots of the batches that were taken, in order, 32 bytes each.
+    """
+
+    total_wh: int | None
+    batch_roots: tuple[bytes, ...]

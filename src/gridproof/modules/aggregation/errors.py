@@ -330,3 +330,14 @@ class DeadlinesPending(AggregationError):
     code: ClassVar[int] = 2038
     now_s: int
     deadline_s: int
+
+
+# Side batches
+
+
+class LateOver(AggregationError):
+    """The deadline for late records has passed, nothing was taken. What is missing is billed from the register."""
+
+    code: ClassVar[int] = 2039
+    now_s: int
+    deadline_s: int

@@ -10,7 +10,21 @@ from .ports import Directory
 from .rules.batches import batch_root, sum_rc
 from .rules.folding import ENDED, fold
 from .rules.live_sets import hides, sum_rc_at
-from .types import BODIES, EPOCHS, FOLDED, FOLDS, LAST_EPOCH, ROSTERS, SLOTS, BatchBody, Roster, SlotState, Status
+from .types import (
+    BODIES,
+    EPOCHS,
+    FOLDED,
+    FOLDS,
+    LAST_EPOCH,
+    LATE,
+    LATE_BODIES,
+    ROSTERS,
+    SLOTS,
+    BatchBody,
+    Roster,
+    SlotState,
+    Status,
+)
 
 
 def slots_hold_their_records(ctx: Context) -> None:
@@ -120,3 +134,24 @@ def folds_hold(ctx: Context) -> None:
         periods = range(kept.first_k, kept.first_k + kept.slots)
         if any(k in periods for (*_, k), _ in SLOTS.under(ctx, region, channel)):
             raise Violation(f"month {(region, channel, month)}: a slot is still there after the fold")
+
+
+def side_batches_hold(ctx: Context) -> None:
+    """Hold each side batch to its bodies, and to the slot: no leaf has a record in both.
+
+    Raises:
+        Violation: the bitmap or a note is not that of the bodies, a leaf has two records, or the slot is open.
+    """
+    for place, late in LATE.all(ctx):
+        bodies = [body for _, body in LATE_BODIES.under(ctx, *place)]
+        notes = [(body.aggregator, batch_root(body.records), len(body.records)) for body in bodies]
+        if notes != [(note.aggregator, note.root, note.fresh) for note in late.batches]:
+            raise Violation(f"slot {place}: a side batch's note does not fit its body")
+        positions = sorted(position for body in bodies for position in body.positions)
+        if tuple(positions) != positions_in(late.filled, 8 * len(late.filled)):
+            raise Violation(f"slot {place}: the side batch fills other leaves than its bitmap, or one twice")
+        state = SLOTS.find(ctx, *place)
+        if state is not None and state.status == Status.OPEN:
+            raise Violation(f"slot {place}: it has a side batch and is open")
+        if state is not None and int.from_bytes(state.filled, "big") & int.from_bytes(late.filled, "big"):
+            raise Violation(f"slot {place}: a leaf has a record in the slot and in the side batch")

@@ -1,7 +1,7 @@
 """The rules of aggregation; the only writer of its state.
 
 A slot's status only rises: open, closed, fixed, and then opened, sealed or void. No timer moves it: a deadline acts
-when a message touches it. Rules A-1 to A-32 stand in README.md; A-3, A-5, A-8 to A-11, A-19 and A-28 are, wholly or in
+when a message touches it. Rules A-1 to A-36 stand in README.md; A-3, A-5, A-8 to A-11, A-19 and A-28 are, wholly or in
 part, the messages' own `check` and `claims`: no transaction gets into a block that fails them.
 """
 
@@ -19,6 +19,7 @@ from gridproof.domain import (
     ParticipantId,
     RegionId,
     Slot,
+    SlotOutcome,
     is_marked,
     live_set_hash,
     roster_leaf,
@@ -35,6 +36,7 @@ from .errors import (
     BlocksMissing,
     ClaimTooLate,
     DeadlinesPending,
+    LateOver,
     LeafUnproven,
     LiveSetExists,
     LiveSetNotFixed,
@@ -65,6 +67,7 @@ from .messages import (
     CloseSlot,
     DropProven,
     FixLiveSet,
+    LateAccepted,
     LiveSetFixed,
     MasksOpened,
     MetersMissing,
@@ -76,10 +79,11 @@ from .messages import (
     SlotSealed,
     SlotVoid,
     SubmitBatch,
+    SubmitLate,
 )
-from .ports import Directory, NothingHeld, Release
-from .rules.batches import join, missing_positions, untouched
-from .rules.folding import ended, fold
+from .ports import Directory, MonthEnd, NothingFollows, NothingHeld, Release
+from .rules.batches import join, join_late, missing_positions, untouched
+from .rules.folding import ENDED, ended, fold
 from .rules.live_sets import fix
 from .rules.rosters import epoch, hashes_in
 from .rules.timetable import Timetable, month_settled_s, timetable
@@ -91,6 +95,8 @@ from .types import (
     FOLDS,
     HASH_SIZE,
     LAST_EPOCH,
+    LATE,
+    LATE_BODIES,
     NO_ROSTER,
     ROSTERS,
     SLOTS,
@@ -111,11 +117,13 @@ class Keeper:
     Args:
         directory: who may do what, and a region's rules.
         release: what holds slots back; nothing when none is given.
+        month_end: what folds with a month; nothing when none is given.
     """
 
-    def __init__(self, directory: Directory, release: Release | None = None) -> None:
-        self._directory = directory
+    def __init__(self, directory: Directory, release: Release | None = None, month_end: MonthEnd | None = None) -> None:
+        self.directory = self._directory = directory
         self._release = release or NothingHeld()
+        self._month_end = month_end or NothingFollows()
 
     def publish(self, ctx: Context, sender: ParticipantId, message: PublishRosters) -> None:
         """Bind the rosters from a period to the month's end.
@@ -168,11 +176,8 @@ class Keeper:
         """
         self._directory.require_data_aggregator(ctx, sender)
         slot = message.slot
-        times, roster = self._times(ctx, slot), _roster(ctx, slot)
-        if (message.root, message.count) != (roster.root, roster.count):
-            raise OtherRoster(
-                root=message.root, count=message.count, expected_root=roster.root, expected_count=roster.count
-            )
+        times = self._times(ctx, slot)
+        _require_roster(ctx, message)
         if ctx.ledger_time_s < times.period_end_s:
             raise PeriodRunning(now_s=ctx.ledger_time_s, end_s=times.period_end_s)
         state = _state(ctx, slot)
@@ -188,6 +193,41 @@ class Keeper:
         BODIES.put(ctx, *slot, number, value=joined.body)
         SLOTS.put(ctx, *slot, value=joined.state)
         ctx.emit(BatchAccepted(*slot, sender, number, len(message.records), len(joined.body.records)))
+
+    def submit_late(self, ctx: Context, sender: ParticipantId, message: SubmitLate) -> None:
+        """Keep records of a slot that takes no more batches: for bills, in no total.
+
+        Raises:
+            NotPermitted: `sender` is not a data aggregator (A-33).
+            MonthIsClosed: the month was folded (A-1).
+            RosterUnknown: the slot has no roster (A-2).
+            OtherRoster: (root, count) is not the slot's roster (A-33).
+            SlotNotClosed: the records may still come in a batch (A-33).
+            LateOver: the deadline has passed (A-33).
+            TooManyBatches: the aggregator has brought its most for this slot (A-33).
+            NothingNew: every leaf of it has a record already (A-34).
+
+        Source: README.md, Messages; private-metering.md, row 22.
+        """
+        self._directory.require_data_aggregator(ctx, sender)
+        slot = message.slot
+        times = self._times(ctx, slot)
+        _require_roster(ctx, message)
+        state, late = _state(ctx, slot), LATE.find(ctx, *slot)
+        if state.status == Status.OPEN:
+            raise SlotNotClosed(status=Status.OPEN)
+        if ctx.ledger_time_s >= times.claim_end_s:
+            raise LateOver(now_s=ctx.ledger_time_s, deadline_s=times.claim_end_s)
+        if late is not None and sum(note.aggregator == sender for note in late.batches) >= MAX_BATCHES:
+            raise TooManyBatches(limit=MAX_BATCHES)
+        joined = join_late(state, late, sender, message.bitmap, message.records)
+        if joined is None:
+            raise NothingNew(records=len(message.records))
+
+        number = len(joined.state.batches) - 1
+        LATE.put(ctx, *slot, value=joined.state)
+        LATE_BODIES.put(ctx, *slot, number, value=joined.body)
+        ctx.emit(LateAccepted(*slot, sender, number, len(joined.body.records)))
 
     def close(self, ctx: Context, sender: ParticipantId, message: CloseSlot) -> None:
         """End a slot's window, or the wait for its masks.
@@ -353,8 +393,18 @@ class Keeper:
         for channel in Direction:
             if LAST_EPOCH.has(ctx, region, channel, month):
                 _fold_month(ctx, region, channel, bounds)
-            _prune(ctx, region, channel, MonthId(month - rules.retention_months))
+                self._month_end.fold(ctx, region, channel, bounds)
+            for old in _prune(ctx, region, channel, MonthId(month - rules.retention_months)):
+                self._month_end.forget(ctx, region, channel, old)
         self._directory.close_month(ctx, region, month)
+
+    def outcome(self, ctx: Context, slot: Slot) -> SlotOutcome | None:
+        """How a slot of an open month came to its end, or None where it has not."""
+        state = SLOTS.find(ctx, *slot)
+        if state is None or state.status not in ENDED:
+            return None
+        total_wh = state.total_wh if state.status == Status.OPENED else None
+        return SlotOutcome(total_wh, tuple(note.root for note in state.batches))
 
     def _open_month(self, ctx: Context, region: RegionId, month: MonthId) -> MonthRules:
         return _require_open(region, self._directory.month_rules(ctx, region, month))
@@ -398,6 +448,14 @@ def _roster(ctx: Context, slot: Slot) -> Roster:
     if roster is None:
         raise RosterUnknown(**slot._asdict())
     return roster
+
+
+def _require_roster(ctx: Context, message: SubmitBatch) -> None:
+    roster = _roster(ctx, message.slot)
+    if (message.root, message.count) != (roster.root, roster.count):
+        raise OtherRoster(
+            root=message.root, count=message.count, expected_root=roster.root, expected_count=roster.count
+        )
 
 
 def _state(ctx: Context, slot: Slot) -> SlotState:
@@ -448,13 +506,16 @@ def _fold_month(ctx: Context, region: RegionId, channel: Direction, bounds: Mont
     ctx.emit(MonthClosed(region, channel, bounds.month, made.root, made.opened, made.total_wh))
 
 
-def _prune(ctx: Context, region: RegionId, channel: Direction, last: MonthId) -> None:
-    """Forget the bodies of the folded months up to `last`; their folds stay (A-32)."""
-    for (_, _, month), _ in list(FOLDS.under(ctx, region, channel)):
-        if month > last:
-            break
+def _prune(ctx: Context, region: RegionId, channel: Direction, last: MonthId) -> list[MonthId]:
+    """Forget the bodies of the folded months up to `last`, and name these months; their folds stay (A-32)."""
+    months = [MonthId(month) for (_, _, month), _ in FOLDS.under(ctx, region, channel) if month <= last]
+    for month in months:
         for (*_, k), folded in list(FOLDED.under(ctx, region, channel, month)):
             for batch in range(len(folded.state.batches)):
                 BODIES.delete(ctx, region, channel, k, batch)
+            for (*place, batch), _ in list(LATE_BODIES.under(ctx, region, channel, k)):
+                LATE_BODIES.delete(ctx, *place, batch)
+            LATE.delete(ctx, region, channel, k)
             ROSTERS.delete(ctx, region, channel, k)
             FOLDED.delete(ctx, region, channel, month, k)
+    return months

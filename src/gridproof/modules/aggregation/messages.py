@@ -246,6 +246,13 @@ class CloseMonth(Message, frozen=True, tag=2007):
     month: Month
 
 
+class SubmitLate(SubmitBatch, frozen=True, tag=2008):
+    """Bring records of a slot that takes no more batches (data aggregator): for bills only, in no total.
+
+    Attributes are those of `SubmitBatch`, and so is what is checked without the state.
+    """
+
+
 class RostersPublished(Event, frozen=True, tag=2001):
     """Rosters bind from a period to the month's end."""
 
@@ -347,3 +354,14 @@ class MonthClosed(Event, frozen=True, tag=2010):
     root: bytes
     opened: int
     total_wh: int
+
+
+class LateAccepted(Event, frozen=True, tag=2011):
+    """A side batch holds records that came too late for the total."""
+
+    region: int
+    channel: int
+    k: int
+    aggregator: int
+    batch: int
+    fresh: int

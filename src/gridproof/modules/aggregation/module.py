@@ -4,17 +4,14 @@ from gridproof.state import Module, route
 
 from . import errors, invariants, messages, queries, types
 from .keeper import Keeper
-from .ports import Directory, Release
 
 
-def aggregation(directory: Directory, release: Release | None = None) -> Module:
+def aggregation(keeper: Keeper) -> Module:
     """Wire the module: messages to the keeper's rules, refusals, queries and invariants by name.
 
     Args:
-        directory: the registry.
-        release: what holds slots back until it is done with them; nothing when none is given.
+        keeper: the one that other modules are given too.
     """
-    keeper = Keeper(directory, release)
     return Module(
         number=types.MODULE,
         name="aggregation",
@@ -26,6 +23,7 @@ def aggregation(directory: Directory, release: Release | None = None) -> Module:
             route(messages.OpenMasks, keeper.open_masks),
             route(messages.ClaimDropped, keeper.claim_dropped),
             route(messages.CloseMonth, keeper.close_month),
+            route(messages.SubmitLate, keeper.submit_late),
         ),
         refusals=errors,
         announces=messages,
@@ -41,6 +39,8 @@ def aggregation(directory: Directory, release: Release | None = None) -> Module:
             queries.epoch_of,
             queries.bodies,
             queries.batch,
+            queries.late,
+            queries.late_bodies,
             queries.fold,
             queries.folded_slot,
             queries.fold_proof,
@@ -49,8 +49,9 @@ def aggregation(directory: Directory, release: Release | None = None) -> Module:
         invariants=(
             invariants.slots_hold_their_records,
             invariants.live_sets_hold,
-            invariants.totals_hide_meters(directory),
+            invariants.totals_hide_meters(keeper.directory),
             invariants.slots_stand_on_rosters,
             invariants.folds_hold,
+            invariants.side_batches_hold,
         ),
     )

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from gridproof.domain import Direction, MonthId, MonthRules, ParticipantId, RegionId, RegionRules, Slot
+from gridproof.domain import Direction, MonthBounds, MonthId, MonthRules, ParticipantId, RegionId, RegionRules, Slot
 from gridproof.state import Context
 
 
@@ -84,3 +84,23 @@ class NothingHeld:
     def known(self, ctx: Context, slot: Slot) -> int:
         """No meter's value is known."""
         return 0
+
+
+class MonthEnd(Protocol):
+    """Who keeps something for each slot of a month, and folds it when the month is closed (served by pricing)."""
+
+    def fold(self, ctx: Context, region: RegionId, channel: Direction, bounds: MonthBounds) -> None:
+        """Put what is kept of a channel's month under one root."""
+
+    def forget(self, ctx: Context, region: RegionId, channel: Direction, month: MonthId) -> None:
+        """Forget the details of a month whose retention is over; what its root binds stays bound."""
+
+
+class NothingFollows:
+    """Keeps nothing for slots."""
+
+    def fold(self, ctx: Context, region: RegionId, channel: Direction, bounds: MonthBounds) -> None:
+        """Nothing is folded."""
+
+    def forget(self, ctx: Context, region: RegionId, channel: Direction, month: MonthId) -> None:
+        """Nothing is forgotten."""

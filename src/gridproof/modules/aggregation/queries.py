@@ -12,6 +12,8 @@ from .types import (
     FOLDED,
     FOLDS,
     LAST_EPOCH,
+    LATE,
+    LATE_BODIES,
     ROSTERS,
     SLOTS,
     TALLIES,
@@ -19,6 +21,7 @@ from .types import (
     DropTally,
     Epoch,
     FoldedSlot,
+    LateState,
     MonthFold,
     Roster,
     SlotState,
@@ -94,6 +97,16 @@ def bodies(view: Reader, region: int, channel: int, k: int) -> tuple[BatchBody, 
 def batch(view: Reader, region: int, channel: int, k: int, number: int) -> BatchBody | None:
     """What one batch of a slot added to it; numbers begin with 0."""
     return BODIES.find(view, region, channel, k, number)
+
+
+def late(view: Reader, region: int, channel: int, k: int) -> LateState | None:
+    """A slot's side batch, or None where nothing came late."""
+    return LATE.find(view, region, channel, k)
+
+
+def late_bodies(view: Reader, region: int, channel: int, k: int) -> tuple[BatchBody, ...]:
+    """What came late for a slot, with leaf positions, in the order in which it came, while it is kept."""
+    return tuple(body for _, body in LATE_BODIES.under(view, region, channel, k))
 
 
 def fold(view: Reader, region: int, channel: int, month: int) -> MonthFold | None:

@@ -147,6 +147,18 @@ class BatchBody(Record, frozen=True):
     records: tuple[SlotRecord, ...]
 
 
+class LateState(Record, frozen=True):
+    """A slot's side batch: records that came when it took no more, for bills only.
+
+    Attributes:
+        filled: bitmap over the roster's leaves: which have a record here.
+        batches: the batches taken, in order.
+    """
+
+    filled: bytes
+    batches: tuple[BatchNote, ...]
+
+
 class MonthFold(Record, frozen=True):
     """A closed month of a region's channel: its slots in one root.
 
@@ -195,12 +207,16 @@ TALLIES: Final = Map(module=MODULE, collection=5, key=(U32, U32), value=DropTall
 CLAIMED: Final = Map(
     module=MODULE, collection=6, key=(U16, U8, U64, U32), value=U32
 )  # slot, leaf position -> aggregator
+LATE: Final = Map(module=MODULE, collection=7, key=(U16, U8, U64), value=LateState)  # region, channel, k
 
 ROSTERS: Final = SideMap(module=MODULE, collection=1, key=(U16, U8, U64), value=Roster)  # region, channel, k
 BODIES: Final = SideMap(module=MODULE, collection=2, key=(U16, U8, U64, U16), value=BatchBody)  # slot, batch
 FOLDED: Final = SideMap(
     module=MODULE, collection=3, key=(U16, U8, U32, U64), value=FoldedSlot
 )  # region, channel, month, k
+LATE_BODIES: Final = SideMap(
+    module=MODULE, collection=4, key=(U16, U8, U64, U16), value=BatchBody
+)  # slot, batch of its side batch
 
 NO_ROSTER: Final = Roster(bytes(HASH_SIZE), 0)  # of a slot before a month's first epoch
 NOTHING_REMOVED: Final = bytes(HASH_SIZE)

@@ -278,3 +278,13 @@ class CountForgotten(RegistryError):
     channel: int
     k: int
     known_from_k: int
+
+
+# --- tariffs -------------------------------------------------------------------------------------------------------
+
+
+class BadTariff(RegistryError):
+    """The tariff contradicts itself; the month was not opened. Correct what is named."""
+
+    code: ClassVar[int] = 1034
+    detail: str

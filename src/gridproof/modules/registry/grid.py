@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from gridproof.domain import DomainError, MonthBounds, MonthId, ParticipantId
+from gridproof.domain import DomainError, MonthBounds, MonthId, ParticipantId, RegionId
 from gridproof.state import Context
 
 from .enrolment import NOBODY, changed_from, forgotten_before
@@ -35,11 +35,19 @@ from .messages import (
     SwapMeter,
 )
 from .parameters import MONTH_AHEAD_S
+from .ports import Tariffs
 from .types import ENROLMENTS, LAST_MONTH, METERS, MONTHS, REGIONS, Meter, Month, Region, Role
 
 
 class Grid:
-    """Adds regions, opens and closes their months, and enrols their meters."""
+    """Adds regions, opens and closes their months, and enrols their meters.
+
+    Args:
+        tariffs: keeps what months are opened with.
+    """
+
+    def __init__(self, tariffs: Tariffs) -> None:
+        self._tariffs = tariffs
 
     # --- regions and months ----------------------------------------------------------------------------------------
 
@@ -110,8 +118,9 @@ class Grid:
         last = LAST_MONTH.get(ctx, message.region, default=0)
         if message.month <= last:
             raise MonthOutOfOrder(region=message.region, month=message.month, last=last)
+        bounds = MonthBounds(MonthId(message.month), message.start_s, message.end_s, region.period_s)
         try:
-            MonthBounds(MonthId(message.month), message.start_s, message.end_s, region.period_s).validate()
+            bounds.validate()
         except DomainError as wrong:
             raise BadMonthBounds(detail=str(wrong)) from wrong
         last_end_s = MONTHS.get(ctx, message.region, last).end_s if last else 0
@@ -126,6 +135,8 @@ class Grid:
         )
         MONTHS.put(ctx, message.region, message.month, value=opened)
         LAST_MONTH.put(ctx, message.region, value=message.month)
+        if message.tariff is not None:
+            self._tariffs.begin(ctx, RegionId(message.region), bounds, message.tariff)
         ctx.emit(MonthOpened(message.region, message.month, message.start_s, message.end_s))
 
     def close_month(self, ctx: Context, region: int, month: int) -> None:

@@ -9,23 +9,35 @@ from gridproof.domain import Direction, MonthBounds, MonthId, MonthRules, Partic
 from gridproof.state import Context, Reader
 
 from .grid import Grid
-from .lookups import enrolled_at, find_key, require_month, require_month_of, require_region, require_role
+from .lookups import (
+    count_meters_in,
+    enrolled_at,
+    find_key,
+    require_month,
+    require_month_of,
+    require_region,
+    require_role,
+)
 from .messages import AdvanceClock, ClockAdvanced
 from .people import People
+from .ports import NoTariffs, Tariffs
 from .types import KEY_USES, KeyRole, Month, Role
 
 
 class Keeper:
     """Keeps the community's register and answers for it.
 
+    Args:
+        tariffs: keeps what months are opened with; nothing when none is given.
+
     Attributes:
         people: the rules of participants, roles and keys.
         grid: the rules of regions, months and meters.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tariffs: Tariffs | None = None) -> None:
         self.people = People()
-        self.grid = Grid()
+        self.grid = Grid(tariffs or NoTariffs())
 
     # --- the clock -------------------------------------------------------------------------------------------------
 
@@ -133,6 +145,15 @@ class Keeper:
             CountForgotten: the period lies before the months whose counts are kept (R-20).
         """
         return enrolled_at(ctx, region, channel, k)
+
+    def meters_in(self, ctx: Context, region: RegionId, month: MonthId) -> int:
+        """How many meters were enrolled for some period of a month.
+
+        Raises:
+            RegionUnknown: there is no such region.
+            MonthUnknown: it was not opened.
+        """
+        return count_meters_in(ctx, region, self.month_rules(ctx, region, month).bounds)
 
     def close_month(self, ctx: Context, region: RegionId, month: MonthId) -> None:
         """Mark a month as closed, once its slots were folded (R-16).

@@ -3,7 +3,7 @@
 Other modules and clients hand numbers on as they came: what fits no key is refused by the name of what is missing.
 """
 
-from gridproof.domain import METER_ID_SIZE, U16_MAX, U32_MAX
+from gridproof.domain import METER_ID_SIZE, U16_MAX, U32_MAX, MonthBounds
 from gridproof.state import Reader
 
 from .enrolment import NOBODY, count_at
@@ -145,3 +145,13 @@ def enrolled_at(view: Reader, region: int, channel: int, k: int) -> int:
     if k < enrolment.known_from_k:
         raise CountForgotten(region=region, channel=channel, k=k, known_from_k=enrolment.known_from_k)
     return count_at(enrolment, k)
+
+
+def count_meters_in(view: Reader, region: int, bounds: MonthBounds) -> int:
+    """How many of a region's meters were enrolled for some period of a month."""
+    return sum(
+        meter.region == region
+        and meter.from_k < bounds.end_k
+        and not (meter.until_k and meter.until_k <= max(meter.from_k, bounds.first_k))
+        for _, meter in METERS.all(view)
+    )

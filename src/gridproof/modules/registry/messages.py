@@ -9,12 +9,12 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from gridproof.domain import METER_ID_SIZE, U16_MAX, U32_MAX
+from gridproof.domain import METER_ID_SIZE, U16_MAX, U32_MAX, Tariff, TariffError, require_tariff
 from gridproof.primitives.hashing import Tag
 from gridproof.state import Event, Message, Record, SignatureClaim
 
 from .checks import require_channels, require_key, require_name, require_roles
-from .errors import BadKeyRole, KeyMissing, KeyUsed
+from .errors import BadKeyRole, BadTariff, KeyMissing, KeyUsed
 from .parameters import require_parameters, require_period, require_privacy
 from .types import KeyRole
 
@@ -240,12 +240,26 @@ class OpenMonth(Message, frozen=True, tag=1007):
         month: year x 12 + month - 1.
         start_s: first instant, UTC epoch seconds, on a period's boundary, not before the last month's end.
         end_s: first instant after it.
+        tariff: by which its slots are priced; none where the region is counted only.
     """
 
     region: RegionField
     month: MonthField
     start_s: InstantField
     end_s: InstantField
+    tariff: Tariff | None = None
+
+    def check(self, chain_id: str) -> None:
+        """Refuse a tariff that contradicts itself (rule R-22).
+
+        Raises:
+            BadTariff: it cannot price the month's slots.
+        """
+        if self.tariff is not None:
+            try:
+                require_tariff(self.tariff, self.start_s)
+            except TariffError as wrong:
+                raise BadTariff(detail=wrong.detail) from wrong
 
 
 class EnrolMeter(Message, frozen=True, tag=1008):

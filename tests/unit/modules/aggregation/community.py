@@ -32,6 +32,7 @@ from gridproof.domain import (
 )
 from gridproof.domain import signer as record_signer
 from gridproof.errors import Refusal
+from gridproof.modules.aggregation.keeper import Keeper as Aggregation
 from gridproof.modules.aggregation.messages import (
     ClaimDropped,
     CloseMonth,
@@ -103,7 +104,9 @@ class Community(Ledger):
 
         def application(store: Store, verifier: Verifier) -> Application:
             directory = Registry()
-            return Application((registry(directory), aggregation(directory, release)), store, directory, verifier)
+            return Application(
+                (registry(directory), aggregation(Aggregation(directory, release))), store, directory, verifier
+            )
 
         super().__init__(application, self._genesis(), people, start_s=GENESIS_TIME_S)
 

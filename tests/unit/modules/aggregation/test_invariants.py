@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from gridproof.modules.aggregation.keeper import Keeper
 from gridproof.modules.aggregation.module import aggregation
 from gridproof.modules.aggregation.types import (
     BODIES,
@@ -45,7 +46,7 @@ def violations(town: Community, spoil: Callable[[Context], None]) -> list[str]:
     with town.node.application.reading() as view:
         ctx = Context(BlockInfo(CHAIN_ID, 1, town.now_s), Overlay(view))
         spoil(ctx)
-        for invariant in aggregation(Registry()).invariants:
+        for invariant in aggregation(Keeper(Registry())).invariants:
             try:
                 invariant(ctx)
             except Violation as wrong:

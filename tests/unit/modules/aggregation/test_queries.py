@@ -4,6 +4,7 @@ import pytest
 
 from gridproof.domain import Direction, Half
 from gridproof.modules.aggregation import queries
+from gridproof.modules.aggregation.keeper import Keeper
 from gridproof.modules.aggregation.module import aggregation
 from gridproof.modules.aggregation.types import DropTally, FoldedSlot, SlotState
 from gridproof.modules.registry.keeper import Keeper as Registry
@@ -57,7 +58,7 @@ def test_where_there_is_nothing_the_answer_says_so(town: Community) -> None:
     assert town.ask(queries.tally, 3, MONTH) == DropTally(0)
 
 
-@pytest.mark.parametrize("query", aggregation(Registry()).queries, ids=lambda query: query.__name__)
+@pytest.mark.parametrize("query", aggregation(Keeper(Registry())).queries, ids=lambda query: query.__name__)
 def test_a_query_is_asked_by_name_and_answered_in_its_type(town: Community, query: object) -> None:
     town.filled(K, 0, 1, orphans=(2,))
     asked = question(query)  # type: ignore[arg-type]

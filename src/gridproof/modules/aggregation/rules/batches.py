@@ -9,13 +9,20 @@ from gridproof.domain import WORD, is_marked, positions_in
 from gridproof.primitives import merkle
 from gridproof.primitives.encoding import encode
 
-from ..types import BatchBody, BatchNote, Roster, SlotRecord, SlotState, Status
+from ..types import BatchBody, BatchNote, LateState, Roster, SlotRecord, SlotState, Status
 
 
 class Joined(NamedTuple):
     """A slot after a batch, and what the batch added to it."""
 
     state: SlotState
+    body: BatchBody
+
+
+class JoinedLate(NamedTuple):
+    """A slot's side batch after a batch, and what the batch added to it."""
+
+    state: LateState
     body: BatchBody
 
 
@@ -73,6 +80,30 @@ def join(state: SlotState, aggregator: int, height: int, bitmap: bytes, records:
         first_height=state.first_height or height,
     )
     return Joined(joined, body)
+
+
+def join_late(
+    state: SlotState, late: LateState | None, aggregator: int, bitmap: bytes, records: Sequence[SlotRecord]
+) -> JoinedLate | None:
+    """Add a batch to a slot's side batch, or nothing where every leaf of it has a record, here or in the slot.
+
+    Args:
+        state: the slot, which takes no more batches.
+        late: its side batch so far.
+        aggregator: who brings the batch.
+        bitmap: of the leaves that the records fill; it passed `SubmitLate.check`.
+        records: as many as the bitmap marks, in the order of the leaves.
+
+    Source: README.md, rule A-34; private-metering.md, row 22.
+    """
+    before = late or LateState(bytes(len(bitmap)), ())
+    given, here = int.from_bytes(bitmap, "big"), int.from_bytes(before.filled, "big")
+    fresh = given & ~here & ~int.from_bytes(state.filled, "big")
+    if not fresh:
+        return None
+    body = _body(aggregator, state.count, bitmap, records, fresh, whole=fresh == given)
+    note = BatchNote(aggregator, batch_root(body.records), len(records), len(body.records))
+    return JoinedLate(LateState((here | fresh).to_bytes(len(bitmap), "big"), (*before.batches, note)), body)
 
 
 def batch_root(records: Sequence[SlotRecord]) -> bytes:
