@@ -284,7 +284,7 @@ class CountForgotten(RegistryError):
 
 
 class BadTariff(RegistryError):
-    """The tariff contradicts itself; the month was not opened. Correct what is named."""
+    """The tariff contradicts itself; nothing was opened with it. Correct what is named."""
 
     code: ClassVar[int] = 1034
     detail: str
