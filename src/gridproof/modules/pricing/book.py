@@ -11,7 +11,7 @@ from gridproof.state import Context
 
 from .lookups import find_tariff
 from .messages import PricesClosed, TariffSet
-from .types import FOLDED, FOLDS, PRICES, TARIFFS, FoldedPrice, MonthPrices, PriceFold
+from .types import FOLDED, FOLDS, PRICES, STEPS, TARIFFS, FoldedPrice, MonthPrices, PriceFold, TariffSteps
 
 
 class Book:
@@ -23,6 +23,8 @@ class Book:
 
     def put(self, ctx: Context, region: int, month: int, from_k: int, tariff: Tariff) -> None:
         """Put a tariff into force from a period on."""
+        steps = STEPS.get(ctx, region, month, default=TariffSteps(()))
+        STEPS.put(ctx, region, month, value=TariffSteps((*steps.from_ks, from_k)))
         TARIFFS.put(ctx, region, month, from_k, value=tariff)
         ctx.emit(TariffSet(region, month, from_k, tariff.name))
 

@@ -8,7 +8,7 @@ from gridproof.state import Context, Violation
 from .book import fold
 from .lookups import find_tariff
 from .ports import Directory, Totals
-from .types import FOLDED, FOLDS, PRICES, TARIFFS
+from .types import FOLDED, FOLDS, PRICES, STEPS, TARIFFS
 
 
 def tariffs_price_their_slots(directory: Directory) -> Callable[[Context], None]:
@@ -19,6 +19,11 @@ def tariffs_price_their_slots(directory: Directory) -> Callable[[Context], None]
     """
 
     def hold(ctx: Context) -> None:
+        kept: dict[tuple[int, int], list[int]] = {}
+        for (region, month, from_k), _ in TARIFFS.all(ctx):
+            kept.setdefault((region, month), []).append(from_k)
+        if kept != {(region, month): list(steps.from_ks) for (region, month), steps in STEPS.all(ctx)}:
+            raise Violation("tariffs: the steps do not name those that are kept")
         for (region, month, from_k), tariff in TARIFFS.all(ctx):
             bounds = directory.month_rules(ctx, RegionId(region), MonthId(month)).bounds
             if not bounds.contains(from_k):

@@ -3,12 +3,13 @@
 from gridproof.domain import Tariff
 from gridproof.state import Reader
 
-from .types import TARIFFS
+from .types import STEPS, TARIFFS
 
 
 def tariff_steps(view: Reader, region: int, month: int) -> list[tuple[int, Tariff]]:
     """A month's tariffs with the periods from which they are in force, ascending; none where it has no prices."""
-    return [(from_k, tariff) for (*_, from_k), tariff in TARIFFS.under(view, region, month)]
+    steps = STEPS.find(view, region, month)
+    return [(from_k, TARIFFS.get(view, region, month, from_k)) for from_k in (steps.from_ks if steps else ())]
 
 
 def find_tariff(view: Reader, region: int, month: int, k: int) -> Tariff | None:

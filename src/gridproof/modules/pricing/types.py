@@ -58,8 +58,19 @@ class PriceFold(Record, frozen=True):
     fallbacks: int
 
 
+class TariffSteps(Record, frozen=True):
+    """From which periods on a month's tariffs are in force: a proof of it shows that none was left out.
+
+    Attributes:
+        from_ks: ascending.
+    """
+
+    from_ks: tuple[int, ...]
+
+
 TARIFFS: Final = Map(module=MODULE, collection=1, key=(U16, U32, U64), value=Tariff)  # region, month, from_k
 PRICES: Final = Map(module=MODULE, collection=2, key=(U16, U8, U64), value=Price)  # region, channel, k
 FOLDS: Final = Map(module=MODULE, collection=3, key=(U16, U8, U32), value=PriceFold)  # region, channel, month
+STEPS: Final = Map(module=MODULE, collection=4, key=(U16, U32), value=TariffSteps)  # region, month
 
 FOLDED: Final = SideMap(module=MODULE, collection=1, key=(U16, U8, U32), value=MonthPrices)  # region, channel, month
