@@ -27,7 +27,7 @@ from gridproof.domain import (
     roster_leaf,
 )
 from gridproof.modules.aggregation import queries as aggregation
-from gridproof.modules.aggregation.messages import SubmitBatch
+from gridproof.modules.aggregation.messages import SubmitBatch, SubmitLate
 from gridproof.modules.aggregation.rules.timetable import timetable
 from gridproof.modules.aggregation.types import SlotRecord, Status
 from gridproof.modules.registry import queries as registry
@@ -200,6 +200,35 @@ class DataAggregator:
         self._brought[slot] = (frozenset(held), self.seat.height)
         while len(self._brought) > _KEPT_SLOTS:
             self._brought.pop(next(iter(self._brought)))
+        return len(positions)
+
+    def submit_late(self, slot: Slot, records: Sequence[SlotRecord]) -> int:
+        """Bring records of a slot that takes no more batches: they go on bills only.
+
+        Args:
+            slot: where they belong.
+            records: as meters kept them; those of no leaf, or not signed by theirs, are left out.
+
+        Returns:
+            How many records were brought.
+
+        Raises:
+            NoRosterError: no roster file agrees with the ledger.
+        """
+        roster = self._rosters.of(slot)
+        signed = record_hasher(self.seat.chain_id, slot)
+        held: dict[int, SlotRecord] = {}
+        for record in records:
+            _require_form(record)
+            position = roster.positions.get(roster_leaf(record.prid))
+            if position is not None and schnorr.is_valid(record.prid, signed(record.prid, record.rc), record.signature):
+                held.setdefault(position, record)
+        positions, count = sorted(held), len(roster.leaves)
+        if positions:
+            brought = tuple(held[position] for position in positions)
+            proof = merkle.multi_proof(roster.leaves, positions)
+            bitmap = bitmap_of(count, positions)
+            self.seat.send(SubmitLate(*slot, roster.root, count, bitmap, brought, proof))
         return len(positions)
 
     def pending(self, slot: Slot) -> list[int]:

@@ -163,3 +163,13 @@ class NodeUnclearError(ActorError):
 
     what: str
     detail: str
+
+
+class RegisterUnsignedError(ActorError):
+    """The meter's keys of this month are gone, so its register is not signed; its next one is reconciled from before.
+
+    A meter signs when the month ends: let the community run then.
+    """
+
+    meter: str
+    month: str

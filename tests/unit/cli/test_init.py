@@ -27,7 +27,7 @@ def test_folder_is_private_and_documented(new: Path) -> None:
     for folder in (new, *(path for path in new.rglob("*") if path.is_dir())):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700, folder
     keys = sorted((new / "secrets").rglob("*.key"))
-    assert [path.parent.name for path in keys] == ["keys"] * 4 + ["recovery"] * 4
+    assert [path.parent.name for path in keys] == ["keys"] * 5 + ["recovery"] * 5
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in keys)
     settings = load(new / "gridproof.toml")
     assert (settings.community.name, settings.community.period_s) == ("home", 3600)
@@ -47,7 +47,7 @@ def test_result_names_chain_start_and_people(tmp_path: Path) -> None:
     genesis = json.loads((tmp_path / "c" / "genesis.json").read_text())
     assert (genesis["chain_id"], genesis["genesis_time_s"]) == (told["chain_id"], 1_761_429_600)
     assert [each["name"] for each in genesis["modules"]["registry"]["participants"]] == [
-        "operator", "bill provider", "aggregator 1", "aggregator 2", "aggregator 3",
+        "operator", "bill provider", "aggregator 1", "aggregator 2", "aggregator 3", "control center",
     ]  # fmt: skip
 
 

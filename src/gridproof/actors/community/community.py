@@ -27,7 +27,7 @@ from gridproof.state import system as chain
 from .agreement import require_agreement
 from .errors import Names, NoCommunityError, NoSuchMeterError, NoSuchRegionError
 from .folder import Folder
-from .people import BILL_PROVIDER, OPERATOR, keys_of
+from .people import BILL_PROVIDER, CONTROL_CENTER, OPERATOR, keys_of
 from .times import Times
 
 CLOSE_NAMES: Final = 3
@@ -217,7 +217,12 @@ class Community:
             NodeUnclearError: a participant of the settings is not on the ledger.
         """
         posts = tuple(self._post(client, aggregator) for aggregator in self.settings.aggregators)
-        seats = Posts(self.seat(client, OPERATOR), self.seat(client, BILL_PROVIDER), posts)
+        seats = Posts(
+            self.seat(client, OPERATOR),
+            self.seat(client, BILL_PROVIDER),
+            posts,
+            self.seat(client, CONTROL_CENTER),
+        )
         chance = Chance(self.randomness, lambda _meter: self.randomness)
         return Crew(seats, self.shelf, self.policy, self.folder.meters, clock, chance=chance, executor=executor)
 

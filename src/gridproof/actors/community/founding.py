@@ -33,7 +33,7 @@ from .errors import (
     TimeError,
 )
 from .folder import Folder
-from .people import BILL_PROVIDER, OPERATOR, equip
+from .people import BILL_PROVIDER, CONTROL_CENTER, OPERATOR, equip
 from .times import Times, require_between_periods
 
 STAGING: Final = ".gridproof-init."
@@ -82,12 +82,12 @@ def found(root: Path, settings: Settings, start_s: int, secrets: SecretFiles, ra
 
     Raises:
         FolderTakenError: the folder is not empty; nothing was made.
-        NameReservedError: an aggregator is called like the operator or the bill provider; nothing was made.
+        NameReservedError: an aggregator is called like another participant; nothing was made.
         FolderUnmadeError: the disk or the folder above does not take it; nothing is left of it.
         GenesisError: the ledger refuses the settings; nothing was made.
     """
     for aggregator in settings.aggregators:
-        if aggregator.name in (OPERATOR, BILL_PROVIDER):
+        if aggregator.name in (OPERATOR, BILL_PROVIDER, CONTROL_CENTER):
             raise NameReservedError(name=aggregator.name)
     root = root.absolute()
     _require_free(root)
@@ -152,6 +152,7 @@ def _genesis(
 ) -> bytes:
     people = [(OPERATOR, Role.OPERATOR), (BILL_PROVIDER, Role.BILL_PROVIDER)]
     people += [(aggregator.name, Role.DATA_AGGREGATOR) for aggregator in settings.aggregators]
+    people.append((CONTROL_CENTER, Role.CONTROL_CENTER))
     participants = []
     for name, role in people:
         public = equip(folder, secrets, name, randomness, receipts=role is Role.DATA_AGGREGATOR)

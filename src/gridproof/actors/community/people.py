@@ -15,6 +15,7 @@ from .folder import Folder
 
 OPERATOR: Final = "operator"
 BILL_PROVIDER: Final = "bill provider"
+CONTROL_CENTER: Final = "control center"
 
 
 def equip(
