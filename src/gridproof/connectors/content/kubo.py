@@ -81,9 +81,12 @@ class KuboContent:
         Raises:
             ContentTooLargeError: it is larger than 64 MiB.
             ContentNotStoredError: the node cannot store it, or names it otherwise.
+            ContentStoreUnreachableError: no node answers.
         """
         require_size(content)
         cid = cid_v1(content)
+        if self.has(cid):
+            return cid
         try:
             self._add(cid, content)
             for _ in range(_MENDINGS):
