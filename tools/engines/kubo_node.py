@@ -43,10 +43,12 @@ class KuboNode:
     Args:
         program: Kubo's.
         folder: for the node's files; one that it used before is used again.
+        swarm_key: of the private network, 64 hexadecimal digits; fresh where none is given, so that it has no peers.
     """
 
-    def __init__(self, program: Path, folder: Path) -> None:
+    def __init__(self, program: Path, folder: Path, swarm_key: str = "") -> None:
         self.folder = folder
+        self._swarm_key = swarm_key or secrets.token_hex(32)
         self.url = ""
         self._program = program
         self._process: subprocess.Popen[bytes] | None = None
@@ -123,9 +125,12 @@ class KuboNode:
         path = self.folder / "config"
         config = json.loads(path.read_bytes())
         config |= SETTINGS
+        for mount in config["Datastore"]["Spec"]["mounts"]:
+            if mount["type"] == "flatfs":
+                mount["sync"] = True  # what is acknowledged survives a power cut; Kubo's default is speed
         config["Addresses"] |= {"API": LOOPBACK, "Gateway": [], "Swarm": [LOOPBACK]}
         path.write_text(json.dumps(config, indent=1))
-        key = f"/key/swarm/psk/1.0.0/\n/base16/\n{secrets.token_hex(32)}\n"
+        key = f"/key/swarm/psk/1.0.0/\n/base16/\n{self._swarm_key}\n"
         with open(os.open(self.folder / "swarm.key", os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:  # noqa: PTH123
             file.write(key)
 
