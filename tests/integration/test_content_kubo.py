@@ -268,6 +268,27 @@ def test_the_node_talks_to_nobody(node: KuboNode) -> None:
     assert (node.folder / "swarm.key").stat().st_mode & 0o077 == 0
 
 
+def test_content_travels_within_a_private_network_and_not_out_of_it(tmp_path: Path) -> None:
+    program, key = engine("kubo"), "5a" * 32
+    with (
+        KuboNode(program, tmp_path / "maker", key) as maker,
+        KuboNode(program, tmp_path / "member", key) as member,
+        KuboNode(program, tmp_path / "stranger") as stranger,
+        closing(KuboContent(maker.url)) as here,
+        closing(KuboContent(member.url)) as there,
+    ):
+        content = content_of(CHUNK_SIZE + 9)
+        cid = here.put(content)
+        (address, *_) = json.loads(ask(maker.url, "id")[1])["Addresses"]
+        assert ask(stranger.url, f"swarm/connect?arg={address}")[0] == 500
+        assert ask(member.url, f"swarm/connect?arg={address}")[0] == 200
+        assert there.find_fault(cid) is Damage.MISSING
+        assert ask(member.url, f"pin/add?arg={cid}")[0] == 200
+        assert there.get(cid) == content
+        assert there.has(cid)
+        assert json.loads(ask(stranger.url, "swarm/peers")[1])["Peers"] is None
+
+
 def test_the_script_prints_the_programs_path() -> None:
     program = engine("kubo")
     command = [sys.executable, "-m", "tools.engines", "kubo"]
