@@ -5,15 +5,20 @@ import importlib
 import pytest
 
 NAMES = {
+    "content": {
+        "MAX_CONTENT", "ContentAlteredError", "ContentError", "ContentMissingError", "ContentNameError",
+        "ContentNotStoredError", "ContentStore", "ContentStoreUnreachableError", "ContentTooLargeError", "Damage",
+        "FolderContent", "KuboContent", "find_damage", "open_content",
+    },
     "readings": {
         "BadRow", "Clash", "Fault", "ImportReport", "Intake", "Judge", "MeterSpan", "Reading", "ReadingExistsError",
         "ReadingsBusyError", "ReadingsDamagedError", "ReadingsError", "ReadingsFullError", "ReadingsRefusedError",
         "ReadingsStore", "ReadingsUnavailableError", "ReadingsVersionError", "SqliteReadings", "add_all", "import_csv",
     },
     "config": {
-        "FILE_NAME", "Aggregator", "Community", "ConfigError", "ConfigInvalidError", "Fault", "Faults", "Filters",
-        "Ledger", "Meters", "Paths", "Privacy", "Region", "Setting", "Settings", "Spares", "Windows", "check", "load",
-        "markdown", "parse", "render", "settings_table",
+        "FILE_NAME", "Aggregator", "Community", "ConfigError", "ConfigInvalidError", "Content", "Fault", "Faults",
+        "Filters", "Ledger", "Meters", "Paths", "Privacy", "Region", "Setting", "Settings", "Spares", "Windows",
+        "check", "load", "markdown", "parse", "render", "settings_table",
     },
 }  # fmt: skip
 
