@@ -173,3 +173,11 @@ class RegisterUnsignedError(ActorError):
 
     meter: str
     month: str
+
+
+class MonthNotBillableError(ActorError):
+    """The month cannot be billed, no bill was made. Let the community run past the month's last deadline."""
+
+    region: int
+    month: str
+    detail: str

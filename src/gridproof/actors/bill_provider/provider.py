@@ -299,6 +299,11 @@ class BillProvider:
                 self.seat.send(self.months.publication(epoch))
         self.cards.deal()
 
+    @property
+    def folder(self) -> Path:
+        """Where its own secrets lie."""
+        return self._shelf.own
+
     @cached_property
     def bills(self) -> BillBook:
         """Its book of bills, opened at the first use."""
