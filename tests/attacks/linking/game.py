@@ -103,8 +103,8 @@ def fit(same: Floats, other: Floats) -> float:
 
 def outcome(pairs: int, right: float, wrong: float, counted: int) -> Outcome:
     """The advantage of a rate over another, and its bound; both rates are of so many counted pairs."""
-    spread = np.sqrt((right * (1 - right) + wrong * (1 - wrong)) / counted)
-    return Outcome(pairs, right - wrong, right - wrong + ONE_SIDED_99 * float(spread))
+    spread = float(np.sqrt((right * (1 - right) + wrong * (1 - wrong)) / counted))
+    return Outcome(pairs, right - wrong, min(1.0, right - wrong + ONE_SIDED_99 * spread))
 
 
 def above_chance(hits: int, tries: int, chance: float) -> Outcome:
