@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from . import batch, content, curve, demo, growth, ledger, malformed, month, profile
+from . import batch, content, curve, demo, growth, ledger, linking, malformed, month, profile
 from .results import Section
 
 SCRIPTS: Final[dict[str, Callable[..., Section]]] = {
@@ -23,6 +23,7 @@ SCRIPTS: Final[dict[str, Callable[..., Section]]] = {
     "malformed": malformed.run,
     "growth": growth.run,
     "profile": profile.run,
+    "linking": linking.run,
 }
 
 

@@ -3,14 +3,14 @@
 Rules:
     O-1 What is owed follows from the book of places and the ledger: each meter that was enrolled in a closed month has
         one bill of version 1. A correction is made for those that are named.
-    O-2 The order of a bill is: noted, archived, published, registered. Killed anywhere, the next run finds what is noted
-        and not registered, and goes on; what is registered is never made again under that version.
+    O-2 The order of a bill is: noted, archived, published, registered. Killed anywhere, the next run finds what is
+        noted and not registered, and goes on; what is registered is never made again under that version.
     O-3 Bills are registered in the order of their identities, which are fresh each month and tell nothing.
 
 Source: seed 002, dynamic billing phase; private-metering.md, rows 17 and 21 to 23.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from functools import partial
@@ -129,15 +129,16 @@ class Billing:
             FileError, DatabaseError: a file cannot be read or written.
         """
         bounds, tariffs = self._require_billable(region, month)
-        owed, before = self._owed(bounds, region, frozenset(correct))
+        accounts = self._accounts(region, month)
+        owed, before = self._owed(bounds, region, accounts, frozenset(correct))
         if not owed:
             return Outcome(region, month, 0, before, ())
         with ExitStack() as stack:
-            steps = _Steps(progress, bounds.periods * self._lines(region, month) + len(owed))
+            steps = _Steps(progress, bounds.periods * len(accounts) + len(owed))
             sheets = self._gather(stack, region, bounds, steps)
             context = self._context(region, bounds, tariffs, sheets)
-            registered, problems = 0, []
-            for made in self._make(context, self._jobs(owed, bounds, region)):
+            problems = []
+            for made in self._make(context, self._jobs(owed, bounds, accounts)):
                 if isinstance(made, UnmadeBill):
                     problems.append((made.name, made.problem))
                 else:
@@ -159,12 +160,20 @@ class Billing:
         bounds = MonthBounds(month, known.start_s, known.end_s, place.period_s)
         return bounds, tuple(TariffStep(from_k, tariff) for from_k, tariff in steps)
 
-    def _owed(self, bounds: MonthBounds, region: int, correct: frozenset[str]) -> tuple[list["_Owed"], int]:
+    def _accounts(self, region: int, month: MonthId) -> "_Accounts":
+        """What each place of a month is billed by, on the channels that have rosters."""
+        lines = (Line(region, channel) for channel in Direction)
+        made = [line for line in lines if self._provider.book.epochs(line, month)]
+        return {line: self._provider.keys.accounts(line, month) for line in made}
+
+    def _owed(
+        self, bounds: MonthBounds, region: int, accounts: "_Accounts", correct: frozenset[str]
+    ) -> tuple[list["_Owed"], int]:
         """The bills that are not registered and the corrections that are asked for; and how many are registered."""
         owed, before = [], 0
         found: set[str] = set()
         for places in self._billed(region, bounds):
-            bid = self._account(places[0], bounds.month).bid
+            bid = accounts[places[0].line][places[0].number].bid
             last = self._provider.seat.ask(billing.last_version, region, bounds.month, bid)
             wanted = places[0].name in correct
             before += last > 0
@@ -188,15 +197,6 @@ class Billing:
     def _epochs(self, place: Place, bounds: MonthBounds) -> Iterator[tuple[int, ...]]:
         for epoch in self._provider.book.epochs(place.line, bounds.month):
             yield epoch.places
-
-    def _account(self, place: Place, month: int) -> PlaceAccount:
-        return self._accounts(place.line, month)[place.number]
-
-    def _accounts(self, line: Line, month: int) -> dict[int, PlaceAccount]:
-        return self._provider.keys.accounts(line, month)
-
-    def _lines(self, region: int, month: MonthId) -> int:
-        return sum(bool(self._provider.book.epochs(Line(region, channel), month)) for channel in Direction)
 
     def _gather(self, stack: ExitStack, region: int, bounds: MonthBounds, steps: "_Steps") -> dict[int, Sheet]:
         provider = self._provider
@@ -230,14 +230,10 @@ class Billing:
 
     # --- jobs --------------------------------------------------------------------------------------------------------
 
-    def _jobs(self, owed: Iterable["_Owed"], bounds: MonthBounds, region: int) -> list[HouseholdJob]:
+    def _jobs(self, owed: Iterable["_Owed"], bounds: MonthBounds, accounts: "_Accounts") -> list[HouseholdJob]:
         """What each household's bill is made of, beside the records."""
-        month, keys, book = bounds.month, self._provider.keys, self._provider.bills
-        lines = [
-            Line(region, channel) for channel in Direction if self._provider.book.epochs(Line(region, channel), month)
-        ]
-        views = {line: keys.views(line, month) for line in lines}
-        accounts = {line: keys.accounts(line, month) for line in lines}
+        month, book = bounds.month, self._provider.bills
+        views = {line: self._provider.keys.views(line, month) for line in accounts}
         registers = book.registers(month)
         jobs = []
         for each in owed:
@@ -248,7 +244,7 @@ class Billing:
                 account, signed = accounts[place.line][place.number], registers.get((place.meter, place.channel))
                 carried_wh = 0
                 if signed is not None and signed.span.start_k < from_k:
-                    carried_wh = self._carried(place, history, signed.span.start_k, region)
+                    carried_wh = self._carried(place, history, signed.span.start_k)
                 seeds = views[place.line][place.number]
                 places.append(PlaceJob(place.channel, place.number, seeds, account.first_k, signed, carried_wh))
             seal_key = accounts[first.line][first.number].seal_key
@@ -260,18 +256,18 @@ class Billing:
             )
         return jobs
 
-    def _carried(self, place: Place, history: Sequence[BillNote], start_k: int, region: int) -> int:
+    def _carried(self, place: Place, history: Sequence[BillNote], start_k: int) -> int:
         """What was billed since a register's first value, in months that had no signed register."""
-        carried_wh = 0
+        ask, carried_wh = self._provider.seat.ask, 0
+        period_s = next((region.period_s for number, region in ask(registry.regions) if number == place.region), 1)
         for note in history:
-            known = self._provider.seat.ask(registry.month, region, note.month)
-            place_period_s = self._provider.seat.ask(registry.region, region)
-            if known is not None and place_period_s is not None and known.start_s // place_period_s.period_s >= start_k:
+            known = ask(registry.month, place.region, note.month)
+            if known is not None and known.end_s // period_s > start_k:
                 is_import = place.channel == Direction.IMPORT
                 carried_wh += note.recorded_import_wh if is_import else note.recorded_export_wh
         return carried_wh
 
-    # --- publishing ----------------------------------------------------------------------------------------------------
+    # --- publishing --------------------------------------------------------------------------------------------------
 
     def _publish(self, made: MadeBill) -> None:
         """Note a bill, then let its report lie where the household finds it (O-2)."""
@@ -326,6 +322,9 @@ class Billing:
             self._stores.public.put(self._stores.archive.get(cid))
             mended.append(cid)
         return mended
+
+
+_Accounts = Mapping[Line, Mapping[int, PlaceAccount]]
 
 
 class _Owed(NamedTuple):
