@@ -5,7 +5,8 @@ The checks of a record, in this order; the first that fails turns it away:
     2. the filter BF1 knows its identity (cheap, no proof);
     3. its identity is one of the slot's roster, which agrees with the ledger;
     4. its signature holds for this chain, slot, identity and value;
-    5. its identity has sent no other record: the first stays, and the same one gets the same receipt.
+    5. its identity has sent no other record: the first stays, and the same one gets the same receipt, or one under the
+       present key if that was replaced in between.
 A receipt is given only when the record lies durably in the inbox.
 
 Source: seed 002, data aggregation phase; private-metering.md, rows 4 to 9, 14 and 15.
@@ -114,6 +115,11 @@ class DataAggregator:
             held[position] = taken
         elif taken.record.rc != record.rc:
             raise OtherRecordError(prid=record.prid)
+        elif not self._is_own(
+            slot, taken
+        ):  # the receipt key was replaced since: meters hold it against the present one
+            taken = taken._replace(receipt=self._sign(slot, record))
+            held[position] = taken
         return Receipt(self.seat.participant, taken.receipt)
 
     def _answer(self, delivery: Delivery) -> Reply:
@@ -146,9 +152,16 @@ class DataAggregator:
         return roster
 
     def _sign(self, slot: Slot, record: SlotRecord) -> bytes:
+        return self._signer.sign(self._receipted(slot, record))
+
+    def _is_own(self, slot: Slot, taken: Taken) -> bool:
+        """Whether a receipt was signed with the present key."""
+        return schnorr.is_valid(self._signer.public_key, self._receipted(slot, taken.record), taken.receipt)
+
+    def _receipted(self, slot: Slot, record: SlotRecord) -> bytes:
         chain_id, aggregator = self.seat.chain_id, self.seat.participant
         signed = record_hasher(chain_id, slot)(record.prid, record.rc)
-        return self._signer.sign(receipt_hash(chain_id, slot, record.prid, signed, aggregator))
+        return receipt_hash(chain_id, slot, record.prid, signed, aggregator)
 
     def _rules_of(self, slot: Slot) -> RegionRules:
         if slot.region not in self._rules:

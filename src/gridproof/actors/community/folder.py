@@ -7,7 +7,7 @@
 | `ledger/` | the ledger's database, and the lock of its one writer | the node's |
 | `node.sock` | where the running node takes other processes' requests | the node's |
 | `public/rosters/` | roster files, which aggregators hold against the ledger | public |
-| `secrets/keys/` | a file of keys for each participant | each participant's |
+| `secrets/keys/` | a file of keys for each participant, and one of next keys while they change | each participant's |
 | `secrets/recovery/` | recovery keys: move them to another place, offline | each participant's |
 | `secrets/bill-provider/` | the book of places and the months' keys | the bill provider's |
 | `enrolments/` | `*.meter`: for the meter; `*.household`: for the household | the meter's, the household's |
@@ -111,6 +111,14 @@ class Folder:
     def key_file(self, name: str) -> Path:
         """Where a participant's keys lie."""
         return self.keys / f"{file_stem(name)}.key"
+
+    def next_file(self, name: str) -> Path:
+        """Where keys lie that a participant drew and the ledger may not name yet."""
+        return self.keys / f"{file_stem(name)}.next"
+
+    def recovered_file(self, name: str) -> Path:
+        """Where keys lie that a participant's recovery key shall bring in, until the ledger names them."""
+        return self.keys / f"{file_stem(name)}.recovered"
 
     def recovery_file(self, name: str) -> Path:
         """Where a participant's recovery key lies, until it is moved away."""

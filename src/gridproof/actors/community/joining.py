@@ -21,12 +21,15 @@ def join(community: Community, client: LedgerClient) -> None:
     Privacy parameters that were changed are told to the ledger; they count from the next month that is opened. All else
     of a region that is on the ledger already stays: `gridproof doctor` names what differs.
 
+    Next keys of participants that the ledger names are put in their place.
+
     Raises:
         FileError, SecretFileError: keys cannot be read or written.
         Refusal: the ledger refuses.
         ClientError: the ledger gave no answer.
     """
     settings = community.settings
+    community.settle_keys(client)
     operator = Operator(community.sender(client, OPERATOR))
     for region in settings.regions:
         _join_region(community, client, operator, region)
