@@ -48,6 +48,11 @@ class Shelf(NamedTuple):
         """The households' cards, beside the files of the enrolments."""
         return self.enrolments.with_name("cards")
 
+    @property
+    def bills(self) -> Path:
+        """The bill provider's book of bills and its archive of sealed reports."""
+        return self.enrolments.with_name("bills")
+
 
 class Months:
     """Makes epochs and reads them.

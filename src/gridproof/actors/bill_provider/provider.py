@@ -301,13 +301,13 @@ class BillProvider:
 
     @property
     def folder(self) -> Path:
-        """Where its own secrets lie."""
-        return self._shelf.own
+        """Where its work on bills lies."""
+        return self._shelf.bills
 
     @cached_property
     def bills(self) -> BillBook:
         """Its book of bills, opened at the first use."""
-        return BillBook(self._shelf.own / "bills.db")
+        return BillBook(self._shelf.bills / "book.db")
 
     def close(self) -> None:
         """Let go of all files."""

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from gridproof.actors.bill_provider import BillProvider, Policy, Shelf
+from gridproof.actors.bill_provider import BillProvider, Letterhead, Policy, Shelf, Stores
 from gridproof.actors.bill_provider.places import Place, PlaceBook
 from gridproof.actors.clock import Clock, SimulatedClock, SystemClock
 from gridproof.actors.credentials import Credentials
@@ -15,6 +15,7 @@ from gridproof.actors.randomness import Randomness, system
 from gridproof.actors.seat import Seat
 from gridproof.calendar import Calendar
 from gridproof.connectors.config import Aggregator, Region, Settings, load
+from gridproof.connectors.content import FolderContent, open_content
 from gridproof.connectors.files import FileMissingError
 from gridproof.connectors.ledger import LedgerClient, Sender
 from gridproof.connectors.readings import SqliteReadings
@@ -169,6 +170,16 @@ class Community:
             if not place.is_spare:
                 rows.setdefault(place.meter, []).append(place)
         return sorted(map(_row, rows.values()), key=lambda row: (row.name, row.from_k))
+
+    def stores(self) -> Stores:
+        """Where sealed bills lie; the caller closes them."""
+        return Stores(open_content(self.settings, self.folder.root), FolderContent(self.folder.archive))
+
+    @property
+    def letterhead(self) -> Letterhead:
+        """What bills say of the community."""
+        names = {region.number: region.name for region in self.settings.regions}
+        return Letterhead(self.settings.community.name, self.settings.community.zone, names)
 
     def readings(self) -> SqliteReadings:
         """The store of readings, opened; the caller closes it."""

@@ -10,6 +10,9 @@
 | `secrets/keys/` | a file of keys for each participant, and one of next keys while they change | each participant's |
 | `secrets/recovery/` | recovery keys: move them to another place, offline | each participant's |
 | `secrets/bill-provider/` | the book of places and the months' keys | the bill provider's |
+| `public/content/` | sealed bills by their CIDs, unless a Kubo node keeps them | public |
+| `bills/` | the book of bills, and a copy of each sealed bill | the bill provider's |
+| `cards/` | a card a household and month, which binds its roster leaves in advance | the household's |
 | `enrolments/` | `*.meter`: for the meter; `*.household`: for the household | the meter's, the household's |
 | `outbox/meters.db` | the meters' records, kept until nobody asks for them | the meters' |
 | `aggregators/` | a file of records taken for each data aggregator | the aggregators' |
@@ -55,6 +58,9 @@ class Folder:
         self.bill_provider = self.secrets / "bill-provider"
         self.places = self.bill_provider / "places.key"
         self.rosters = root / "public" / "rosters"
+        self.cards = self.enrolments.with_name("cards")
+        self.bills = self.enrolments.with_name("bills")
+        self.archive = self.bills / "archive"
         self._socket = root / paths.socket
         self._aggregators = root / "aggregators"
         self._descriptor: int | None = None
