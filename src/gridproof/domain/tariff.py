@@ -256,6 +256,11 @@ class Tariff(_Part, frozen=True):
         """What all levies come to, 1e-5 currency per imported kWh."""
         return sum(levy.price_e5 for levy in self.levies)
 
+    @property
+    def taxes_e4(self) -> int:
+        """What all taxes come to, in 1/10,000 of their base."""
+        return sum(tax.rate_e4 for tax in self.taxes)
+
 
 def require_tariff(tariff: Tariff, from_s: int) -> None:
     """Return if a tariff can give every slot from an instant on its price.
