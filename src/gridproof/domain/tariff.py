@@ -5,7 +5,8 @@ Rules:
         slot's total on that channel, in Wh.
     Y-2 A slot without a total (sealed or void) takes the channel's fallback price, whatever the scheme.
     Y-3 Beside the energy a tariff names levies (for each imported kWh), standing charges (for time enrolled), taxes (on
-        what is charged for import, levies and standing) and penalties for missing and for late slots.
+        what is charged for import, levies and standing) and penalties for missing and for late slots. A missing slot
+        costs no less than a late one.
     Y-4 Zones do not exist here: a time-of-use scheme names its switches as instants.
 
 Prices may be negative, where energy costs its producer; levies, standing charges, taxes and penalties are not.
@@ -271,13 +272,15 @@ def require_tariff(tariff: Tariff, from_s: int) -> None:
 
     Raises:
         TariffError: a scheme does not ascend, leaves its first slot without a price, or names a band that is not there;
-            or a name comes twice, or shows nothing.
+            a name comes twice, or shows nothing; or being late costs more than being silent.
     """
     for channel in Direction:
         _require_scheme(tariff.channel(channel).scheme, channel.label, from_s)
     for name in _names(tariff):
         if not is_name(name):
             raise TariffError(detail=f"the name {name!a}: it begins or ends with a space, or has an unseen character")
+    if tariff.penalties.late_e9 > tariff.penalties.missing_e9:
+        raise TariffError(detail="penalties: a late slot costs more than a missing one")
     for what, names in (
         ("levies", [levy.name for levy in tariff.levies]),
         ("standing", [standing.name for standing in tariff.standing]),
