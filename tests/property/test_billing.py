@@ -186,7 +186,7 @@ def test_nothing_is_negative_that_should_not_be(month: BillMonth) -> None:
 def silenced(channel: ChannelMonth, at: int) -> ChannelMonth:
     """The channel without a reading; its energy stays in the register."""
     gone = channel.readings[at]
-    readings = channel.readings[:at] + channel.readings[at + 1 :]
+    readings = [*channel.readings[:at], *channel.readings[at + 1 :]]
     absent = sorted([*channel.absent, Absent(gone.k, Why.SILENT)])
     return channel._replace(readings=tuple(readings), absent=tuple(absent))
 
