@@ -84,6 +84,7 @@ from .metering import (
     split,
     view_seeds,
 )
+from .names import MAX_NAME, is_name
 from .rules import MonthRules, RegionRules, SlotOutcome
 from .tariff import (
     MAX_PRICE_E5,
@@ -129,6 +130,7 @@ from .units import (
 )
 
 __all__ = [
+    "MAX_NAME",
     "MAX_PRICE_E5",
     "MAX_READING_WH",
     "MAX_SWITCHES",
@@ -211,6 +213,7 @@ __all__ = [
     "identities",
     "identity",
     "is_marked",
+    "is_name",
     "join_bitmaps",
     "leaf_at",
     "leaves_between",

@@ -4,14 +4,14 @@ Amounts are what they add to the bill: energy fed in and credits are negative.
 
 Rules:
     Z-1 A line is a slot's energy at that slot's price, exactly: Wh x price x 10, in 1e-9 currency.
-    Z-2 Levies are due for each imported Wh; a standing charge for the seconds enrolled, half-up to 1e-9.
+    Z-2 Levies are due for each imported Wh; a standing charge for the seconds enrolled under a tariff, half-up to 1e-9.
     Z-3 A tax is taken once on the month's base (imported energy, levies, standing, reconciled import), half-up to 1e-9;
         tariffs of one month that name the same tax at the same rate share a base.
     Z-4 A missing slot costs its penalty, and so does a late one. One that an aggregator dropped, that the bill provider
         left out of the total, or that no batch came for costs nothing: the meter is not to blame.
     Z-5 What the register says beyond the records is reconciled: import at the month's dearest slot, with that slot's
-        levies, feed-in at the month's lowest price. So silence is never cheaper than speaking. A register that says
-        less is an error, never a credit.
+        levies and taxes, feed-in at the month's lowest price. So silence is never cheaper than speaking. A register
+        that says less is an error, never a credit.
     Z-6 The bill is the sum of its charges, and energy charges are the sums of their lines. Only the payable sum is
         rounded, half-up, to the currency's step.
     Z-7 Where a tariff changes in the month, each slot has the prices, levies and penalties of its own.
@@ -70,7 +70,7 @@ class NoTariffError(DomainError):
 
 
 class SlotsUncoveredError(DomainError):
-    """Not every slot of the stretch is either metered or absent, once; no bill was made. Give each its place."""
+    """Not every slot of the stretch is metered or absent, once, in order; no bill was made. Give each its place."""
 
     channel: str
     from_k: int
@@ -340,9 +340,16 @@ def _require_stretch(month: BillMonth) -> None:
         require_range("prices", len(channel.prices), bounds.periods, bounds.periods)
         for reading in channel.readings:
             require_range("energy_wh", reading.energy_wh, 0, MAX_READING_WH - 1)
-        known = sorted([each.k for each in channel.readings] + [each.k for each in channel.absent])
-        if known != list(range(month.from_k, month.until_k)):
+        if not _is_covered(month, channel):
             raise SlotsUncoveredError(channel=channel.channel.label, from_k=month.from_k, until_k=month.until_k)
+
+
+def _is_covered(month: BillMonth, channel: ChannelMonth) -> bool:
+    """Whether the channel comes once, and every slot of the stretch once in it, ascending."""
+    metered, absent = [each.k for each in channel.readings], [each.k for each in channel.absent]
+    ascending = metered == sorted(metered) and absent == sorted(absent)
+    whole = sorted(metered + absent) == list(range(month.from_k, month.until_k))
+    return ascending and whole and sum(each.channel == channel.channel for each in month.channels) == 1
 
 
 def _segments(month: BillMonth) -> Iterator[_Segment]:
@@ -410,8 +417,8 @@ def _reconciled(month: BillMonth, channel: ChannelMonth) -> Iterator[Charge]:
     if channel.registers is None:
         return
     start_wh, end_wh, carried_wh = channel.registers
-    require_range("start_wh", start_wh, 0, MAX_REGISTER_WH)
-    require_range("carried_wh", carried_wh, 0, MAX_REGISTER_WH)
+    for what, value in channel.registers._asdict().items():
+        require_range(what, value, 0, MAX_REGISTER_WH)
     register_wh, recorded_wh = end_wh - start_wh, billed_wh(channel) + carried_wh
     if register_wh < recorded_wh:
         raise RegisterBehindError(channel=channel.channel.label, register_wh=register_wh, recorded_wh=recorded_wh)
@@ -419,8 +426,8 @@ def _reconciled(month: BillMonth, channel: ChannelMonth) -> Iterator[Charge]:
         return
     energy_wh = register_wh - recorded_wh
     if channel.channel == Direction.IMPORT:
-        prices = ((price.price_e5, levies_e5) for price, levies_e5 in _with_levies(month, channel))
-        price_e5, levies_e5 = max(prices, key=lambda each: (each[0] + each[1], each[0]))
+        price_e5, tariff = _dearest(month, channel)
+        levies_e5 = tariff.levies_e5
     else:
         price_e5, levies_e5 = min(price.price_e5 for price in channel.prices), 0
     factor = _sign(channel.channel) * AMOUNT_E9_PER_WH_AND_PRICE_E5
@@ -438,26 +445,27 @@ def _reconciled(month: BillMonth, channel: ChannelMonth) -> Iterator[Charge]:
             )
 
 
-def _with_levies(month: BillMonth, channel: ChannelMonth) -> Iterator[tuple[SlotPrice, int]]:
-    """The month's prices, each with what the levies of its time come to."""
-    levies = [(step.from_k, step.tariff.levies_e5) for step in month.tariffs]
-    for at, price in enumerate(channel.prices):
-        k = month.bounds.first_k + at
-        yield price, [due for from_k, due in levies if from_k <= k][-1] if levies[0][0] <= k else 0
+def _dearest(month: BillMonth, channel: ChannelMonth) -> tuple[int, Tariff]:
+    """The month's dearest slot, levies and taxes included: its price and its tariff; the earliest tariff of equal ones.
+
+    Under one tariff the slot with the highest price is the dearest. Slots before the first tariff are counted with it.
+    """
+    first_k = from_k = month.bounds.first_k
+    ends = [*(step.from_k for step in month.tariffs[1:]), month.bounds.end_k]
+    found = []
+    for step, end_k in zip(month.tariffs, ends, strict=True):
+        until_k = max(end_k, first_k)
+        prices = channel.prices[from_k - first_k : until_k - first_k]
+        found += [(max(price.price_e5 for price in prices), step.tariff)] if prices else []
+        from_k = until_k
+    return max(found, key=lambda each: (each[0] + each[1].levies_e5) * (TAX_WHOLE + each[1].taxes_e4))
 
 
 def _taxes(month: BillMonth, segments: Sequence[_Segment], charges: Sequence[Charge]) -> list[Charge]:
-    """Taxes, each once on its base (Z-3); what is reconciled belongs to the last tariff of the stretch."""
+    """Taxes, each once on its base (Z-3)."""
     bases: dict[tuple[str, int], int] = {}
-    for segment in segments:
-        due_e9 = sum(charge.amount_e9 for charge in charges if charge.kind in _TAXED and segment.holds(charge.from_k))
-        if segment == segments[-1]:
-            due_e9 += sum(
-                charge.amount_e9
-                for charge in charges
-                if charge.kind == ChargeKind.RECONCILIATION and charge.channel == Direction.IMPORT
-            )
-        for tax in segment.tariff.taxes:
+    for tariff, due_e9 in _taxed(month, segments, charges):
+        for tax in tariff.taxes:
             bases[tax.name, tax.rate_e4] = bases.get((tax.name, tax.rate_e4), 0) + due_e9
     return [
         Charge(
@@ -472,6 +480,18 @@ def _taxes(month: BillMonth, segments: Sequence[_Segment], charges: Sequence[Cha
         )
         for (name, rate_e4), base_e9 in bases.items()
     ]
+
+
+def _taxed(month: BillMonth, segments: Iterable[_Segment], charges: Sequence[Charge]) -> Iterator[tuple[Tariff, int]]:
+    """What each tariff's taxes are taken of; what is reconciled has those of the slot that gave its price (Z-5)."""
+    for segment in segments:
+        own = [charge for charge in charges if charge.kind in _TAXED and segment.holds(charge.from_k)]
+        yield segment.tariff, sum(charge.amount_e9 for charge in own)
+    for channel in month.channels:
+        own = [charge for charge in charges if charge.kind == ChargeKind.RECONCILIATION]
+        own = [charge for charge in own if charge.channel == channel.channel == Direction.IMPORT]
+        if own:
+            yield _dearest(month, channel)[1], sum(charge.amount_e9 for charge in own)
 
 
 def _sign(channel: Direction) -> int:

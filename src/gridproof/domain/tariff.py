@@ -5,7 +5,8 @@ Rules:
         slot's total on that channel, in Wh.
     Y-2 A slot without a total (sealed or void) takes the channel's fallback price, whatever the scheme.
     Y-3 Beside the energy a tariff names levies (for each imported kWh), standing charges (for time enrolled), taxes (on
-        what is charged for import, levies and standing) and penalties for missing and for late slots.
+        what is charged for import, levies and standing) and penalties for missing and for late slots. A missing slot
+        costs no less than a late one.
     Y-4 Zones do not exist here: a time-of-use scheme names its switches as instants.
 
 Prices may be negative, where energy costs its producer; levies, standing charges, taxes and penalties are not.
@@ -13,7 +14,7 @@ Prices may be negative, where energy costs its producer; levies, standing charge
 Source: seed 002, dynamic pricing phase; private-metering.md, row 18.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Annotated, Final
 
@@ -22,6 +23,7 @@ from msgspec import Meta
 
 from .errors import DomainError
 from .ids import Direction
+from .names import MAX_NAME, is_name
 from .units import MAX_TOTAL_WH, PriceE5
 
 __all__ = [
@@ -54,9 +56,8 @@ MAX_BANDS: Final = 64
 MAX_NAMED: Final = 16
 MAX_SECONDS: Final = 366 * 86_400
 TAX_WHOLE: Final = 10_000  # a tax of so many parts doubles the price
-_NAME: Final = r"\A[^\x00-\x1f\x7f-\x9f\s](?:[^\x00-\x1f\x7f-\x9f]{0,62}[^\x00-\x1f\x7f-\x9f\s])?\Z"
 
-Name = Annotated[str, Meta(pattern=_NAME)]
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]  # and one that people see, says `require_tariff`
 Price = Annotated[int, Meta(ge=-MAX_PRICE_E5, le=MAX_PRICE_E5)]
 Charge = Annotated[int, Meta(ge=0, le=MAX_CHARGE_E9)]
 Load = Annotated[int, Meta(ge=0, le=MAX_TOTAL_WH)]
@@ -256,6 +257,11 @@ class Tariff(_Part, frozen=True):
         """What all levies come to, 1e-5 currency per imported kWh."""
         return sum(levy.price_e5 for levy in self.levies)
 
+    @property
+    def taxes_e4(self) -> int:
+        """What all taxes come to, in 1/10,000 of their base."""
+        return sum(tax.rate_e4 for tax in self.taxes)
+
 
 def require_tariff(tariff: Tariff, from_s: int) -> None:
     """Return if a tariff can give every slot from an instant on its price.
@@ -266,10 +272,15 @@ def require_tariff(tariff: Tariff, from_s: int) -> None:
 
     Raises:
         TariffError: a scheme does not ascend, leaves its first slot without a price, or names a band that is not there;
-            or a name comes twice.
+            a name comes twice, or shows nothing; or being late costs more than being silent.
     """
     for channel in Direction:
         _require_scheme(tariff.channel(channel).scheme, channel.label, from_s)
+    for name in _names(tariff):
+        if not is_name(name):
+            raise TariffError(detail=f"the name {name!a}: it begins or ends with a space, or has an unseen character")
+    if tariff.penalties.late_e9 > tariff.penalties.missing_e9:
+        raise TariffError(detail="penalties: a late slot costs more than a missing one")
     for what, names in (
         ("levies", [levy.name for levy in tariff.levies]),
         ("standing", [standing.name for standing in tariff.standing]),
@@ -277,6 +288,18 @@ def require_tariff(tariff: Tariff, from_s: int) -> None:
     ):
         if len(dict.fromkeys(names)) != len(names):
             raise TariffError(detail=f"{what}: a name comes twice")
+
+
+def _names(tariff: Tariff) -> Iterator[str]:
+    """All names that people read."""
+    yield tariff.name
+    for channel in Direction:
+        scheme = tariff.channel(channel).scheme
+        if isinstance(scheme, TimeOfUse):
+            yield from (band.name for band in scheme.bands)
+    yield from (levy.name for levy in tariff.levies)
+    yield from (standing.name for standing in tariff.standing)
+    yield from (tax.name for tax in tariff.taxes)
 
 
 def _require_scheme(scheme: Scheme, where: str, from_s: int) -> None:

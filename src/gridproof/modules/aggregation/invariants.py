@@ -142,6 +142,8 @@ def side_batches_hold(ctx: Context) -> None:
     Raises:
         Violation: the bitmap or a note is not that of the bodies, a leaf has two records, or the slot is open.
     """
+    if any(not LATE.has(ctx, *place) for (*place, _), _ in LATE_BODIES.all(ctx)):
+        raise Violation("side batches: there are bodies without a side batch")
     for place, late in LATE.all(ctx):
         bodies = [body for _, body in LATE_BODIES.under(ctx, *place)]
         notes = [(body.aggregator, batch_root(body.records), len(body.records)) for body in bodies]

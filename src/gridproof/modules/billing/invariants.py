@@ -47,7 +47,11 @@ def bills_are_of_closed_months(directory: Directory) -> Callable[[Context], None
     """
 
     def hold(ctx: Context) -> None:
-        for (region, month), tally in TALLIES.all(ctx):
+        tallies = dict(TALLIES.all(ctx))
+        for region, month in dict.fromkeys((region, month) for (region, month, *_), _ in BILLS.all(ctx)):
+            if (region, month) not in tallies:
+                raise Violation(f"month {(region, month)}: it has bills and no tally")
+        for (region, month), tally in tallies.items():
             if not directory.month_rules(ctx, RegionId(region), MonthId(month)).closed:
                 raise Violation(f"month {(region, month)}: it has bills and is open")
             versions = [version for (*_, version), _ in BILLS.under(ctx, region, month)]

@@ -4,12 +4,12 @@ It stands apart from the keeper because those two come first: a month begins wit
 its prices are folded when its slots are (aggregation says so).
 """
 
-from gridproof.domain import Direction, MonthBounds, MonthId, RegionId, Tariff, slot_price
+from gridproof.domain import Direction, MonthBounds, MonthId, RegionId, Tariff
 from gridproof.primitives import merkle
 from gridproof.primitives.encoding import encode
 from gridproof.state import Context
 
-from .lookups import find_tariff
+from .lookups import tariff_steps
 from .messages import PricesClosed, TariffSet
 from .types import FOLDED, FOLDS, PRICES, STEPS, TARIFFS, FoldedPrice, MonthPrices, PriceFold, TariffSteps
 
@@ -30,9 +30,15 @@ class Book:
 
     def fold(self, ctx: Context, region: RegionId, channel: Direction, bounds: MonthBounds) -> None:
         """Put a channel's month of prices under one root (P-7); without a tariff there is nothing to fold."""
-        if find_tariff(ctx, region, bounds.month, bounds.first_k) is None:
+        steps = tariff_steps(ctx, region, bounds.month)
+        if not steps:
             return
-        prices = tuple(_price(ctx, region, channel, bounds, k) for k in range(bounds.first_k, bounds.end_k))
+        ends = [*(from_k for from_k, _ in steps[1:]), bounds.end_k]
+        prices = tuple(
+            _price(ctx, region, channel, k, tariff)
+            for (from_k, tariff), end_k in zip(steps, ends, strict=True)
+            for k in range(from_k, end_k)
+        )
         for price in prices:
             PRICES.delete(ctx, region, channel, price.k)
         folded = fold(prices)
@@ -55,11 +61,9 @@ def fold(prices: tuple[FoldedPrice, ...]) -> PriceFold:
     return PriceFold(prices[0].k, len(prices), root, sum(price.fallback for price in prices))
 
 
-def _price(ctx: Context, region: int, channel: Direction, bounds: MonthBounds, k: int) -> FoldedPrice:
+def _price(ctx: Context, region: int, channel: Direction, k: int, tariff: Tariff) -> FoldedPrice:
     """A slot's price as it was announced; the fallback price where none was."""
     known = PRICES.find(ctx, region, channel, k)
     if known is not None:
         return FoldedPrice(k, known.price_e5, known.fallback)
-    tariff = find_tariff(ctx, region, bounds.month, k)
-    price_e5 = 0 if tariff is None else slot_price(tariff, channel, k * bounds.period_s, None)
-    return FoldedPrice(k, price_e5, fallback=True)
+    return FoldedPrice(k, tariff.channel(channel).fallback_e5, fallback=True)

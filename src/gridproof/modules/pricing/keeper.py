@@ -4,7 +4,6 @@ Rules P-1 to P-8 stand in README.md. What must be refused without the state, the
 """
 
 from gridproof.domain import (
-    DomainError,
     MonthId,
     MonthRules,
     ParticipantId,
@@ -129,5 +128,3 @@ def _require_valid(tariff: Tariff, from_s: int) -> None:
         require_tariff(tariff, from_s)
     except TariffError as wrong:
         raise TariffInvalid(detail=wrong.detail) from wrong
-    except DomainError as wrong:
-        raise TariffInvalid(detail=str(wrong)) from wrong

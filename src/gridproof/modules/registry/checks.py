@@ -1,45 +1,16 @@
-"""What the registry can judge without any state: names, roles, keys, channels.
-
-Nothing here asks the interpreter's Unicode tables: they differ between releases of Python, and two nodes that judge one
-name differently would part.
-"""
+"""What the registry can judge without any state: names, roles, keys, channels."""
 
 from typing import Final
 
-from gridproof.domain import Direction
+from gridproof.domain import Direction, is_name
 from gridproof.primitives.secp256k1 import is_point
 
 from .errors import BadChannels, BadKey, BadKeyRole, BadName, RolesUnknown
 from .types import KeyRole, Role
 
-MAX_NAME: Final = 64
 KEY_SIZE: Final = 32
 MAX_SHOWN: Final = 256  # of what is refused: refusals are kept, and what a sender writes may be as long as a message
 KNOWN_ROLES: Final = sum(Role)
-# Code points that show nothing, or turn the direction of what follows: two names that differ in them look alike.
-_UNSEEN: Final = (
-    (0x00, 0x1F),
-    (0x7F, 0xA0),
-    (0xAD, 0xAD),
-    (0x34F, 0x34F),
-    (0x61C, 0x61C),
-    (0x115F, 0x1160),
-    (0x1680, 0x1680),
-    (0x17B4, 0x17B5),
-    (0x180B, 0x180F),
-    (0x2000, 0x200F),
-    (0x2028, 0x202F),
-    (0x205F, 0x206F),
-    (0x2800, 0x2800),
-    (0x3000, 0x3000),
-    (0x3164, 0x3164),
-    (0xD800, 0xF8FF),  # surrogates, private use
-    (0xFE00, 0xFE0F),
-    (0xFEFF, 0xFEFF),
-    (0xFFA0, 0xFFA0),
-    (0xFFF0, 0xFFFF),
-    (0xE0000, 0x10FFFF),
-)
 _KNOWN_CHANNELS: Final = ((Direction.IMPORT,), (Direction.EXPORT,), (Direction.IMPORT, Direction.EXPORT))
 
 
@@ -49,8 +20,7 @@ def require_name(name: str) -> None:
     Raises:
         BadName: it is empty, too long, begins or ends with a space, or holds a character that nobody sees.
     """
-    sized = 1 <= len(name) <= MAX_NAME and name[0] != " " and name[-1] != " "
-    if not sized or any(low <= ord(char) <= high for char in name for low, high in _UNSEEN):
+    if not is_name(name):
         raise BadName(name=name[:MAX_SHOWN])
 
 

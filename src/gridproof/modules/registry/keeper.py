@@ -1,6 +1,6 @@
 """The registry's keeper: who takes part, where, and since when; the only writer of its state.
 
-The rules R-1 to R-21 stand in README.md: those of participants and keys are kept in `people`, those of regions, months
+The rules R-1 to R-23 stand in README.md: those of participants and keys are kept in `people`, those of regions, months
 and meters in `grid`. What other modules ask of the registry is answered here, in words of the domain (they state it in
 ports of their own), and so is who may send a transaction (the Application's port `Accounts`).
 """
@@ -147,7 +147,7 @@ class Keeper:
         return enrolled_at(ctx, region, channel, k)
 
     def meters_in(self, ctx: Context, region: RegionId, month: MonthId) -> int:
-        """How many meters were enrolled for some period of a month.
+        """How many meters were enrolled for some period of a month (R-23).
 
         Raises:
             RegionUnknown: there is no such region.

@@ -1,22 +1,30 @@
 """A ledger with one region and a few meters, whose secrets the tests hold: they can send whatever anyone could.
 
-Meter `n` sits in place `n`; the places after the enrolled ones are spare. A month has a few periods only.
+Pricing and billing work on it too; its months have no tariff unless one is given. Meter `n` sits in place `n`; the
+places after the enrolled ones are spare. A month has a few periods only.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any
 
+from msgspec.structs import replace
+
 from gridproof.domain import (
     WORD,
+    ChannelTariff,
     Direction,
+    Flat,
     Half,
+    Linear,
     MonthBounds,
     MonthId,
     ParticipantId,
+    Penalties,
     RegionId,
     Slot,
+    Tariff,
     ViewSeeds,
     bitmap_of,
     halves,
@@ -28,6 +36,7 @@ from gridproof.domain import (
     roster,
     roster_leaf,
     sign_seeds,
+    slot_price,
     view_seeds,
 )
 from gridproof.domain import signer as record_signer
@@ -41,17 +50,24 @@ from gridproof.modules.aggregation.messages import (
     OpenMasks,
     PublishRosters,
     SubmitBatch,
+    SubmitLate,
 )
 from gridproof.modules.aggregation.module import aggregation
 from gridproof.modules.aggregation.ports import Release
-from gridproof.modules.aggregation.types import SLOTS, SlotRecord, SlotState
+from gridproof.modules.aggregation.types import SLOTS, SlotRecord, SlotState, Status
+from gridproof.modules.billing.messages import AnswerObjection, NewBill, ObjectToBill, RegisterBills, objection_hash
+from gridproof.modules.billing.module import billing
+from gridproof.modules.pricing.book import Book
+from gridproof.modules.pricing.messages import AnnouncePrice
+from gridproof.modules.pricing.module import pricing
 from gridproof.modules.registry.keeper import Keeper as Registry
 from gridproof.modules.registry.messages import EnrolMeter, OpenMonth
 from gridproof.modules.registry.module import registry
 from gridproof.primitives import merkle
+from gridproof.primitives.cid import cid_v1
 from gridproof.primitives.hashing import sha256
 from gridproof.primitives.schnorr import Signer
-from gridproof.state import Application, Message, Verifier
+from gridproof.state import Application, Message, Module, Verifier
 from gridproof.state.store import Store
 
 from tests.ledger import Ledger, Person
@@ -69,6 +85,7 @@ ROLES = {
     "first": ["data_aggregator"],
     "second": ["data_aggregator"],
     "household": [],
+    "center": ["control_center"],
 }
 RULES = {
     "period_s": PERIOD_S,
@@ -81,6 +98,14 @@ RULES = {
     "min_live_permille": 600,
 }
 FILTER_HASH = sha256(b"BF1")
+TARIFF = Tariff(
+    "Riedholz",
+    "CHF",
+    50_000_000,
+    ChannelTariff(Linear(0, 10_000, 1_000, 30_000), 25_000),  # 20 dearer for each Wh of the total
+    ChannelTariff(Flat(6_000), 4_000),
+    penalties=Penalties(20_000_000, 10_000_000),
+)
 
 
 class Community(Ledger):
@@ -91,11 +116,19 @@ class Community(Ledger):
         places: places of a roster, spare ones included.
         periods: of the month.
         release: what holds slots back.
+        weaken: what becomes of each module; nothing by default.
         rules: of the region, over `RULES`.
     """
 
     def __init__(
-        self, *, enrolled: int = 4, places: int = 5, periods: int = 3, release: Release | None = None, **rules: int
+        self,
+        *,
+        enrolled: int = 4,
+        places: int = 5,
+        periods: int = 3,
+        release: Release | None = None,
+        weaken: Callable[[Module], Module] = lambda module: module,
+        **rules: int,
     ) -> None:
         self.enrolled, self.places = enrolled, places
         self.rules = {**RULES, **rules}
@@ -103,10 +136,16 @@ class Community(Ledger):
         people = {name: Person(ParticipantId(n), key(name, "transaction")) for n, name in enumerate(ROLES, start=1)}
 
         def application(store: Store, verifier: Verifier) -> Application:
-            directory = Registry()
-            return Application(
-                (registry(directory), aggregation(Aggregation(directory, release))), store, directory, verifier
+            book = Book()
+            directory = Registry(book)
+            slots = Aggregation(directory, release, book)
+            modules = (
+                registry(directory),
+                aggregation(slots),
+                pricing(directory, slots, book),
+                billing(directory),
             )
+            return Application(tuple(map(weaken, modules)), store, directory, verifier)
 
         super().__init__(application, self._genesis(), people, start_s=GENESIS_TIME_S)
 
@@ -135,9 +174,9 @@ class Community(Ledger):
 
     # --- the course of things ----------------------------------------------------------------------------------------
 
-    def begin(self, channels: Sequence[Direction] = (IMPORT,)) -> "Community":
+    def begin(self, channels: Sequence[Direction] = (IMPORT,), tariff: Tariff | None = None) -> "Community":
         """Open the month, enrol the meters and publish the rosters."""
-        self.accepts("operator", OpenMonth(REGION, self.bounds.month, self.bounds.start_s, self.bounds.end_s))
+        self.accepts("operator", self.month_begun(tariff))
         for n in range(self.enrolled):
             numbers = tuple(map(int, channels))
             self.accepts("provider", EnrolMeter((n + 1).to_bytes(16, "big"), REGION, numbers, self.bounds.first_k))
@@ -323,6 +362,92 @@ class Community(Ledger):
         }
         return ClaimDropped(**(fields | changes))
 
+    def late(self, k: int, records: Iterable[SlotRecord], /, channel: Direction = IMPORT, **changes: Any) -> SubmitLate:
+        """A side batch of records, sorted and proven."""
+        batch = self.batch(k, records, channel=channel)
+        return SubmitLate(**({name: getattr(batch, name) for name in batch.__struct_fields__} | changes))
+
+    # --- what control centre, bill provider and households say of money ----------------------------------------------
+
+    def price(self, k: int, /, channel: Direction = IMPORT, tariff: Tariff = TARIFF, **changes: Any) -> AnnouncePrice:
+        """The price that a tariff gives to a slot as it stands."""
+        state = self.state(k, channel)
+        total_wh = state.total_wh if state.status == Status.OPENED else None
+        fields: dict[str, Any] = {
+            "region": REGION,
+            "channel": channel,
+            "k": k,
+            "total_wh": total_wh or 0,
+            "batch_roots": tuple(note.root for note in state.batches),
+            "price_e5": slot_price(tariff, channel, k * PERIOD_S, total_wh),
+        }
+        return AnnouncePrice(**(fields | changes))
+
+    def bill(self, meter: int, version: int = 1, /, **changes: Any) -> NewBill:
+        """A household's sealed bill."""
+        sealed = b"sealed bill %d of %d" % (version, meter)
+        fields: dict[str, Any] = {
+            "bid": bid_of(meter).public_key,
+            "version": version,
+            "cid": cid_v1(sealed),
+            "digest": sha256(sealed),
+        }
+        return NewBill(**(fields | changes))
+
+    def bills(self, *bills: NewBill, **changes: Any) -> RegisterBills:
+        """A list of bills, sorted."""
+        fields: dict[str, Any] = {
+            "region": REGION,
+            "month": self.bounds.month,
+            "bills": tuple(sorted(bills, key=lambda each: each.bid)),
+        }
+        return RegisterBills(**(fields | changes))
+
+    def objection(
+        self, meter: int, number: int = 1, version: int = 1, /, by: Signer | None = None, **changes: Any
+    ) -> ObjectToBill:
+        """A household's signed objection; `changes` are made before it is signed, but for a signature of its own."""
+        reasons = b"reasons %d of %d" % (number, meter)
+        fields: dict[str, Any] = {
+            "region": REGION,
+            "month": self.bounds.month,
+            "bid": bid_of(meter).public_key,
+            "version": version,
+            "number": number,
+            "cid": cid_v1(reasons),
+            "digest": sha256(reasons),
+            "signature": bytes(64),
+        }
+        unsigned = ObjectToBill(**(fields | changes))
+        if "signature" in changes:
+            return unsigned
+        return replace(unsigned, signature=(by or bid_of(meter)).sign(objection_hash(CHAIN_ID, unsigned)))
+
+    def answer(self, meter: int, number: int = 1, /, **changes: Any) -> AnswerObjection:
+        """The bill provider's answer."""
+        reasons = b"answer %d to %d" % (number, meter)
+        fields: dict[str, Any] = {
+            "region": REGION,
+            "month": self.bounds.month,
+            "bid": bid_of(meter).public_key,
+            "number": number,
+            "upheld": True,
+            "cid": cid_v1(reasons),
+            "digest": sha256(reasons),
+        }
+        return AnswerObjection(**(fields | changes))
+
+    def month_begun(self, tariff: Tariff | None = None) -> OpenMonth:
+        """The message that opens the month."""
+        return OpenMonth(REGION, self.bounds.month, self.bounds.start_s, self.bounds.end_s, tariff)
+
+    def end_month(self) -> "Community":
+        """Wait for the month's last deadlines, and close it."""
+        last_k = self.bounds.end_k - 1
+        self.go_to(max(self.now_s, self.claim_end_of(last_k), self.opening_end_of(last_k)))
+        self.accepts("operator", self.month_over)
+        return self
+
     @property
     def month_over(self) -> CloseMonth:
         """The message that closes the month."""
@@ -342,6 +467,12 @@ def key(name: str, use: str) -> Signer:
 def reading_of(meter: int, k: int) -> int:
     """What a meter reads in a period, Wh."""
     return 100 + 37 * meter + 11 * (k % 13)
+
+
+@cache
+def bid_of(meter: int) -> Signer:
+    """The key of a household's billing identity."""
+    return Signer(sha256(b"BID", meter.to_bytes(4, "big")))
 
 
 @cache
