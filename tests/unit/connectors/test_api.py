@@ -20,6 +20,11 @@ NAMES = {
         "Filters", "Ledger", "Meters", "Paths", "Privacy", "Region", "Setting", "Settings", "Spares", "Windows",
         "check", "load", "markdown", "parse", "render", "settings_table",
     },
+    "tariff_file": {
+        "FILE_NAME", "BandPlan", "ChannelPlan", "Per", "StandingPlan", "TariffFileError", "TariffInvalidError",
+        "TariffMonthError", "TariffPlan", "TimeBands", "Window", "check_tariff", "default_tariff", "load_tariff",
+        "parse_tariff", "read_tariff",
+    },
 }  # fmt: skip
 
 

@@ -21,7 +21,8 @@ from gridproof.connectors.ledger import LedgerClient, Sender
 from gridproof.connectors.readings import SqliteReadings
 from gridproof.connectors.rosters import RosterFiles
 from gridproof.connectors.secret_files import MAGIC, SEALED, SecretFiles
-from gridproof.domain import Direction
+from gridproof.connectors.tariff_file import TariffPlan, load_tariff
+from gridproof.domain import Direction, MonthBounds, RegionId, Tariff
 from gridproof.modules.registry import queries as registry
 from gridproof.state import system as chain
 
@@ -141,6 +142,35 @@ class Community:
         known = {meter.name for meter in self.meters()}
         if name not in known:
             raise NoSuchMeterError(meter=name, close=close_names(name, known))
+
+    # --- what energy costs -------------------------------------------------------------------------------------------
+
+    def tariff_plan(self, region: RegionId) -> TariffPlan | None:
+        """A region's tariff as its file says it now; None where there is no file, and so no prices.
+
+        Raises:
+            TariffInvalidError: the file has faults; all of them are named.
+            FileUnreadableError: the system refuses it.
+        """
+        try:
+            return load_tariff(self.folder.tariff_of(region))
+        except FileMissingError:
+            return None
+
+    def tariff(self, region: RegionId, bounds: MonthBounds) -> Tariff | None:
+        """The tariff with which a region's month is opened; None where there is no file, and so no prices.
+
+        Args:
+            region: the region.
+            bounds: the month, perhaps cut.
+
+        Raises:
+            TariffInvalidError: the file has faults; all of them are named.
+            TariffMonthError: the ledger would refuse it for this month.
+            FileUnreadableError: the system refuses it.
+        """
+        plan = self.tariff_plan(region)
+        return None if plan is None else plan.for_month(self.calendar, bounds, self.settings.community.currency)
 
     # --- who takes part ----------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@
 |---|---|---|
 | `gridproof.toml` | settings; `gridproof config show` explains them | everyone's |
 | `genesis.json` | what the ledger was born with | public |
+| `tariff.toml` | what energy costs; `tariff-2.toml` stands in for it in region 2 | public |
 | `ledger/` | the ledger's database, and the lock of its one writer | the node's |
 | `node.sock` | where the running node takes other processes' requests | the node's |
 | `public/rosters/` | roster files, which aggregators hold against the ledger | public |
@@ -48,6 +49,7 @@ class Folder:
         self.root = root
         self.config = root / FILE_NAME
         self.genesis = root / paths.genesis
+        self.tariff = root / paths.tariff
         self.ledger = root / paths.ledger
         self.readings = root / paths.readings
         self.enrolments = root / paths.enrolments
@@ -129,6 +131,11 @@ class Folder:
     def recovery_file(self, name: str) -> Path:
         """Where a participant's recovery key lies, until it is moved away."""
         return self.recovery / f"{file_stem(name)}.key"
+
+    def tariff_of(self, region: int) -> Path:
+        """Where a region's tariff lies: in a file of its own where there is one, else in the community's."""
+        own = self.tariff.with_name(f"{self.tariff.stem}-{region}{self.tariff.suffix}")
+        return own if own.exists() else self.tariff
 
     def inbox(self, participant: int) -> Path:
         """Where a data aggregator keeps the records that it took."""

@@ -70,7 +70,14 @@ class Founded(NamedTuple):
     recovery: Path
 
 
-def found(root: Path, settings: Settings, start_s: int, secrets: SecretFiles, randomness: Randomness) -> Founded:
+def found(
+    root: Path,
+    settings: Settings,
+    start_s: int,
+    secrets: SecretFiles,
+    randomness: Randomness,
+    tariff: bytes | None = None,
+) -> Founded:
     """Make a community's folder.
 
     Args:
@@ -79,6 +86,7 @@ def found(root: Path, settings: Settings, start_s: int, secrets: SecretFiles, ra
         start_s: ledger time at the start, UTC epoch seconds, between two periods.
         secrets: seals what is secret, where there is a passphrase.
         randomness: where keys come from.
+        tariff: what shall stand in the tariff's file, a valid one; none where energy has no prices.
 
     Raises:
         FolderTakenError: the folder is not empty; nothing was made.
@@ -102,6 +110,8 @@ def found(root: Path, settings: Settings, start_s: int, secrets: SecretFiles, ra
         with EmbeddedLedger.at(folder.ledger, application, genesis, Options(SerialVerifier())) as ledger:
             ledger.make_block(start_s, empty=True)  # with it the ledger's first state lies on the disk
             app_hash = ledger.head.app_hash
+        if tariff is not None:
+            write_whole(folder.tariff, tariff)
         write_whole(folder.config, render(settings).encode())
     return Founded(root, chain_id, start_s, app_hash, Folder(root, settings.paths).recovery)
 

@@ -187,6 +187,9 @@ class Paths(Section, frozen=True):
     """Where things lie in the community's folder."""
 
     genesis: Annotated[str, _path("The ledger's first state.")] = "genesis.json"
+    tariff: Annotated[str, _path("What energy costs; without this file, months are opened without prices.")] = (
+        "tariff.toml"
+    )
     ledger: Annotated[str, _path("The ledger's database.")] = "ledger"
     socket: Annotated[str, _path("Where the running node takes other processes' requests.")] = "node.sock"
     readings: Annotated[str, _path("The meters' readings.")] = "readings.db"
