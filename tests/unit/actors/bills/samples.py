@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from gridproof.actors.bills.report import (
+    ChannelName,
     Report,
     ReportAbsence,
     ReportChannel,
@@ -80,11 +81,13 @@ class Wanted(NamedTuple):
         carried_wh: what was billed before without a register.
         sun: Wh a quarter-hour that the roof gives at noon.
         price_e5: the price of a slot by its hour, before noise.
+        feed_in_e5: the price of energy fed in, before noise.
+        nothing: whether nothing was drawn, and nothing costs anything.
         changes: fields of the report that are to be others.
     """
 
     month: tuple[int, int] = (2025, 10)
-    period_s: int = 900
+    period_s: int = 3_600
     export: bool = False
     first_day: int = 0
     days: int = 0
@@ -94,6 +97,8 @@ class Wanted(NamedTuple):
     carried_wh: int = 0
     sun: int = 700
     price_e5: Callable[[int], int] = lambda hour: 21_350 + 9_000 * (7 <= hour < 21) - 4_000 * (11 <= hour < 15)
+    feed_in_e5: int = 8_000
+    nothing: bool = False
     changes: Mapping[str, object] = {}
 
 
@@ -111,7 +116,8 @@ def build(wanted: Wanted) -> Report:
     from_k, until_k = days[0].start_s // wanted.period_s, days[-1].end_s // wanted.period_s
     directions = [Direction.IMPORT, *([Direction.EXPORT] if wanted.export else [])]
     channels = [_channel(wanted, calendar, bounds, direction, from_k, until_k) for direction in directions]
-    steps = [TariffStep(from_k + at, tariff) for at, tariff in wanted.tariffs]
+    tariffs = ((0, FREE),) if wanted.nothing else wanted.tariffs
+    steps = [TariffStep(from_k + at, tariff) for at, tariff in tariffs]
     bill = make_bill(BillMonth(bounds, from_k, until_k, steps, channels))
     return _report(wanted, bounds, BillMonth(bounds, from_k, until_k, steps, channels), bill)
 
@@ -123,7 +129,7 @@ def _channel(
     for k in range(bounds.first_k, bounds.end_k):
         hour = int(calendar.label(k * wanted.period_s)[11:13])
         fate = wanted.odd.get(k - from_k, "")
-        price_e5 = wanted.price_e5(hour) if direction == Direction.IMPORT else 8_000 + 2_000 * (hour >= 17)
+        price_e5 = wanted.price_e5(hour) if direction == Direction.IMPORT else wanted.feed_in_e5 + 2_000 * (hour >= 17)
         price_e5 += 10 * noise(k // (3_600 // wanted.period_s), 400) - 2_000
         prices.append(SlotPrice(35_000 if fate == "fallback" else price_e5, fate == "fallback"))
         if not from_k <= k < until_k:
@@ -141,6 +147,8 @@ def _channel(
 
 
 def _energy_wh(wanted: Wanted, direction: Direction, k: int, hour: int) -> int:
+    if wanted.nothing:
+        return 0
     day = k * wanted.period_s // 86_400
     if direction == Direction.EXPORT:
         cloud = 100 - noise(day, 90)
@@ -225,8 +233,19 @@ def _report_channel(month: BillMonth, channel: ChannelMonth, bill: Bill) -> Repo
             reconciled_wh=end_wh - start_wh - carried_wh - billed_wh(channel),
             signature="ef" * 64,
         )
-    label = "import" if channel.channel == Direction.IMPORT else "export"
+    label: ChannelName = "import" if channel.channel == Direction.IMPORT else "export"
     return ReportChannel(channel=label, lines=lines, absences=absences, register=register, leaf_proof=())
+
+
+def past(month: str, import_wh: int, export_wh: int = 0) -> ReportHistory:
+    """An earlier month."""
+    return ReportHistory(
+        month=month,
+        import_wh=import_wh,
+        export_wh=export_wh,
+        total_e9=import_wh * 350_000 + 17,
+        payable_e9=import_wh * 350_000 // 50_000_000 * 50_000_000,
+    )
 
 
 def history(months: int, exported: bool = False) -> tuple[ReportHistory, ...]:
@@ -235,55 +254,63 @@ def history(months: int, exported: bool = False) -> tuple[ReportHistory, ...]:
     found = []
     for at in range(last - months + 1, last + 1):
         winter = abs((at % 12) - 6)
-        import_wh = 190_000 + 31_000 * winter + noise(at, 30_000)
-        found.append(
-            ReportHistory(
-                month=f"{at // 12:04d}-{at % 12 + 1:02d}",
-                import_wh=import_wh,
-                export_wh=(6 - winter) * 55_000 if exported else 0,
-                total_e9=import_wh * 350_000 + 17,
-                payable_e9=import_wh * 350_000 // 50_000_000 * 50_000_000,
-            )
-        )
+        import_wh = 410_000 + 41_000 * winter + noise(at, 30_000)
+        export_wh = (6 - winter) * 55_000 if exported else 0
+        found.append(past(f"{at // 12:04d}-{at % 12 + 1:02d}", import_wh, export_wh))
     return tuple(found)
 
 
 ODD: Final[dict[int, str]] = (
-    dict.fromkeys(range(200, 214), "silent")
-    | dict.fromkeys(range(500, 503), "dropped")
-    | {777: "excluded", 2_400: "late"}
-    | dict.fromkeys(range(1_100, 1_132), "void")
-    | dict.fromkeys(range(1_400, 1_420), "fallback")
-    | dict.fromkeys(range(1_900, 1_908), "late")
+    dict.fromkeys(range(50, 64), "silent")
+    | dict.fromkeys(range(125, 128), "dropped")
+    | {194: "excluded", 600: "late"}
+    | dict.fromkeys(range(275, 307), "void")
+    | dict.fromkeys(range(350, 370), "fallback")
+    | dict.fromkeys(range(475, 483), "late")
 )
 
 EURO: Final = Tariff("Lindau", "EUR", 10_000_000, _PRICE, _PRICE, (), (), (Tax("MwSt.", 1_900),))
-FAR: Final = Tariff("Island", "ISK", 1_000_000_000, _PRICE, _PRICE, (Levy("Grid", 900_000),))
+FAR: Final = Tariff(
+    "Island",
+    "ISK",
+    1_000_000_000,
+    _PRICE,
+    _PRICE,
+    (Levy("Grid", 900_000),),
+    (Standing("Meter", 2 * 10**9, 3_600), Standing("Lease", 90 * 10**9, 604_800)),
+)
+FREE: Final = Tariff("Free", "CHF", 50_000_000, _PRICE, _PRICE)
 HOSTILE: Final = "<script>alert('x')</script> & \"Söhne\" </bdi>"
 
 SAMPLES: Final[dict[str, Wanted]] = {
-    "day": Wanted(first_day=25, days=1, changes={"history": history(1)}),
+    "day": Wanted(period_s=900, first_day=25, days=1, changes={"history": history(1)}),
     "spring_day": Wanted((2025, 3), 1_800, export=True, first_day=29, days=1, odd={3: "late", 4: "fallback"}),
-    "two_days": Wanted(first_day=3, days=2, odd={100: "silent"}, changes={"household": "Bo"}),
-    "month": Wanted(changes={"history": history(3)}),
-    "spring": Wanted((2025, 3), tariffs=((0, EURO),), changes={"history": history(0)}),
+    "two_days": Wanted(period_s=1_800, first_day=3, days=2, odd={50: "silent"}, changes={"household": "Bo"}),
+    "month": Wanted(period_s=1_800, changes={"history": history(3)}),
+    "spring": Wanted((2025, 3), tariffs=((0, EURO),)),
     "export": Wanted(export=True, changes={"history": history(12, exported=True)}),
-    "gaps": Wanted(export=True, odd=ODD, extra_wh=4_321, carried_wh=0, changes={"history": history(2, exported=True)}),
+    "gaps": Wanted(export=True, odd=ODD, extra_wh=4_321, changes={"history": history(2, exported=True)}),
     "unsigned": Wanted(odd={5: "silent", 9: "late"}, extra_wh=None, export=True),
     "carried": Wanted(carried_wh=12_345, odd={5: "silent", 9: "late"}),
     "correction": Wanted(changes={"bill_version": 3, "history": history(5)}),
-    "credit": Wanted((2025, 6), export=True, sun=1_900, changes={"history": history(2, exported=True)}),
-    "nothing": Wanted(first_day=30, days=1, changes={"payable_e9": 0, "total_e9": 0}),
+    "credit": Wanted((2025, 6), export=True, sun=9_000, changes={"history": history(2, exported=True)}),
+    "nothing": Wanted(first_day=30, days=1, nothing=True),
     "hostile": Wanted(
         first_day=20,
         days=1,
         changes=dict.fromkeys(("household", "community", "region_name", "chain_id"), HOSTILE)
         | {"tariffs": (ReportTariff(from_k=0, name=HOSTILE),)},
     ),
-    "tariff_change": Wanted(tariffs=((0, TARIFF), (1_348, NEXT_TARIFF)), changes={"history": history(12)}),
+    "tariff_change": Wanted(tariffs=((0, TARIFF), (337, NEXT_TARIFF)), changes={"history": history(12)}),
     "move_in": Wanted(first_day=9, changes={"history": history(1)}),
-    "negative": Wanted(price_e5=lambda hour: -4_000, export=True, changes={"history": history(1)}),
-    "far": Wanted(period_s=3_600, tariffs=((0, FAR),), price_e5=lambda hour: 1_500_000 + 50_001 * hour),
+    "negative": Wanted(
+        price_e5=lambda hour: -4_000, feed_in_e5=-6_000, export=True, changes={"history": (past("2025-09", 0),)}
+    ),
+    "far": Wanted(
+        tariffs=((0, FAR),),
+        price_e5=lambda hour: 1_500_000 + 50_001 * hour,
+        changes={"history": (past("2025-09", 635_560),)},
+    ),
     "largest": Wanted(period_s=300, export=True, odd=dict.fromkeys(range(0, 8_900, 7), "silent")),
 }
 

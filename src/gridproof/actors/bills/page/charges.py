@@ -64,7 +64,10 @@ def charges_of(context: Context) -> Charges:
     """Write the charges."""
     report, words, numbers = context.report, context.words, context.numbers
     decimals = numbers.exact_decimals([charge.amount_e9 for charge in report.charges] + [report.total_e9])
-    ordered = sorted(report.charges, key=lambda charge: (_place(charge), charge.from_k))
+    names = list(dict.fromkeys((charge.channel, charge.name) for charge in report.charges))
+    ordered = sorted(
+        report.charges, key=lambda charge: (_place(charge), names.index((charge.channel, charge.name)), charge.from_k)
+    )
     rounding_e9 = report.payable_e9 - report.total_e9
     return Charges(
         tuple(_tariffs(context)),
@@ -140,7 +143,9 @@ def _standing(context: Context, charge: ReportCharge) -> _Told:
     unit = _unit_of_time(context, charge)
     if unit:
         rate = words(f"unit.{unit}", rate=rate)
-    reckoned = words("charge.times", quantity=_duration(context, charge.quantity), rate=rate)
+    reckoned = rate
+    if unit != "per_month" or charge.amount_e9 != charge.rate:
+        reckoned = words("charge.times", quantity=_duration(context, charge.quantity), rate=rate)
     return charge.name, reckoned, [words("charge.pro_rata")] if context.is_partial else []
 
 

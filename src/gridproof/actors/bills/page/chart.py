@@ -17,11 +17,12 @@ from markupsafe import Markup
 _RIGHT: Final = 8
 _LETTER: Final = 7  # width of a digit at the axis
 _PRICE_HEIGHT: Final = 84
-_BETWEEN: Final = 30
-_TOP: Final = 24
+_BETWEEN: Final = 40
+_TOP: Final = 30
 _LABELS: Final = 22
 _MARKS: Final = 12
-_STEPS: Final = 4
+_STEPS: Final = 5
+_WIDEST10: Final = 560  # a column, in tenths
 
 
 class Column(NamedTuple):
@@ -137,7 +138,7 @@ class _Frame(NamedTuple):
         top = _TOP
         scale = None
         if prices:
-            scale = _scale(min(prices), max(prices), top, _PRICE_HEIGHT, 2)
+            scale = _scale(min(prices), max(prices), top, _PRICE_HEIGHT, 3)
             top += _PRICE_HEIGHT + _BETWEEN
         most = max((column.up_wh or 0 for column in picture.columns), default=0)
         least = -max((column.down_wh or 0 for column in picture.columns), default=0)
@@ -215,8 +216,10 @@ def _energy_panel(frame: _Frame, hatch: str) -> Iterator[str]:
     zero10 = scale.y10(0)
     for at, column in enumerate(picture.columns):
         left10, right10 = frame.x10(at), frame.x10(at + 1)
+        middle10 = (left10 + right10) // 2
         gap10 = min(30, (right10 - left10) // 5)
-        x, width = _tenths(left10 + gap10 // 2), _tenths(max(4, right10 - left10 - gap10))
+        width10 = max(4, min(right10 - left10 - gap10, _WIDEST10))
+        x, width = _tenths(middle10 - width10 // 2), _tenths(width10)
         yield f"<g><title>{escape(column.told)}</title>"
         if column.up_wh:
             y10 = scale.y10(column.up_wh)
@@ -229,9 +232,9 @@ def _energy_panel(frame: _Frame, hatch: str) -> Iterator[str]:
                 f'<rect class="edge" fill="{hatch}" x="{x}" y="{_tenths(zero10)}" width="{width}" '
                 f'height="{_tenths(height10)}"/>'
             )
-        yield from _head(frame, column, (left10 + right10) // 2)
+        yield from _head(frame, column, middle10)
         if column.marked:
-            yield _mark((left10 + right10) // 2, 10 * (scale.top + scale.height))
+            yield _mark(middle10, 10 * (scale.top + scale.height))
         yield "</g>"
     yield f'<path class="zero" d="M{frame.left} {_tenths(zero10)}H{frame.width - _RIGHT}"/>'
 
@@ -252,7 +255,7 @@ def _mark(middle10: int, floor10: int) -> str:
 
 
 def _heading(top: int, text: str) -> str:
-    return f'<text class="axis" x="0" y="{top - 10}">{escape(text)}</text>'
+    return f'<text class="axis" x="0" y="{top - 14}">{escape(text)}</text>'
 
 
 def _grid(frame: _Frame, scale: _Scale, label: Callable[[int], str]) -> Iterator[str]:

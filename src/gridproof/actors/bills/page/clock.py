@@ -8,6 +8,9 @@ Rules:
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from gridproof.calendar import LAST_INSTANT_S
+from gridproof.domain import require_range
+
 from .words import Words
 
 
@@ -26,7 +29,12 @@ class WallClock:
         self._words = words
 
     def local(self, instant_s: int) -> datetime:
-        """The instant on the zone's clock."""
+        """The instant on the zone's clock.
+
+        Raises:
+            OutOfRangeError: it lies beyond the calendar.
+        """
+        require_range("instant_s", instant_s, 0, LAST_INSTANT_S)
         return datetime.fromtimestamp(instant_s, self._zone)
 
     def time(self, instant_s: int) -> str:
@@ -71,9 +79,14 @@ class WallClock:
         return f"{first}, {self.time(start_s)}\u2013{last}, {self.time(end_s)}"
 
     def days(self, start_s: int, end_s: int) -> str:
-        """Whole or partial days [start, end), by their dates: `10 October 2025 to 31 October 2025`."""
-        first, last = self.date(start_s), self.date(end_s - 1)
-        return first if first == last else self._words("date.range", first=first, last=last)
+        """Whole or partial days [start, end), by their dates: `10 to 31 October 2025`."""
+        first, last = self.local(start_s), self.local(end_s - 1)
+        if first.date() == last.date():
+            return self.date(start_s)
+        if (first.year, first.month) != (last.year, last.month):
+            return self._words("date.range", first=self.date(start_s), last=self.date(end_s - 1))
+        month = self._words(f"month.full.{last.month}")
+        return self._words("date.range_in_month", first=first.day, last=last.day, month=month, year=f"{last.year:04d}")
 
     def month(self, label: str) -> str:
         """A month in full, from its label: `2025-10`."""

@@ -4,7 +4,7 @@ Rules:
     F-1 Nothing is counted anew: energies and amounts are those of the report's lines and charges, added up.
     F-2 A slot belongs to the day in which it starts, an hour of the clock likewise; an hour that comes twice counts
         twice.
-    F-3 A report whose slots lie outside its own stretch, or come twice, gives no page.
+    F-3 A report of which a channel does not have every slot of the stretch once, or that has no channel, gives no page.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -52,12 +52,12 @@ class SlotRow(NamedTuple):
     Attributes:
         k: the period.
         start_s: its start, UTC epoch seconds.
-        entries: a line, an absence or None for each of the page's channels.
+        entries: a line or an absence for each of the page's channels.
     """
 
     k: int
     start_s: int
-    entries: tuple[Entry | None, ...]
+    entries: tuple[Entry, ...]
 
 
 class DayRows(NamedTuple):
@@ -120,24 +120,25 @@ class Figures(NamedTuple):
     stretches: tuple[Stretch, ...]
 
 
-def figures_of(report: Report, clock: WallClock) -> Figures:
+def figures_of(report: Report, calendar: Calendar, clock: WallClock) -> Figures:
     """Add a report up for its page.
 
     Args:
         report: the report.
+        calendar: of its zone and period.
         clock: of its zone.
 
     Raises:
-        UnknownZoneError: there is no such zone.
-        OutOfRangeError: its period or its stretch is none.
+        OutOfRangeError: its stretch is none.
         ReportContradictsError: its slots are not its stretch's (F-3).
     """
     start_s, end_s = report.from_k * report.period_s, report.until_k * report.period_s
-    channels = tuple(name for name in CHANNELS if report.channel(name) is not None)
-    entries = [_by_period(report, name) for name in channels]
-    calendar = Calendar(report.zone, report.period_s)
     bounds = MonthBounds(month_id(int(report.month[:4]), int(report.month[5:])), start_s, end_s, report.period_s)
     bounds.validate()
+    channels = tuple(name for name in CHANNELS if report.channel(name) is not None)
+    if not channels:
+        raise ReportContradictsError(detail="it has no channel")
+    entries = [_by_period(report, name) for name in channels]
     days = tuple(_day(report, day.start_s, day.end_s, entries) for day in calendar.days(bounds))
     return Figures(
         channels,
@@ -168,24 +169,20 @@ def _by_period(report: Report, name: ChannelName) -> dict[int, Entry]:
     for entry in both:
         if not report.from_k <= entry.k < report.until_k or entry.start_s != entry.k * report.period_s:
             raise ReportContradictsError(detail=f"{name}: slot {entry.k} does not lie in the stretch that is billed")
+    if len(found) != report.until_k - report.from_k:
+        raise ReportContradictsError(detail=f"{name}: a slot is missing")
     return found
 
 
 def _day(report: Report, start_s: int, end_s: int, entries: Sequence[dict[int, Entry]]) -> DayRows:
     slots = range(start_s // report.period_s, end_s // report.period_s)
-    rows = tuple(
-        SlotRow(k, k * report.period_s, tuple([channel.get(k) for channel in entries]))
-        for k in slots
-        if any(k in channel for channel in entries)
-    )
+    rows = tuple(SlotRow(k, k * report.period_s, tuple([channel[k] for channel in entries])) for k in slots)
     sums = tuple(_sums(row.entries[at] for row in rows) for at in range(len(entries)))
     return DayRows(start_s, end_s, rows, sums, sum(any(map(events, row.entries)) for row in rows))
 
 
-def events(entry: Entry | None) -> tuple[Event, ...]:
+def events(entry: Entry) -> tuple[Event, ...]:
     """What is out of the ordinary in a slot of a channel."""
-    if entry is None:
-        return ()
     if isinstance(entry, ReportAbsence):
         return (entry.why,)
     found: list[Event] = []
@@ -196,14 +193,14 @@ def events(entry: Entry | None) -> tuple[Event, ...]:
     return tuple(found)
 
 
-def _sums(entries: Iterable[Entry | None]) -> Sums:
+def _sums(entries: Iterable[Entry]) -> Sums:
     lines = [entry for entry in entries if isinstance(entry, ReportLine)]
     return Sums(len(lines), sum(line.energy_wh for line in lines), sum(line.amount_e9 for line in lines))
 
 
 def _hours(days: Sequence[DayRows], channels: int, clock: WallClock) -> Iterator[tuple[Sums, ...]]:
     """The 24 hours of the clock (F-2)."""
-    found: list[list[list[Entry | None]]] = [[[] for _ in range(channels)] for _ in range(24)]
+    found: list[list[list[Entry]]] = [[[] for _ in range(channels)] for _ in range(24)]
     for day in days:
         for row in day.rows:
             hour = found[clock.local(row.start_s).hour]

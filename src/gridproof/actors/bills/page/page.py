@@ -17,6 +17,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from gridproof.actors.bills.report import Report
+from gridproof.calendar import Calendar
 
 from .charges import charges_of
 from .clock import WallClock
@@ -100,8 +101,9 @@ def render_page(
         ReportContradictsError: its slots are not those of its stretch.
     """
     words = Words(language)
+    calendar = Calendar(report.zone, report.period_s)
     clock = WallClock(report.zone, words)
-    context = Context(report, figures_of(report, clock), words, numbers_of(language, report.currency), clock)
+    context = Context(report, figures_of(report, calendar, clock), words, numbers_of(language, report.currency), clock)
     return _template().render(
         t=words,
         style=_style(),
@@ -164,7 +166,7 @@ def _facts(context: Context) -> list[Fact]:
     for at, (name, sums) in enumerate(zip(figures.channels, figures.sums, strict=True)):
         facts.append(Fact(words(f"fact.{name}"), words("unit.kwh", n=numbers.kwh(sums.energy_wh, 1))))
         if sums.energy_wh:
-            price = f"{priced(context, at, sums)}\u00a0{numbers.price_unit}"
+            price = f"{priced(context, at, sums, 2)}\u00a0{numbers.price_unit}"
             facts.append(Fact(words(f"fact.{name}_price"), price))
     odd = sum(day.odd for day in figures.days)
     facts.append(Fact(words("fact.odd"), numbers.whole(odd) if odd else words("fact.odd_none")))

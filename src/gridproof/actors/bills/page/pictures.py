@@ -130,12 +130,12 @@ def history_picture(context: Context) -> Drawn:
     return _drawn(picture)
 
 
-def priced(context: Context, at: int, sums: Sums) -> str:
+def priced(context: Context, at: int, sums: Sums, decimals: int = 3) -> str:
     """An average price as it is written; a dash where there is no energy."""
     price_e5 = sums.price_e5
     if price_e5 is None:
         return "\u2013"
-    return context.numbers.price(price_e5 if context.figures.channels[at] == "import" else -price_e5)
+    return context.numbers.price(price_e5 if context.figures.channels[at] == "import" else -price_e5, decimals)
 
 
 def _drawn(picture: Picture) -> Drawn:

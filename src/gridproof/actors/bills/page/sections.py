@@ -130,7 +130,7 @@ def odd_of(context: Context) -> Odd:
     rows = tuple(
         OddRow(
             context.clock.span(stretch.start_s, stretch.end_s),
-            numbers.whole(stretch.slots),
+            words.count("unit.slots", stretch.slots, numbers.whole(stretch.slots)),
             words(f"odd.{stretch.event}.name"),
             _channels(context, stretch.channels),
             numbers.exact(stretch.cost_e9, decimals) if stretch.cost_e9 else None,
@@ -187,7 +187,7 @@ def history_rows(context: Context) -> list[HistoryRow]:
         current = label == report.month
         cells = [numbers.kwh(import_wh), *([numbers.kwh(export_wh)] if exported else [])]
         cells.append(numbers.fixed(payable_e9, 9, decimals))
-        rows.append(HistoryRow(context.words("history.this", month=shown) if current else shown, tuple(cells), current))
+        rows.append(HistoryRow(shown, tuple(cells), current))
     return rows
 
 
@@ -267,8 +267,8 @@ def _slot(
     return context.clock.time(row.start_s), cells, _slot_remark(context, row)
 
 
-def _cells(context: Context, entry: Entry | None, prices: int, money: int) -> tuple[str, str, Exact] | None:
-    if entry is None or isinstance(entry, ReportAbsence):
+def _cells(context: Context, entry: Entry, prices: int, money: int) -> tuple[str, str, Exact] | None:
+    if isinstance(entry, ReportAbsence):
         return None
     numbers = context.numbers
     return (
