@@ -43,7 +43,7 @@ test: gates docs versions ## All gates, all tests on all Pythons here, coverage
 		--cov --cov-report=term --cov-fail-under=$(COVERAGE_GATE) tests
 
 .PHONY: gates
-gates: format-check lint layers determinism docstrings hygiene licences types ## All gates without tests
+gates: format-check lint layers determinism docstrings hygiene licences schemas-check types ## All gates without tests
 
 .PHONY: format
 format: setup ## Format the code
@@ -88,6 +88,15 @@ hygiene: setup
 licences: setup
 	@echo "== licences"
 	@$(RUN) -m tools.licences
+
+.PHONY: schemas
+schemas: setup ## Write the schemas of published documents anew
+	@$(RUN) -m tools.schemas
+
+.PHONY: schemas-check
+schemas-check: setup
+	@echo "== schemas"
+	@$(RUN) -m tools.schemas --check
 
 .PHONY: unit
 unit: setup ## Unit tests
