@@ -49,7 +49,7 @@ engines: setup ## Have the real services ready that tests talk to (some minutes,
 	@$(RUN) -m tools.engines --for-tests
 
 .PHONY: gates
-gates: format-check lint layers determinism docstrings hygiene licences types ## All gates without tests
+gates: format-check lint layers determinism docstrings hygiene licences schemas-check types ## All gates without tests
 
 .PHONY: format
 format: setup ## Format the code
@@ -94,6 +94,15 @@ hygiene: setup
 licences: setup
 	@echo "== licences"
 	@$(RUN) -m tools.licences
+
+.PHONY: schemas
+schemas: setup ## Write the schemas of published documents anew
+	@$(RUN) -m tools.schemas
+
+.PHONY: schemas-check
+schemas-check: setup
+	@echo "== schemas"
+	@$(RUN) -m tools.schemas --check
 
 .PHONY: unit
 unit: setup ## Unit tests
