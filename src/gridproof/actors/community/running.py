@@ -164,7 +164,8 @@ class Run:
             crew = self._community.crew(self._client, clock, executor)
             with closing(crew), closing(self._community.readings()) as readings:
                 self._tally.begin(stretch)
-                conductor = Conductor(crew, readings, self._bounds, clock, self._tally)
+                tariffs = self._community.tariff
+                conductor = Conductor(crew, readings, self._bounds, clock, self._tally, tariffs=tariffs)
                 conductor.run(stretch.months, stretch.first_s, stretch.end_s, until_s=stretch.until_s, stop=stop)
                 if stretch.until_s is not None and not stop():
                     Operator(self._community.sender(self._client, OPERATOR)).advance_clock(stretch.until_s)
