@@ -14,18 +14,23 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from functools import partial
+from hashlib import sha256
 from typing import Final, NamedTuple
 
+from gridproof.actors.bills.reading import open_reasons
 from gridproof.actors.bills.report import ReportHistory
+from gridproof.actors.bills.sealing import pack
 from gridproof.actors.errors import MonthNotBillableError, NotEnrolledError
 from gridproof.connectors.bill_book import BillNote
 from gridproof.connectors.content import ContentStore, Damage, find_damage
-from gridproof.domain import Direction, MonthBounds, MonthId, TariffStep, month_label
+from gridproof.domain import Direction, MonthBounds, MonthId, TariffStep, month_label, reasons_info
 from gridproof.errors import GridproofError
 from gridproof.modules.billing import queries as billing
-from gridproof.modules.billing.messages import NewBill, RegisterBills
+from gridproof.modules.billing.messages import AnswerObjection, NewBill, RegisterBills
+from gridproof.modules.billing.types import Objection
 from gridproof.modules.pricing import queries as pricing
 from gridproof.modules.registry import queries as registry
+from gridproof.primitives import hpke
 from gridproof.state import system
 
 from .gathering import Gatherer, Sheet
@@ -294,6 +299,72 @@ class Billing:
         for refused in self._provider.seat.settle():
             raise refused.refusal
         return len(ready)
+
+    # --- objections --------------------------------------------------------------------------------------------------
+
+    def read_objections(
+        self, region: int, month: MonthId, opening_secrets: Sequence[bytes]
+    ) -> list[tuple[str, int, Objection, str]]:
+        """A month's objections: whose, number, as on record, and the reasons.
+
+        Args:
+            region: the region.
+            month: the month.
+            opening_secrets: the bill provider's encryption secrets, the present one first.
+
+        Raises:
+            ContentError: reasons are not to be had.
+            ReportFormatError: they do not open.
+        """
+        seat, names, read = self._provider.seat, self._names(region, month), []
+        for bid, number, raised in seat.ask(billing.month_objections, region, month):
+            info = reasons_info(seat.chain_id, region, month, bid, number, answer=False)
+            words = open_reasons(self._stores.public.get(raised.cid), list(opening_secrets), info)
+            read.append((names.get(bid, bid.hex()), number, raised, words))
+        return read
+
+    def answer(self, region: int, month: MonthId, name: str, number: int, words: str, *, upheld: bool) -> None:
+        """Answer a household's objection, once.
+
+        Args:
+            region: the region.
+            month: the month.
+            name: the household's meter.
+            number: of the objection.
+            words: the reasons, sealed to the household.
+            upheld: whether the bill provider agrees; it then corrects the bill.
+
+        Raises:
+            NotEnrolledError: the month has no such household.
+            Refusal: the ledger refuses: there is no such objection, or it has its answer.
+        """
+        accounts, seat = self._accounts(region, month), self._provider.seat
+        found = [
+            account
+            for places in self._provider.book.by_meter().values()
+            for account in [accounts.get(places[0].line, {}).get(places[0].number)]
+            if account is not None
+            and places[0].name == name
+            and seat.ask(billing.last_objection, region, month, account.bid) >= number
+        ]
+        if not found:
+            raise NotEnrolledError(meter=name, k=0)
+        bid, seal_key = found[-1].bid, found[-1].seal_key
+        info = reasons_info(seat.chain_id, region, month, bid, number, answer=True)
+        sealed = hpke.seal(seal_key, info, pack(words.encode()))
+        cid = self._stores.public.put(sealed)
+        seat.send(AnswerObjection(region, month, bid, number, upheld, cid, sha256(sealed).digest()))
+        for refused in seat.settle():
+            raise refused.refusal
+
+    def _names(self, region: int, month: MonthId) -> dict[bytes, str]:
+        """Whose each billing identity of a month is."""
+        accounts = self._accounts(region, month)
+        return {
+            accounts[places[0].line][places[0].number].bid: places[0].name
+            for places in self._provider.book.by_meter().values()
+            if places[0].number in accounts.get(places[0].line, {})
+        }
 
     def _waits(self, note: BillNote) -> bool:
         """Whether a noted bill is the next version of its identity."""
