@@ -316,7 +316,7 @@ class Billing:
             ContentError: reasons are not to be had.
             ReportFormatError: they do not open.
         """
-        seat, names, read = self._provider.seat, self._names(region, month), []
+        seat, names, read = self._provider.seat, self.names(region, month), []
         for bid, number, raised in seat.ask(billing.month_objections, region, month):
             info = reasons_info(seat.chain_id, region, month, bid, number, answer=False)
             words = open_reasons(self._stores.public.get(raised.cid), list(opening_secrets), info)
@@ -339,14 +339,9 @@ class Billing:
             Refusal: the ledger refuses: there is no such objection, or it has its answer.
         """
         accounts, seat = self._accounts(region, month), self._provider.seat
-        found = [
-            account
-            for places in self._provider.book.by_meter().values()
-            for account in [accounts.get(places[0].line, {}).get(places[0].number)]
-            if account is not None
-            and places[0].name == name
-            and seat.ask(billing.last_objection, region, month, account.bid) >= number
-        ]
+        billed = self._billed(region, self._require_billable(region, month)[0])
+        named = [accounts[places[0].line][places[0].number] for places in billed if places[0].name == name]
+        found = [each for each in named if seat.ask(billing.last_objection, region, month, each.bid) >= number]
         if not found:
             raise NotEnrolledError(meter=name, k=0)
         bid, seal_key = found[-1].bid, found[-1].seal_key
@@ -357,14 +352,20 @@ class Billing:
         for refused in seat.settle():
             raise refused.refusal
 
-    def _names(self, region: int, month: MonthId) -> dict[bytes, str]:
-        """Whose each billing identity of a month is."""
-        accounts = self._accounts(region, month)
-        return {
-            accounts[places[0].line][places[0].number].bid: places[0].name
-            for places in self._provider.book.by_meter().values()
-            if places[0].number in accounts.get(places[0].line, {})
-        }
+    def noted(self, region: int, month: MonthId) -> list[BillNote]:
+        """A month's bills as they are noted, all versions, by handle and version."""
+        return self._provider.bills.bills(region, month)
+
+    def names(self, region: int, month: MonthId) -> dict[bytes, str]:
+        """Whose each billing identity of a month is.
+
+        Raises:
+            MonthNotBillableError: the month is not closed, or has no prices.
+            MonthErasedError: the month's accounts were erased.
+        """
+        accounts, bounds = self._accounts(region, month), self._require_billable(region, month)[0]
+        billed = self._billed(region, bounds)
+        return {accounts[places[0].line][places[0].number].bid: places[0].name for places in billed}
 
     def _waits(self, note: BillNote) -> bool:
         """Whether a noted bill is the next version of its identity."""

@@ -313,3 +313,17 @@ class NobodyBringsError(CommunityError):
     """
 
     folder: str
+
+
+class NoBillsYetError(CommunityError):
+    """The household has no bill of this month. `gridproof bill make` makes those of closed months."""
+
+    meter: str
+    month: str
+
+
+class UnknownFormError(CommunityError):
+    """A bill is written as one of the known forms, by the file's ending; nothing was written. Choose another name."""
+
+    path: str
+    known: tuple[str, ...]

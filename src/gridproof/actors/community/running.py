@@ -158,7 +158,7 @@ class Run:
         stretch = self._stretch(until_s)
         if stretch is None:
             return None
-        with at_work(self._community.folder), _pool(self._client) as executor:
+        with at_work(self._community.folder), worker_pool(self._client) as executor:
             clock = self._clock(stop)
             join(self._community, self._client)
             crew = self._community.crew(self._client, clock, executor)
@@ -334,7 +334,7 @@ def serving(ledger: EmbeddedLedger, community: Community) -> Iterator[None]:
 
 
 @contextmanager
-def _pool(client: LedgerClient) -> Iterator[Executor | None]:
+def worker_pool(client: LedgerClient) -> Iterator[Executor | None]:
     """Processes for heavy work, where there are meters enough and cores to spare."""
     meters = sum(len(client.ask(registry.meters, number)) for number, _ in client.ask(registry.regions))
     cores = available_cores()
