@@ -21,7 +21,7 @@ from gridproof.calendar import UnknownZoneError
 from gridproof.domain import OutOfRangeError
 
 from tests.unit.actors.bills.page.reading import Element, amount_e9, read
-from tests.unit.actors.bills.samples import HOSTILE, SAMPLES, sample
+from tests.unit.actors.bills.samples import HOSTILE, SAMPLES, build, sample
 
 CID = "bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi"
 GOOD = Verdict(True, (Check("Hash", True, "as registered"), Check("Sum", True)))
@@ -240,6 +240,24 @@ def test_a_day_or_two_are_shown_by_slot_and_a_month_by_day() -> None:
     assert [columns(name) for name in ("day", "spring_day", "two_days", "month")] == [100, 46, 96, 31]
     assert all("open" in each.attributes for each in tree("two_days").section("slots").all("details"))
     assert not any("open" in each.attributes for each in tree("month").section("slots").all("details"))
+
+
+def test_the_second_day_of_two_is_named_under_the_picture() -> None:
+    for picture in tree("two_days").section("usage").all("svg"):
+        labels = [each.text for each in picture.all("text") if each.has("label")]
+        assert "Sun 5 Oct" in labels
+
+
+def test_a_long_table_is_folded_and_one_that_no_sheet_would_hold_is_not_printed() -> None:
+    def folded(rows: int) -> dict[str, str]:
+        wanted = SAMPLES["gaps"]._replace(odd=dict.fromkeys(range(0, 2 * rows, 2), "late"))
+        (details,) = read(render_page(build(wanted), "en")).section("odd").all("details")
+        assert len(details.all("tbody")[0].all("tr")) == rows
+        return details.attributes
+
+    assert folded(12) == {"class": "more", "open": ""}
+    assert folded(13) == folded(100) == {"class": "more"}
+    assert folded(101) == {}
 
 
 def test_the_verdict_is_shown_as_it_fell() -> None:
