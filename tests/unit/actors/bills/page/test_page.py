@@ -8,6 +8,7 @@ from time import perf_counter
 import msgspec
 import pytest
 
+from gridproof.actors.bills import page as page_package
 from gridproof.actors.bills.page import (
     LANGUAGES,
     Check,
@@ -339,3 +340,17 @@ def test_a_report_of_no_zone_or_stretch_gives_no_page(changes: dict[str, object]
     report = msgspec.structs.replace(made("day"), **changes)
     with pytest.raises(refusal):
         render_page(report, "en")
+
+
+def test_the_package_offers_these_names_and_has_them() -> None:
+    assert set(page_package.__all__) == {
+        "LANGUAGES",
+        "Check",
+        "Language",
+        "PageError",
+        "ReportContradictsError",
+        "UnknownLanguageError",
+        "Verdict",
+        "render_page",
+    }
+    assert all(hasattr(page_package, name) for name in page_package.__all__)
