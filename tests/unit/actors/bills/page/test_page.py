@@ -215,9 +215,9 @@ def test_what_is_out_of_the_ordinary_is_named_with_time_and_reason() -> None:
         "Fri 3 Oct, 02:00\u201316:00 14 slots Missing drawn and fed in 2.80",
         "Mon 6 Oct, 05:00\u201308:00 3 slots Lost on the way drawn and fed in \u2013",
         "Thu 9 Oct, 02:00\u201303:00 1 slot Left out drawn and fed in \u2013",
-        "Sun 12 Oct, 11:00\u2013Mon 13 Oct, 19:00 32 slots Void drawn and fed in \u2013",
-        "Wed 15 Oct, 14:00\u2013Thu 16 Oct, 10:00 20 slots Fallback price drawn and fed in \u2013",
-        "Mon 20 Oct, 19:00\u2013Tue 21 Oct, 03:00 8 slots Late drawn and fed in 0.80",
+        "Sun 12 Oct, 11:00 \u2013 Mon 13 Oct, 19:00 32 slots Void drawn and fed in \u2013",
+        "Wed 15 Oct, 14:00 \u2013 Thu 16 Oct, 10:00 20 slots Fallback price drawn and fed in \u2013",
+        "Mon 20 Oct, 19:00 \u2013 Tue 21 Oct, 03:00 8 slots Late drawn and fed in 0.80",
         "Sun 26 Oct, 00:00\u201301:00 1 slot Late drawn and fed in 0.10",
     ]
     penalties = sum(charge.amount_e9 for charge in made("gaps").charges if charge.kind == "penalty")
