@@ -24,6 +24,7 @@ from tests.unit.cli.home import (
     founded,
     reading,
     refused,
+    total_wh,
     typed,
     write_readings,
 )
@@ -278,6 +279,70 @@ def test_a_household_whose_meter_was_swapped_is_one(made_priced: Path, tmp_path:
     assert told["households"] == 6
     assert told["household"]["energy_wh"] == wh
     assert told["household"]["new"]["energy"] == e9(Fraction(wh, 1_000) * Fraction("0.2"))
+
+
+def test_a_sealed_period_takes_the_fallback_price_though_its_readings_are_known(priced: Path, tmp_path: Path) -> None:
+    few = [reading(name, HOURS, 1_000) for name in NAMES[:3]]
+    typed("readings", "import", write_readings(tmp_path / "few.csv", few), "-C", priced)
+    typed("run", "-C", priced, "--until", "2025-11-10")
+    hours = typed("period", "list", "--day", "2025-10-26", "-C", priced, "--json").json["periods"]
+    assert hours[HOURS]["status"] == "sealed"
+    told = typed("tariff", "simulate", write(tmp_path / "s.toml", STEPS), "-C", priced, "--json").json
+    assert told["opened"] == HOURS
+    by_load = sum(total_wh(at) * (2 if total_wh(at) >= 1_500 else 1) for at in range(HOURS))
+    assert told["new"]["energy"] == e9(Fraction(by_load, 1_000) + 3 * 9)
+
+
+def test_the_present_tariff_is_each_periods_own_where_it_changed_in_the_month(priced: Path, tmp_path: Path) -> None:
+    flat = write(tmp_path / "flat.toml", FLAT)
+    typed("tariff", "change", flat, "--from", "2025-10-26T08:00+01:00", "-C", priced)
+    more = [reading(name, HOURS + at, 1_000) for at in range(6) for name in NAMES]
+    typed("readings", "import", write_readings(tmp_path / "more.csv", more), "-C", priced)
+    told = typed("tariff", "simulate", flat, "--household", "Bo", "-C", priced, "--json").json["household"]
+    wh = sum(energy_wh(1, at) for at in range(HOURS))
+    before = Fraction(wh + 3_000, 1_000)  # nine hours to eight o'clock, three after
+    standing = Fraction(6 * 9, OCTOBER_H)
+    levy = before * Fraction("0.112")
+    energy = before * Fraction("0.129")
+    assert told["now"]["energy"] == e9(energy + 3 * Fraction("0.2"))
+    assert told["now"]["levy"] == e9(levy)
+    assert told["now"]["standing"] == round(standing * 10**9)
+    taxed = energy + levy + Fraction(round(standing * 10**9), 10**9)
+    assert told["now"]["tax"] == round(taxed * Fraction("0.081") * 10**9)
+    total = Fraction(sum(told["now"].values()), 10**9)
+    assert told["now_e9"] == e9(half_up(total, Fraction("0.05")))
+
+
+def test_a_region_is_billed_by_its_own_households_and_totals(tmp_path: Path) -> None:
+    root = founded(tmp_path / "home", "--regions", "Hill,Dale")
+    typed("meter", "enrol", "Ada", "Bo", "--region", "Hill", "-C", root)
+    typed("meter", "enrol", "Cleo", "--region", "Dale", "-C", root)
+    rows = [reading("Ada", 0, 700), reading("Bo", 0, 700), reading("Cleo", 0, 700)]
+    typed("readings", "import", write_readings(tmp_path / "r.csv", rows), "-C", root)
+    steps = write(tmp_path / "steps.toml", STEPS)
+    hill = typed("tariff", "simulate", steps, "-C", root, "--json").json
+    dale = typed("tariff", "simulate", steps, "--region", "Dale", "-C", root, "--json").json
+    assert (hill["households"], hill["new"]["energy"]) == (2, e9(Fraction("1.4")))
+    assert (dale["households"], dale["new"]["energy"]) == (1, e9(Fraction("0.7")))
+    write(root / "tariff-2.toml", FLAT)
+    assert typed("tariff", "simulate", steps, "--region", "2", "-C", root, "--json").json["present"] == "Flat"
+
+
+def test_a_region_without_readings_cannot_be_billed(tmp_path: Path) -> None:
+    root = founded(tmp_path / "home", "--regions", "Hill,Dale")
+    typed("meter", "enrol", "Ada", "--region", "Hill", "-C", root)
+    typed("readings", "import", write_readings(tmp_path / "r.csv", [reading("Ada", 0, 700)]), "-C", root)
+    flat = write(tmp_path / "flat.toml", FLAT)
+    done = refused("tariff", "simulate", flat, "--region", "Dale", "-C", root, error="NoReadingsThenError")
+    assert done.json["particulars"] == {"month": "2025-10"}
+    refused("tariff", "simulate", flat, "--month", "2025-09", "-C", root, error="NoReadingsThenError")
+
+
+def test_a_bad_file_of_readings_is_refused_and_nothing_billed(new: Path, tmp_path: Path) -> None:
+    flat, bad = write(tmp_path / "flat.toml", FLAT), write_readings(tmp_path / "bad.csv", ["Ada,soon,1,import"])
+    refused("tariff", "simulate", flat, "--readings", bad, "-C", new, error="ReadingsRefusedError")
+    none = tmp_path / "none.csv"
+    refused("tariff", "simulate", flat, "--readings", none, "-C", new, error="FileMissingError")
 
 
 def test_simulate_prices_by_the_regions_total_of_each_period(new: Path, tmp_path: Path) -> None:
