@@ -16,6 +16,7 @@ from . import recompute
 def opened(root: Path, meter: str, month: str) -> dict[str, Any]:
     """A household's report, as `gridproof bill open` writes it once the household's own check found it true."""
     path = root / f"{meter}.{month}.json"
+    path.unlink(missing_ok=True)
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         code = run(["bill", "open", meter, str(path), "--month", month, "--dir", str(root), "--json"])

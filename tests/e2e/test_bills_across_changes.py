@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -228,7 +229,7 @@ def rows_of(script: Script, from_s: int, end_s: int) -> Iterator[tuple[str, str,
 
 
 def _label(at_s: int) -> str:
-    return recompute.datetime.fromtimestamp(at_s, ZONE).isoformat()
+    return datetime.fromtimestamp(at_s, ZONE).isoformat()
 
 
 def registers(script: Script, recorded: dict[tuple[str, str, int], int]) -> list[tuple[str, str, int, str]]:
