@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Bills: make, list, show, open, object.", no_args_is_help=True)
 
-Meter = Annotated[str, typer.Argument(metavar="METER", help="The household's meter, by its name.")]
+Meter = Annotated[
+    str, typer.Argument(metavar="METER", help="The household's meter, by its name, or the beginning of its handle.")
+]
 Month = Annotated[
     str | None, typer.Option(metavar="YYYY-MM", help="The month.", show_default="the last one that has bills")
 ]
