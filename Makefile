@@ -1,4 +1,5 @@
-# Everything one does with this project. `make demo` and `make test` need python3, make and git, and nothing else.
+# Everything one does with this project. `make demo` and `make test` need python3, make and git, and nothing else; tests of
+# real services need what builds them as well (`make engines` says what), and are skipped, loudly, without it.
 
 ARGS ?=
 BIN := .venv/bin
@@ -36,14 +37,19 @@ demo: setup ## See a community's day; pass options as ARGS="--households 20"
 check: gates unit ## Quick gates and unit tests
 
 .PHONY: test
-test: gates docs versions ## All gates, all tests on all Pythons here, coverage
+test: gates docs versions engines ## All gates, all tests on all Pythons here, coverage
 	@echo "== all tests, with branch coverage (gate $(COVERAGE_GATE) %)"
 	@mkdir -p build && data=$$(mktemp -d "$(CURDIR)/build/coverage.XXXXXX") && trap 'rm -rf "$$data"' EXIT && \
 	COVERAGE_FILE="$$data/.coverage" $(RUN) -m pytest -q -n auto --maxprocesses=8 --dist=loadscope \
 		--cov --cov-report=term --cov-fail-under=$(COVERAGE_GATE) tests
 
+.PHONY: engines
+engines: setup ## Have the real services ready that tests talk to (some minutes, once)
+	@echo "== engines"
+	@$(RUN) -m tools.engines --for-tests
+
 .PHONY: gates
-gates: format-check lint layers determinism docstrings hygiene licences types ## All gates without tests
+gates: format-check lint layers determinism docstrings hygiene licences schemas-check types ## All gates without tests
 
 .PHONY: format
 format: setup ## Format the code
@@ -88,6 +94,15 @@ hygiene: setup
 licences: setup
 	@echo "== licences"
 	@$(RUN) -m tools.licences
+
+.PHONY: schemas
+schemas: setup ## Write the schemas of published documents anew
+	@$(RUN) -m tools.schemas
+
+.PHONY: schemas-check
+schemas-check: setup
+	@echo "== schemas"
+	@$(RUN) -m tools.schemas --check
 
 .PHONY: unit
 unit: setup ## Unit tests

@@ -9,6 +9,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from tests import engines
 from tests.shared import MISSING
 
 WITHOUT_TARGETING = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
@@ -28,14 +29,29 @@ settings.load_profile("explore" if os.environ.get("GRIDPROOF_EXPLORE") else "ste
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name every test that did not run because the shared vectors or data are missing."""
-    skipped = [report for report in terminalreporter.getreports("skipped") if MISSING in str(report.longrepr)]
+    """Name every test that did not run because the shared vectors or data, or a real service, are missing."""
+    _name_skipped(
+        terminalreporter,
+        MISSING,
+        "the shared vectors or data are missing",
+        "Name their folders in GRIDPROOF_VECTORS and GRIDPROOF_DATA; under CI=true this fails.",
+    )
+    _name_skipped(
+        terminalreporter,
+        engines.MISSING,
+        "a real service is missing",
+        "Have it ready with `make engines`; under CI=true this fails.",
+    )
+
+
+def _name_skipped(reporter: pytest.TerminalReporter, mark: str, what: str, remedy: str) -> None:
+    skipped = [report for report in reporter.getreports("skipped") if mark in str(report.longrepr)]
     if not skipped:
         return
-    terminalreporter.write_sep("!", "NOT CHECKED: the shared vectors or data are missing", red=True, bold=True)
+    reporter.write_sep("!", f"NOT CHECKED: {what}", red=True, bold=True)
     for report in skipped:
-        terminalreporter.write_line(f"  {report.nodeid}", yellow=True)
-    terminalreporter.write_line("Name their folders in GRIDPROOF_VECTORS and GRIDPROOF_DATA; under CI=true this fails.")
+        reporter.write_line(f"  {report.nodeid}", yellow=True)
+    reporter.write_line(remedy)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

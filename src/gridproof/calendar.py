@@ -93,7 +93,7 @@ class Calendar:
         Raises:
             OutOfRangeError: the instant lies before 1970 or beyond the calendar.
         """
-        local = self._local(instant_s)
+        local = self.local(instant_s)
         month = local.year * 12 + local.month - 1
         if instant_s < self._month_start(month):  # in the period that the midnight cuts
             month -= 1
@@ -154,16 +154,25 @@ class Calendar:
         """How many periods a day has: 92, 96 or 100 quarter-hours."""
         return (day.end_s - day.start_s) // self.period_s
 
+    def local(self, instant_s: int) -> datetime:
+        """What the zone's clock shows at an instant.
+
+        Raises:
+            OutOfRangeError: the instant lies before 1970 or beyond the calendar.
+        """
+        require_range("instant_s", instant_s, 0, LAST_INSTANT_S)
+        return datetime.fromtimestamp(instant_s, self._zone)
+
     def label(self, instant_s: int) -> str:
         """Write an instant as people of the zone do, exactly: `2025-10-26T02:15:00+01:00`.
 
         Raises:
             OutOfRangeError: the instant lies before 1970 or beyond the calendar.
         """
-        return self._local(instant_s).isoformat(timespec="seconds")
+        return self.local(instant_s).isoformat(timespec="seconds")
 
     def _days(self, start_s: int, end_s: int) -> Iterator[Day]:
-        today = self._local(start_s).date()
+        today = self.local(start_s).date()
         if self._day_start(today) > start_s:  # it lies in the period that today's midnight cuts
             today -= timedelta(days=1)
         while start_s < end_s:
@@ -173,10 +182,6 @@ class Calendar:
                 yield Day(today.isoformat(), start_s, min(next_s, end_s))
                 start_s = next_s
             today = tomorrow
-
-    def _local(self, instant_s: int) -> datetime:
-        require_range("instant_s", instant_s, 0, LAST_INSTANT_S)
-        return datetime.fromtimestamp(instant_s, self._zone)
 
     def _month_start(self, month: int) -> int:
         start_s = self._starts.get(month)

@@ -38,7 +38,10 @@ def main() -> int:
     for name in given.only or SCRIPTS:
         _say(f"== {name}")
         run.sections[name] = _section(name, given.quick, given.malformed)
-    _say(page.targets(run))
+    if any(section.rows for section in run.sections.values()):
+        _say(page.targets(run))
+    if found := page.links_of(run):
+        _say(page.links(found))
     if given.json:
         given.json.write_bytes(to_json(run))
     if given.write_docs:

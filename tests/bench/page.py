@@ -1,21 +1,24 @@
-"""A run as a page of the documentation: the template's words with the run's tables, and its pictures."""
+"""A run as pages of the documentation: the templates' words with the run's tables, and its pictures."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from string import Template
 from typing import Final
 
+from . import dots
 from .drawing import draw, shown
 from .measure import Spread
-from .results import Curve, Machine, Profile, Row, Run, Section, to_json
+from .results import Curve, Link, Machine, Profile, Row, Run, Section, to_json
+from tests.attacks.linking.contest import SECRETS, SEED
 
 TEMPLATE: Final = Path(__file__).with_name("page.md.in")
+LINKS_TEMPLATE: Final = Path(__file__).with_name("linking.md.in")
 LEAST_SHARE: Final = 0.005  # of a profile's samples that a part must have to be named
 VERDICTS: Final = {True: "met", False: "**missed**", None: "not measured"}
 
 
 def write(run: Run, docs: Path) -> list[Path]:
-    """Write the page, the pictures and the figures.
+    """Write the pages, the pictures and the figures; what was not run leaves its page as it is.
 
     Args:
         run: what was found.
@@ -29,6 +32,10 @@ def write(run: Run, docs: Path) -> list[Path]:
     files = {docs / "benchmarks.md": page(run).encode(), static / "bench.json": to_json(run)}
     for curve in _curves(run):
         files[static / f"bench-{curve.name}.svg"] = draw(curve).encode()
+    if found := links_of(run):
+        (docs / "guide").mkdir(exist_ok=True)
+        files[docs / "guide" / "unlinkability.md"] = links_page(found).encode()
+        files[static / "unlinkability.svg"] = dots.draw(found).encode()
     for path, content in files.items():
         path.write_bytes(content)
     return list(files)
@@ -44,6 +51,35 @@ def page(run: Run) -> str:
         curves="\n\n".join(map(_curve, _curves(run))),
         profiles="\n\n".join(map(_profile, _profiles(run))),
     )
+
+
+def links_page(found: Sequence[Link]) -> str:
+    """The text of the page on unlinkability."""
+    words = Template(LINKS_TEMPLATE.read_text(encoding="utf-8"))
+    worst = max((link for link in found if link.ours), key=lambda link: link.bound)
+    return words.substitute(
+        pairs=f"{max(link.pairs for link in found):,}",
+        worst=f"{worst.bound:.4f} ({worst.attacker})",
+        links=links(found),
+        seeds=f"`{SECRETS.decode()}` for secrets and {SEED} for the referee's choices",
+    )
+
+
+def links_of(run: Run) -> list[Link]:
+    """What attackers reached in a run."""
+    return [link for section in run.sections.values() for link in section.links]
+
+
+def links(found: Iterable[Link]) -> str:
+    """The table of what attackers reached."""
+    lines = []
+    for link in found:
+        scheme = f"**{link.scheme}**" if link.ours else link.scheme
+        attacker = f"{link.attacker} ({link.measure})" if link.measure else link.attacker
+        figures = (f"{link.pairs:,}", f"{link.advantage:.4f}", f"{link.bound:.4f}")
+        lines.append((attacker, scheme, *figures, link.target, VERDICTS[link.met]))
+    head = ("attacker", "against", "pairs", "advantage", "99 % bound", "must be", "")
+    return _table(head, lines, right=(2, 3, 4))
 
 
 def targets(run: Run) -> str:

@@ -80,6 +80,32 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     functions: list[tuple[str, int]]
 
 
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """What an attacker reached who tells which records are of one meter.
+
+    Attributes:
+        attacker: by name.
+        scheme: that was attacked.
+        ours: whether that is the product as it is.
+        measure: what the advantage is, where it is not that of the pair game.
+        pairs: of one meter, and as many of two.
+        advantage: true positives' rate less false positives'.
+        bound: its upper 99 % bound.
+        target: what had to come of it, in words.
+        met: whether it did.
+    """
+
+    attacker: str
+    scheme: str
+    ours: bool
+    measure: str
+    pairs: int
+    advantage: float
+    bound: float
+    target: str
+    met: bool
+
+
 class Section(msgspec.Struct, kw_only=True):
     """What one script found.
 
@@ -88,6 +114,7 @@ class Section(msgspec.Struct, kw_only=True):
         figures: what else is worth knowing.
         curves: pictures.
         profiles: where time went.
+        links: what attackers reached; they stand on a page of their own.
         seconds: how long the script took.
     """
 
@@ -95,6 +122,7 @@ class Section(msgspec.Struct, kw_only=True):
     figures: list[Figure] = []
     curves: list[Curve] = []
     profiles: list[Profile] = []
+    links: list[Link] = []
     seconds: float = 0.0
 
 

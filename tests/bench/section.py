@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from . import batch, curve, demo, growth, ledger, malformed, month, profile
+from . import batch, content, curve, demo, growth, ledger, linking, malformed, month, profile
 from .results import Section
 
 SCRIPTS: Final[dict[str, Callable[..., Section]]] = {
@@ -18,10 +18,12 @@ SCRIPTS: Final[dict[str, Callable[..., Section]]] = {
     "month": month.run,
     "batch": batch.run,
     "ledger": ledger.run,
+    "content": content.run,
     "demo": demo.run,
     "malformed": malformed.run,
     "growth": growth.run,
     "profile": profile.run,
+    "linking": linking.run,
 }
 
 

@@ -21,6 +21,7 @@ from gridproof.domain import (
     bitmap_of,
     live_set_hash,
     positions_in,
+    receipt_hash,
     record_hash,
     roster_leaf,
 )
@@ -30,6 +31,7 @@ from gridproof.modules.aggregation.messages import DropProven, OpenMasks
 from gridproof.modules.aggregation.types import SlotRecord, Status
 from gridproof.modules.registry.messages import KeyEntry, RotateKeys
 from gridproof.modules.registry.types import KeyRole
+from gridproof.primitives import schnorr
 from gridproof.primitives.schnorr import Signer
 
 from tests.simulation.village import CHAIN, PERIOD_S, START_S, Village, slot
@@ -248,6 +250,22 @@ def test_row9_the_first_record_of_an_identity_stays_and_the_same_one_gets_the_sa
     assert refused.value.prid == second.prid
     assert [taken.record for taken in aggregator._held(slot(3)).values()] == [second]
     assert first.prid != second.prid
+
+
+def test_row9_a_record_sent_again_after_a_rotation_is_receipted_under_the_key_that_the_meter_knows(
+    village: Village, aggregator: DataAggregator
+) -> None:
+    record = records_of(village, VICTIM, 3)[0]
+    former = aggregator.take(slot(3), record)
+    fresh = Signer(b"\x09" * 32)
+    aggregator._signer = fresh
+    receipt = aggregator.take(slot(3), record)
+    signed = record_hash(CHAIN, slot(3), record.prid, record.rc)
+    receipted = receipt_hash(CHAIN, slot(3), record.prid, signed, receipt.aggregator)
+    assert schnorr.is_valid(fresh.public_key, receipted, receipt.signature)
+    assert not schnorr.is_valid(fresh.public_key, receipted, former.signature)
+    assert aggregator.take(slot(3), record) == receipt
+    assert [taken.record for taken in aggregator._held(slot(3)).values()] == [record]
 
 
 @pytest.mark.parametrize(

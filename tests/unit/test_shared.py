@@ -9,7 +9,11 @@ import pytest
 
 from tests import shared
 
-ASKS = "from tests import shared\n\n\ndef test_with_vectors() -> None:\n    shared.vectors('merkle/inclusion.json')\n"
+ASKS = (
+    "from tests import engines, shared\n"
+    "def test_with_vectors() -> None:\n    shared.vectors('merkle/inclusion.json')\n"
+    "def test_with_kubo() -> None:\n    engines.engine('kubo')\n"
+)
 
 
 @pytest.fixture
@@ -25,7 +29,13 @@ def run_pytest(place: Path, **variables: str) -> subprocess.CompletedProcess[str
     (place / "conftest.py").write_text("from tests.conftest import pytest_terminal_summary\n")
     (place / "test_asks.py").write_text(ASKS)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("COV_", "COVERAGE_", "PYTEST_"))}
-    environment = {**kept, "GRIDPROOF_VECTORS": str(place / "absent"), "PYTHONPATH": str(shared.ROOT), **variables}
+    environment = {
+        **kept,
+        "GRIDPROOF_VECTORS": str(place / "absent"),
+        "GRIDPROOF_ENGINES": str(place),
+        "PYTHONPATH": str(shared.ROOT),
+        **variables,
+    }
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(place), str(place)]
     return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
@@ -75,10 +85,12 @@ def test_what_was_skipped_is_named_before_the_last_line(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert "NOT CHECKED" in done.stdout
     assert "test_asks.py::test_with_vectors" in done.stdout
-    assert done.stdout.strip().splitlines()[-1].startswith("1 skipped")
+    assert "a real service is missing" in done.stdout
+    assert "test_asks.py::test_with_kubo" in done.stdout
+    assert done.stdout.strip().splitlines()[-1].startswith("2 skipped")
 
 
 def test_in_ci_the_run_fails(tmp_path: Path) -> None:
     done = run_pytest(tmp_path, CI="true")
     assert done.returncode == 1, done.stdout
-    assert "1 failed" in done.stdout
+    assert "2 failed" in done.stdout

@@ -13,13 +13,14 @@ from itertools import groupby
 from typing import Final
 
 from gridproof.connectors.readings import Reading, ReadingsStore
-from gridproof.domain import Direction, MonthBounds, MonthId, RegionId, RegionRules, Slot
+from gridproof.domain import Direction, MonthBounds, MonthId, RegionId, RegionRules, Slot, Tariff
 from gridproof.errors import GridproofError, Refusal
 from gridproof.modules.aggregation import errors as aggregation_errors
 from gridproof.modules.aggregation import queries as aggregation
 from gridproof.modules.aggregation.messages import CloseSlot
 from gridproof.modules.aggregation.rules.timetable import timetable
 from gridproof.modules.aggregation.types import SlotState, Status
+from gridproof.modules.pricing import errors as pricing_errors
 from gridproof.modules.registry import queries as registry
 from gridproof.modules.registry.messages import AdvanceClock, OpenMonth
 from gridproof.state import errors as state_errors
@@ -45,6 +46,7 @@ _HARMLESS: Final = (  # another was first, or a restart said it twice
     aggregation_errors.LiveSetExists,
     aggregation_errors.NothingNew,
     aggregation_errors.SlotIsClosed,
+    pricing_errors.PriceExists,
     state_errors.ClockBackwards,
 )
 
@@ -75,6 +77,10 @@ class Conductor:
         clock: by which all act.
         observer: told what happens.
         transport: from meters to aggregators; straight when none is given.
+        tariffs: the tariff that a region's month is opened with, or None; no month has one when it is not given.
+
+    Attributes:
+        registers: what the meters' registers followed; the readings, unless somebody sets others.
     """
 
     def __init__(
@@ -85,7 +91,11 @@ class Conductor:
         clock: Clock,
         observer: Observer | None = None,
         transport: Transport | None = None,
+        *,
+        tariffs: Callable[[RegionId, MonthBounds], Tariff | None] = lambda _region, _bounds: None,
     ) -> None:
+        self._tariffs = tariffs
+        self.registers = readings
         self._crew = crew
         self._readings = readings
         self._bounds = bounds
@@ -96,6 +106,7 @@ class Conductor:
         self._begun: dict[int, MonthId] = {}
         self._closing: dict[Slot, int] = {}
         self._working: dict[Slot, int] = {}
+        self._pricing: dict[Slot, int] = {}
 
     # --- the run -----------------------------------------------------------------------------------------------------
 
@@ -140,7 +151,7 @@ class Conductor:
 
     def _can_wait(self, until_s: int) -> bool:
         """Whether the slots under way may share later rounds: in simulated time, and before any deadline passes."""
-        rules, under_way = self._crew.rules, (*self._closing, *self._working)
+        rules, under_way = self._crew.rules, (*self._closing, *self._working, *self._pricing)
         if not under_way or self._crew.operator.ask(system.operator_clock_s) is None:
             return not under_way
         return until_s < min(timetable(slot.k, rules[slot.region]).opening_end_s for slot in under_way)
@@ -196,7 +207,7 @@ class Conductor:
             if kind == Kind.PREPARE:
                 self._prepare(step, now_s)
             elif kind == Kind.ROLL_OVER:
-                self._crew.provider.roll_over(step.region, self._month_of(step))
+                self._roll_over(step, now_s)
             elif kind == Kind.RECORD:
                 self._record(step, now_s)
             else:
@@ -219,12 +230,20 @@ class Conductor:
         bounds = self._month_of(step)
         if known is None:
             self._advance(now_s)
-            crew.operator.send(OpenMonth(region, bounds.month, bounds.start_s, bounds.end_s))
+            tariff = self._tariffs(RegionId(region), bounds)
+            crew.operator.send(OpenMonth(region, bounds.month, bounds.start_s, bounds.end_s, tariff))
             self._require(self._settle(), f"open month {bounds.month} of region {region}")
         crew.provider.prepare_month(region, bounds)
         refused = self._settle()
         if not crew.provider.is_caught_up:
             self._require(refused, f"publish rosters of month {bounds.month} of region {region}")
+
+    def _roll_over(self, step: Step, now_s: int) -> None:
+        """A month is over: meters sign their registers while they have its keys, the bill provider erases its own."""
+        bounds = self._month_of(step)
+        for problem in self._crew.sign_registers(step.region, bounds, self.registers, now_s):
+            self._observer.problem(problem)
+        self._crew.provider.roll_over(step.region, bounds)
 
     def _fold(self, step: Step, now_s: int) -> None:
         self._drain()
@@ -322,6 +341,8 @@ class Conductor:
                 self._crew.operator.send(CloseSlot(*slot))
         for slot in list(self._working):
             self._work(slot)
+        for slot in list(self._pricing):
+            self._price(slot)
         self._settle()
         for slot in (*self._closing, *self._working):
             self._look_at(slot)
@@ -338,6 +359,7 @@ class Conductor:
             if self._closing.pop(slot, None) is not None:
                 self._claim(slot)
             self._working.pop(slot, None)
+            self._pricing[slot] = 0
             self._observer.slot_ended(slot, state)
         elif state is not None and state.status != Status.OPEN:
             self._closing.pop(slot, None)
@@ -349,10 +371,7 @@ class Conductor:
         """Bring a closed slot a step on: dropped records are claimed, the live set is fixed, the masks are opened."""
         self._working[slot] += 1
         if self._working[slot] == 1:
-            try:
-                self._crew.claim_dropped(slot)
-            except GridproofError as problem:
-                self._observer.problem(problem)  # the total does not wait for it
+            self._speak_of_missing(slot)
         try:
             self._crew.totals.work(slot)
         except GridproofError as problem:
@@ -366,17 +385,31 @@ class Conductor:
         """Claim what was dropped of a slot that is void at once: whoever drops all of it is named like any other."""
         if self._clock.now_s() >= timetable(slot.k, self._crew.rules[slot.region]).claim_end_s:
             return
-        try:
-            if self._crew.claim_dropped(slot):
-                self._settle()
-        except GridproofError as problem:
-            self._observer.problem(problem)
+        if self._speak_of_missing(slot):
+            self._settle()
+
+    def _speak_of_missing(self, slot: Slot) -> int:
+        """Claim what was dropped, and bring for the bills what came too late; a total waits for neither."""
+        said = 0
+        for speak in (self._crew.claim_dropped, self._crew.bring_late):
+            try:
+                said += speak(slot)
+            except GridproofError as problem:
+                self._observer.problem(problem)
+        return said
+
+    def _price(self, slot: Slot) -> None:
+        """Let the control centre announce the price of a slot that has ended."""
+        self._pricing[slot] += 1
+        center = self._crew.control_center
+        if center is None or not center.announce(slot) or self._pricing[slot] > MAX_TRIES:
+            del self._pricing[slot]
 
     def _drain(self) -> None:
         """Go on until nothing is left to say about the slots whose window is over."""
         blocks = max((self._crew.rules[slot.region].window_blocks for slot in self._closing), default=0)
         for _ in range(MAX_DRAIN_ROUNDS + blocks):
-            if not (self._closing or self._working):
+            if not (self._closing or self._working or self._pricing):
                 return
             self._round(self._clock.now_s(), pressing=True)
 
@@ -403,6 +436,8 @@ class Conductor:
                     self._closing[Slot(region, channel, k)] = 0
                 elif status not in ENDED:
                     self._working[Slot(region, channel, k)] = 0
+                else:
+                    self._pricing[Slot(region, channel, k)] = 0
 
     # --- the ledger --------------------------------------------------------------------------------------------------
 

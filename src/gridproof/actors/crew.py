@@ -3,11 +3,14 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gridproof.connectors.inbox import Inbox
 from gridproof.connectors.outbox import Outbox
-from gridproof.domain import RegionRules, Slot
+from gridproof.connectors.readings import ReadingsStore
+from gridproof.connectors.registers import Registers, SignedRegister
+from gridproof.domain import Direction, MonthBounds, RegionRules, RegisterSpan, Slot, is_marked, month_label
+from gridproof.errors import GridproofError
 from gridproof.modules.aggregation import queries as aggregation
 from gridproof.modules.aggregation.messages import ClaimDropped, CloseMonth
 from gridproof.modules.registry import queries as registry
@@ -15,14 +18,18 @@ from gridproof.modules.registry.types import KeyRole
 from gridproof.primitives.schnorr import Signer
 
 from .bill_provider import BillProvider, Policy, Shelf, Totals
+from .bills.words import RegisterWord
 from .clock import Clock
+from .control_center import ControlCenter
 from .data_aggregator import DataAggregator
-from .errors import NodeUnclearError
+from .errors import MonthErasedError, NodeUnclearError, RegisterUnsignedError
 from .fleet import Fleet
-from .meter import Surroundings
+from .meter import Meter, Surroundings
 from .public_rosters import PublicRosters
 from .randomness import Randomness, system
 from .seat import Asked, Seat
+
+REGISTERS: Final = "registers.db"
 
 
 class Post(NamedTuple):
@@ -48,11 +55,13 @@ class Posts(NamedTuple):
         operator: the operator's seat.
         bill_provider: the bill provider's.
         aggregators: the data aggregators' posts.
+        control_center: the control centre's seat; nobody prices slots where there is none.
     """
 
     operator: Seat
     bill_provider: Seat
     aggregators: tuple[Post, ...]
+    control_center: Seat | None = None
 
 
 class Chance(NamedTuple):
@@ -77,7 +86,7 @@ class Crew:
         posts: who sits where.
         shelf: where the bill provider's files lie; the meters' enrolment files among them.
         policy: what the bill provider decides for itself.
-        outbox: file of the outboxes of the meters that run here.
+        outbox: file of the outboxes of the meters that run here; their registers lie beside it.
         clock: by which all act.
         chance: where they draw chance from.
         executor: for heavy work, such as a process pool; on the calling thread when none is given.
@@ -88,6 +97,8 @@ class Crew:
         totals: its work on slots.
         aggregators: data aggregators by participant id.
         fleet: the meters whose files lie here.
+        registers: what their registers said.
+        control_center: announces prices, or None.
         rules: of the regions, by number.
 
     Raises:
@@ -118,17 +129,22 @@ class Crew:
             for post, inbox in zip(posts.aggregators, self._inboxes, strict=True)
         }
         self._outbox = Outbox(outbox)
+        self.registers = Registers(outbox.with_name(REGISTERS))
+        self.control_center = None if posts.control_center is None else ControlCenter(posts.control_center)
         self.fleet = Fleet(shelf.enrolments, shelf.secrets, self._outbox, self._surroundings, chance.meter)
         self._rosters = PublicRosters(shelf.rosters, posts.operator)
 
     @property
     def seats(self) -> Sequence[Seat]:
         """Where all actors speak from, in the order in which they are settled."""
-        return [self.operator, self.provider.seat, *(each.seat for each in self.aggregators.values())]
+        priced = [] if self.control_center is None else [self.control_center.seat]
+        return [self.operator, self.provider.seat, *(each.seat for each in self.aggregators.values()), *priced]
 
     def close(self) -> None:
         """Let go of all files."""
         self._outbox.close()
+        self.registers.close()
+        self.provider.close()
         for inbox in self._inboxes:
             inbox.close()
 
@@ -163,6 +179,86 @@ class Crew:
         for claim in sorted(claims, key=lambda each: each.position):
             self.operator.send(claim)
         return len(claims)
+
+    def bring_late(self, slot: Slot) -> int:
+        """Bring into a slot's side batch what meters here made for it and neither it nor the slot has.
+
+        One of the region's aggregators brings them, so that what was lost or dropped is billed as it was metered.
+
+        Returns:
+            How many records were brought.
+
+        Raises:
+            NoRosterError: no roster file agrees with the ledger.
+        """
+        late = self.operator.ask(aggregation.late, *slot)
+        filled = late.filled if late else b""
+        held = [each for each in self.operator.ask(aggregation.missing, *slot) if not is_marked(filled, each)]
+        serving = [post.seat.participant for post in self._posts.aggregators if slot.region in post.regions]
+        if not held or not serving:
+            return 0
+        find = self._rosters.find_missing(slot, held)
+        entries = [entry for made in self._outbox.of_slot(slot).values() for entry in made]
+        records = [entry.record for entry in entries if find(entry.record.prid) is not None]
+        return self.aggregators[serving[0]].submit_late(slot, records) if records else 0
+
+    def sign_registers(
+        self, region: int, bounds: MonthBounds, readings: ReadingsStore, now_s: int
+    ) -> list[GridproofError]:
+        """Let the meters of a region sign their registers of a month that is over, and tell the bill provider.
+
+        A register that was read off at the stretch's end is what the meter says; where none was, it has followed what
+        it measured. Harmless where it was done already.
+
+        Args:
+            region: the region.
+            bounds: the month.
+            readings: what the meters measured.
+            now_s: the time, UTC epoch seconds.
+
+        Returns:
+            What went wrong with single meters.
+        """
+        problems: list[GridproofError] = []
+        enrolled = dict(self.operator.ask(registry.meters, region))
+        for meter in self.fleet:
+            known = enrolled.get(meter.handle)
+            if known is None or meter.from_k >= bounds.end_k or 0 < known.until_k <= max(bounds.first_k, meter.from_k):
+                continue
+            until_k = min(known.until_k or bounds.end_k, bounds.end_k)
+            try:
+                for channel in meter.channels:
+                    self._sign_register(meter, channel, bounds, until_k, readings, now_s)
+            except MonthErasedError:
+                problems.append(RegisterUnsignedError(meter=meter.name, month=month_label(bounds.month)))
+            except GridproofError as problem:
+                problems.append(problem)
+        return problems
+
+    def _sign_register(
+        self, meter: Meter, channel: Direction, bounds: MonthBounds, until_k: int, readings: ReadingsStore, now_s: int
+    ) -> None:
+        signed = self.registers.signed(meter.handle, channel, bounds.month)
+        if signed is None:
+            meter.begin_month(bounds, now_s)
+            span = self._read_register(meter, channel, bounds, until_k, readings)
+            word = meter.sign_register(bounds.month, span)
+            signed = SignedRegister(meter.handle, bounds.month, span, word.signature)
+            self.registers.keep(signed)
+        self.provider.cards.take_register(RegisterWord(meter.handle, bounds.month, *signed.span, signed.signature))
+
+    def _read_register(
+        self, meter: Meter, channel: Direction, bounds: MonthBounds, until_k: int, readings: ReadingsStore
+    ) -> RegisterSpan:
+        """What a register says at both ends of a stretch that begins where the last signed one ended."""
+        last = self.registers.last_signed(meter.handle, channel)
+        start_k = last.span.end_k if last else max(bounds.first_k, meter.from_k)
+        start_s, end_s = start_k * bounds.period_s, until_k * bounds.period_s
+        start_wh = last.span.end_wh if last else self.registers.find(meter.name, channel, start_s) or 0
+        end_wh = self.registers.find(meter.name, channel, end_s)
+        if end_wh is None:
+            end_wh = start_wh + sum(each.energy_wh for each in readings.of_meter(meter.name, channel, start_s, end_s))
+        return RegisterSpan(channel, start_k, until_k, start_wh, end_wh)
 
     def _surroundings(self, region: int) -> Surroundings:
         keys = {}

@@ -5,7 +5,8 @@ The checks of a record, in this order; the first that fails turns it away:
     2. the filter BF1 knows its identity (cheap, no proof);
     3. its identity is one of the slot's roster, which agrees with the ledger;
     4. its signature holds for this chain, slot, identity and value;
-    5. its identity has sent no other record: the first stays, and the same one gets the same receipt.
+    5. its identity has sent no other record: the first stays, and the same one gets the same receipt, or one under the
+       present key if that was replaced in between.
 A receipt is given only when the record lies durably in the inbox.
 
 Source: seed 002, data aggregation phase; private-metering.md, rows 4 to 9, 14 and 15.
@@ -27,7 +28,7 @@ from gridproof.domain import (
     roster_leaf,
 )
 from gridproof.modules.aggregation import queries as aggregation
-from gridproof.modules.aggregation.messages import SubmitBatch
+from gridproof.modules.aggregation.messages import SubmitBatch, SubmitLate
 from gridproof.modules.aggregation.rules.timetable import timetable
 from gridproof.modules.aggregation.types import SlotRecord, Status
 from gridproof.modules.registry import queries as registry
@@ -114,6 +115,11 @@ class DataAggregator:
             held[position] = taken
         elif taken.record.rc != record.rc:
             raise OtherRecordError(prid=record.prid)
+        elif not self._is_own(
+            slot, taken
+        ):  # the receipt key was replaced since: meters hold it against the present one
+            taken = taken._replace(receipt=self._sign(slot, record))
+            held[position] = taken
         return Receipt(self.seat.participant, taken.receipt)
 
     def _answer(self, delivery: Delivery) -> Reply:
@@ -146,9 +152,16 @@ class DataAggregator:
         return roster
 
     def _sign(self, slot: Slot, record: SlotRecord) -> bytes:
+        return self._signer.sign(self._receipted(slot, record))
+
+    def _is_own(self, slot: Slot, taken: Taken) -> bool:
+        """Whether a receipt was signed with the present key."""
+        return schnorr.is_valid(self._signer.public_key, self._receipted(slot, taken.record), taken.receipt)
+
+    def _receipted(self, slot: Slot, record: SlotRecord) -> bytes:
         chain_id, aggregator = self.seat.chain_id, self.seat.participant
         signed = record_hasher(chain_id, slot)(record.prid, record.rc)
-        return self._signer.sign(receipt_hash(chain_id, slot, record.prid, signed, aggregator))
+        return receipt_hash(chain_id, slot, record.prid, signed, aggregator)
 
     def _rules_of(self, slot: Slot) -> RegionRules:
         if slot.region not in self._rules:
@@ -200,6 +213,35 @@ class DataAggregator:
         self._brought[slot] = (frozenset(held), self.seat.height)
         while len(self._brought) > _KEPT_SLOTS:
             self._brought.pop(next(iter(self._brought)))
+        return len(positions)
+
+    def submit_late(self, slot: Slot, records: Sequence[SlotRecord]) -> int:
+        """Bring records of a slot that takes no more batches: they go on bills only.
+
+        Args:
+            slot: where they belong.
+            records: as meters kept them; those of no leaf, or not signed by theirs, are left out.
+
+        Returns:
+            How many records were brought.
+
+        Raises:
+            NoRosterError: no roster file agrees with the ledger.
+        """
+        roster = self._rosters.of(slot)
+        signed = record_hasher(self.seat.chain_id, slot)
+        held: dict[int, SlotRecord] = {}
+        for record in records:
+            _require_form(record)
+            position = roster.positions.get(roster_leaf(record.prid))
+            if position is not None and schnorr.is_valid(record.prid, signed(record.prid, record.rc), record.signature):
+                held.setdefault(position, record)
+        positions, count = sorted(held), len(roster.leaves)
+        if positions:
+            brought = tuple(held[position] for position in positions)
+            proof = merkle.multi_proof(roster.leaves, positions)
+            bitmap = bitmap_of(count, positions)
+            self.seat.send(SubmitLate(*slot, roster.root, count, bitmap, brought, proof))
         return len(positions)
 
     def pending(self, slot: Slot) -> list[int]:

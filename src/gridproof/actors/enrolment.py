@@ -128,6 +128,14 @@ class HouseholdFile(Record, frozen=True):
                 return advance(each.view, Secret.VIEW, steps)
         raise ChannelUnknownError(meter=self.name, channel=Direction(channel).label)
 
+    def identity_view(self, month: int) -> bytes:
+        """The view chain key that the household's billing identity of a month comes from: of its first channel.
+
+        Raises:
+            MonthErasedError: the month lies before the file's.
+        """
+        return self.view_in_month(min(view.channel for view in self.views), month)
+
 
 class Versioned(Protocol):
     """A secret that says of which form it is."""

@@ -163,3 +163,21 @@ class NodeUnclearError(ActorError):
 
     what: str
     detail: str
+
+
+class RegisterUnsignedError(ActorError):
+    """The meter's keys of this month are gone, so its register is not signed; its next one is reconciled from before.
+
+    A meter signs when the month ends: let the community run then.
+    """
+
+    meter: str
+    month: str
+
+
+class MonthNotBillableError(ActorError):
+    """The month cannot be billed, no bill was made. Let the community run past the month's last deadline."""
+
+    region: int
+    month: str
+    detail: str

@@ -21,8 +21,10 @@ from gridproof.domain import (
     Direction,
     Half,
     MonthBounds,
+    MonthId,
     RegionId,
     RegionRules,
+    RegisterSpan,
     SignSeeds,
     Slot,
     ViewSeeds,
@@ -30,6 +32,8 @@ from gridproof.domain import (
     leaf_at,
     receipt_hash,
     record_hash,
+    register_hash,
+    register_key,
     sign_seeds,
     signer,
     view_seeds,
@@ -37,7 +41,9 @@ from gridproof.domain import (
 from gridproof.modules.aggregation.messages import ClaimDropped
 from gridproof.modules.aggregation.types import SlotRecord
 from gridproof.primitives import schnorr
+from gridproof.primitives.schnorr import Signer
 
+from .bills.words import RegisterWord
 from .enrolment import MeterFile, read_meter, write_meter
 from .errors import MonthErasedError, ReadingDiffersError, RecordTooLateError, WrongMonthError
 from .public_rosters import FindLeaf
@@ -66,10 +72,11 @@ class _Seeds(NamedTuple):
 
 
 class _Month(NamedTuple):
-    """A month that a meter works in: its instants, and the seeds of each channel."""
+    """A month that a meter works in: its instants, the seeds of each channel, and what signs each one's registers."""
 
     bounds: MonthBounds
     seeds: dict[int, _Seeds]
+    registers: dict[int, Signer]
 
 
 class Meter:
@@ -151,7 +158,8 @@ class Meter:
             write_meter(self._secrets, self._path, moved)
             self._file = moved
             self._months = {month: each for month, each in self._months.items() if month >= bounds.month}
-        self._months[bounds.month] = _Month(bounds, _seeds(moved))
+        registers = {chain.channel: register_key(chain.sign) for chain in moved.chains}
+        self._months[bounds.month] = _Month(bounds, _seeds(moved), registers)
 
     # --- records ---------------------------------------------------------------------------------------------------
 
@@ -184,7 +192,7 @@ class Meter:
         self._waiting |= {(entry.slot, entry.half): entry for entry in entries}
 
     def _make(self, slot: Slot, reading_wh: int) -> list[SlotRecord]:
-        bounds, seeds = self._month_of(slot)
+        bounds, seeds, _ = self._month_of(slot)
         self._file.chain(slot.channel)
         values = halves(reading_wh, *(leaf_at(seed, bounds, slot.k) for seed in seeds[slot.channel].view))
         records = []
@@ -276,6 +284,26 @@ class Meter:
         signed = record_hash(chain_id, entry.slot, record.prid, record.rc)
         receipted = receipt_hash(chain_id, entry.slot, record.prid, signed, receipt.aggregator)
         return key if schnorr.is_valid(key, receipted, receipt.signature) else None
+
+    # --- registers ---------------------------------------------------------------------------------------------------
+
+    def sign_register(self, month: MonthId, span: RegisterSpan) -> RegisterWord:
+        """Sign what the register said at both ends of a stretch, for the bill.
+
+        Args:
+            month: the month that the stretch ends in, in which the meter works.
+            span: channel, and the register at both ends.
+
+        Raises:
+            MonthErasedError: the month is past and its keys are erased, or not begun.
+            ChannelUnknownError: the meter does not report on this channel.
+        """
+        known = self._months.get(month)
+        self._file.chain(span.channel)
+        if known is None:
+            raise MonthErasedError(what=f"meter {self.name}", month=month)
+        signed = register_hash(self._file.chain_id, self.handle, month, span)
+        return RegisterWord(self.handle, month, *span, known.registers[span.channel].sign(signed))
 
     # --- dropped records ---------------------------------------------------------------------------------------------
 

@@ -66,6 +66,22 @@ class Seat:
         """
         return self._sender.client.status().height
 
+    def sign(self, message: bytes) -> bytes:
+        """Sign something outside the ledger in the participant's name.
+
+        Args:
+            message: a tagged hash, 32 bytes.
+
+        Returns:
+            64 bytes, by `public_key`.
+        """
+        return self._sender.sign(message)
+
+    @property
+    def public_key(self) -> bytes:
+        """The transaction key that the participant signs with here, x-only, 32 bytes."""
+        return self._sender.public_key
+
     def send(self, *messages: Message) -> None:
         """Hand in messages, all of which take effect or none.
 

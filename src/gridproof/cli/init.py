@@ -50,6 +50,10 @@ def init(
         Path | None,
         typer.Option(metavar="FILE", help="Take the settings from this gridproof.toml instead of the options above."),
     ] = None,
+    tariff: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Take the tariff from this file.", show_default="one to start from"),
+    ] = None,
     sealed: Annotated[bool, typer.Option("--sealed", help="Seal all secrets with a passphrase.")] = False,
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
@@ -72,7 +76,8 @@ def init(
         settings = load(config)
     times = _times(settings)
     start_s = _start(settings, times, start)
-    made = found(folder, settings, start_s, _secrets(passphrase_file, sealed=sealed), system)
+    priced = _tariff(tariff, settings)
+    made = found(folder, settings, start_s, _secrets(passphrase_file, sealed=sealed), system, priced)
     speaker.result(_told(made, settings, times), lambda words: _say(words, made, times, folder))
 
 
@@ -146,6 +151,22 @@ def _start(settings: "Settings", times: "Times", given: str | None) -> int:
     if settings.ledger.clock == "block":
         return now_s - now_s % settings.community.period_s
     return times.calendar.bounds(times.calendar.month_of(now_s)).start_s
+
+
+def _tariff(path: Path | None, settings: "Settings") -> bytes:
+    """The file of the tariff: a copy of the given one, once it is found good, or one to start from.
+
+    Raises:
+        TariffInvalidError: it has faults; all of them are named.
+        FileError: it cannot be read.
+    """
+    from gridproof.connectors.tariff_file import default_tariff, parse_tariff, read_tariff
+
+    if path is None:
+        return default_tariff(settings.community.currency).encode()
+    content = read_tariff(path)
+    parse_tariff(content, str(path))
+    return content
 
 
 def _secrets(passphrase_file: Path | None, *, sealed: bool) -> "SecretFiles":

@@ -87,7 +87,7 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644, *, replace: bool 
         FileExistsAlreadyError: it is there and shall not give way.
         FileUnwritableError: disk full, folder read-only and the like; the old file still stands.
     """
-    temporary = path.with_name(f".{path.name}.{os.urandom(_RANDOM_BYTES).hex()}{TEMPORARY_SUFFIX}")
+    temporary = temporary_beside(path)
     try:
         try:
             _write_synced(temporary, content, mode)
@@ -103,6 +103,11 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644, *, replace: bool 
         raise FileExistsAlreadyError(path=str(path)) from taken
     except OSError as failure:
         raise FileUnwritableError(path=str(path), detail=failure.strerror or str(failure)) from failure
+
+
+def temporary_beside(path: Path) -> Path:
+    """A name beside a file's that nothing has: what a kill leaves under it is known as a leftover."""
+    return path.with_name(f".{path.name}.{os.urandom(_RANDOM_BYTES).hex()}{TEMPORARY_SUFFIX}")
 
 
 def read_private(path: Path, limit: int) -> bytes:

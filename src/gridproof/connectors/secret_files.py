@@ -30,6 +30,7 @@ from .files import (
     overwrite,
     read_private,
     sync_folder,
+    temporary_beside,
     write_whole,
 )
 
@@ -208,6 +209,26 @@ def erase(path: Path) -> None:
         raise FileMissingError(path=str(path)) from missing
     except OSError as failure:
         raise FileUnwritableError(path=str(path), detail=failure.strerror or str(failure)) from failure
+
+
+def discard(path: Path) -> None:
+    """Erase a secret file that is looked for by its name: a kill leaves it whole, or nothing of this name.
+
+    What is left under another name then, `erase_leftovers` finds.
+
+    Raises:
+        FileMissingError: it is not there.
+        FileUnwritableError: the system refuses; the file may still be whole.
+    """
+    aside = temporary_beside(path)
+    try:
+        path.rename(aside)
+        sync_folder(path.parent)
+    except FileNotFoundError as missing:
+        raise FileMissingError(path=str(path)) from missing
+    except OSError as failure:
+        raise FileUnwritableError(path=str(path), detail=failure.strerror or str(failure)) from failure
+    erase(aside)
 
 
 def erase_leftovers(folder: Path) -> int:

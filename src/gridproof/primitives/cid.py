@@ -27,8 +27,10 @@ __all__ = [
     "Link",
     "cid_v1",
     "dag_pb",
+    "dag_pb_links",
     "file_cid",
     "format_cid",
+    "is_raw",
     "parse_cid",
 ]
 
@@ -42,6 +44,10 @@ _CID_SIZE: Final = 2 + len(_MULTIHASH) + 32
 _PREFIXES: Final = tuple(bytes((1, codec)) + _MULTIHASH for codec in (_RAW, _DAG_PB))
 _BASE32: Final = "b"
 _UNIXFS_FILE: Final = b"\x08\x02"
+_VARINT: Final = 0  # a field's kind
+_BYTES: Final = 2
+_LINKS: Final = 2  # a field's number in a node
+_HASH: Final = 1  # in a link
 
 
 class Layout(NamedTuple):
@@ -146,6 +152,11 @@ def parse_cid(text: str) -> bytes:
     return cid
 
 
+def is_raw(cid: bytes) -> bool:
+    """Whether a binary CID of version 1 names a block that is a chunk as it is, not a node with links."""
+    return cid.startswith(_PREFIXES[0])
+
+
 def dag_pb(links: Sequence[Link], data: bytes | None) -> bytes:
     """Encode a dag-pb node: its links, then its data.
 
@@ -162,6 +173,40 @@ def dag_pb(links: Sequence[Link], data: bytes | None) -> bytes:
     if data is not None:
         parts.append(_field(1, data))
     return b"".join(parts)
+
+
+def dag_pb_links(block: bytes) -> tuple[bytes, ...]:
+    """The binary CIDs that a dag-pb node leads to, in order.
+
+    Raises:
+        MalformedEncodingError: it is no dag-pb node, or a link's CID is not one that `format_cid` writes.
+        NonCanonicalEncodingError: a number in it takes more bytes than it needs.
+    """
+    links = [value for number, value in _fields(block) if number == _LINKS]
+    return tuple(_cid_of(link) for link in links)
+
+
+def _cid_of(link: bytes) -> bytes:
+    cids = [value for number, value in _fields(link) if number == _HASH]
+    if len(cids) != 1:
+        raise MalformedEncodingError(what="dag-pb node", detail="a link has no CID, or several")
+    _require_binary(cids[0])
+    return cids[0]
+
+
+def _fields(raw: bytes) -> Iterator[tuple[int, bytes]]:
+    """The fields of a message: number, and the bytes of those that have a length; numbers have none."""
+    at = 0
+    while at < len(raw):
+        tag, at = varint.decode(raw, at)
+        size, at = varint.decode(raw, at)
+        if tag & 7 == _VARINT:
+            yield tag >> 3, b""
+            continue
+        if tag & 7 != _BYTES or at + size > len(raw):
+            raise MalformedEncodingError(what="dag-pb node", detail="a field is cut short, or of another kind")
+        yield tag >> 3, raw[at : at + size]
+        at += size
 
 
 def _link(link: Link) -> bytes:

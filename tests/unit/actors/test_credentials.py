@@ -5,11 +5,14 @@ from pathlib import Path
 import pytest
 
 from gridproof.actors import credentials
+from gridproof.actors.credentials import FormerKey
+from gridproof.actors.errors import SecretFormatError
 from gridproof.actors.randomness import Seeded
 from gridproof.connectors.files import FileExistsAlreadyError
 from gridproof.connectors.secret_files import NoSecretFileError, SecretFiles
 from gridproof.modules.registry.types import KeyRole
 from gridproof.primitives import hpke
+from gridproof.primitives.encoding import encode
 from gridproof.primitives.secp256k1 import ORDER
 
 
@@ -47,5 +50,52 @@ def test_a_draw_that_is_no_scalar_is_hashed_until_it_is_one(monkeypatch: pytest.
     assert credentials.draw("anna", Seeded(b"1")).transaction == b"\x01" * 32
 
 
+def test_keys_of_the_first_form_are_read_and_have_no_former_ones(tmp_path: Path) -> None:
+    drawn = credentials.draw("anna", Seeded(b"1"), receipts=True)
+    first = [1, "anna", drawn.transaction, drawn.receipt, drawn.encryption]
+    SecretFiles().write(tmp_path / "anna.key", encode(first), "participant/anna")
+    assert credentials.read(SecretFiles(), tmp_path / "anna.key", "anna") == drawn
+    SecretFiles().write(tmp_path / "anna.key", encode([2, *first[1:]]), "participant/anna")
+    with pytest.raises(SecretFormatError):
+        credentials.read(SecretFiles(), tmp_path / "anna.key", "anna")
+
+
+def test_renewing_replaces_the_keys_of_the_named_roles_only() -> None:
+    drawn, randomness = credentials.draw("anna", Seeded(b"1"), receipts=True), Seeded(b"2")
+    for role in (KeyRole.TRANSACTION, KeyRole.RECEIPT, KeyRole.ENCRYPTION):
+        before, after = drawn.public_keys(), drawn.renewed([role], randomness).public_keys()
+        assert {entry.role for entry in set(after) - set(before)} == {role}
+
+
+def test_replaced_encryption_keys_are_kept_once_the_latest_first() -> None:
+    first = credentials.draw("anna", Seeded(b"1"))
+    second = first.renewed([KeyRole.ENCRYPTION], Seeded(b"2"))
+    third = second.renewed([KeyRole.ENCRYPTION], Seeded(b"3"))
+    held = third.after(second.after(first, 10), 20)
+    assert held.former == (FormerKey(second.encryption, 20), FormerKey(first.encryption, 10))
+    assert third.after(held, 30) == held
+    assert third.after(None, 30) == third
+    sealed = hpke.seal(first.public_keys()[-1].key, b"", b"late")
+    assert hpke.unseal(held.opening_secrets()[2], b"", sealed) == b"late"
+
+
+def test_next_keys_serve_no_other_purpose_and_tell_what_is_fresh(tmp_path: Path) -> None:
+    drawn = credentials.draw("anna", Seeded(b"1"), receipts=True)
+    successor = credentials.succeed(drawn, (KeyRole.RECEIPT, KeyRole.TRANSACTION), b"\x02" * 32)
+    assert [entry.role for entry in successor.entries()] == [KeyRole.TRANSACTION, KeyRole.RECEIPT, KeyRole.RECOVERY]
+    path = tmp_path / "anna.next"
+    credentials.write_successor(SecretFiles(), path, successor)
+    assert credentials.read_successor(SecretFiles(), path, "anna") == successor
+    with pytest.raises(NoSecretFileError):
+        credentials.read(SecretFiles(), path, "anna")
+    with pytest.raises(NoSecretFileError):
+        credentials.read_successor(SecretFiles(), path, "berta")
+    with pytest.raises(FileExistsAlreadyError):
+        credentials.write_successor(SecretFiles(), path, successor)
+
+
 def test_secrets_do_not_show_in_texts() -> None:
-    assert repr(credentials.draw("anna", Seeded(b"1"))) == "Credentials('anna', hidden)"
+    drawn = credentials.draw("anna", Seeded(b"1"))
+    assert repr(drawn) == "Credentials('anna', hidden)"
+    assert repr(credentials.succeed(drawn, (1, 3))) == "Successor('anna', (1, 3), hidden)"
+    assert repr(FormerKey(b"\x01" * 32, 7)) == "FormerKey(7, hidden)"

@@ -9,6 +9,7 @@ import pytest
 
 from gridproof.actors.community import founding
 from gridproof.connectors.config import load
+from gridproof.connectors.tariff_file import default_tariff
 
 from tests.unit.cli.home import START, files_of, refused, typed
 
@@ -23,11 +24,12 @@ def test_folder_is_private_and_documented(new: Path) -> None:
         "outbox",
         "public",
         "secrets",
+        "tariff.toml",
     }
     for folder in (new, *(path for path in new.rglob("*") if path.is_dir())):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700, folder
     keys = sorted((new / "secrets").rglob("*.key"))
-    assert [path.parent.name for path in keys] == ["keys"] * 4 + ["recovery"] * 4
+    assert [path.parent.name for path in keys] == ["keys"] * 5 + ["recovery"] * 5
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in keys)
     settings = load(new / "gridproof.toml")
     assert (settings.community.name, settings.community.period_s) == ("home", 3600)
@@ -47,8 +49,26 @@ def test_result_names_chain_start_and_people(tmp_path: Path) -> None:
     genesis = json.loads((tmp_path / "c" / "genesis.json").read_text())
     assert (genesis["chain_id"], genesis["genesis_time_s"]) == (told["chain_id"], 1_761_429_600)
     assert [each["name"] for each in genesis["modules"]["registry"]["participants"]] == [
-        "operator", "bill provider", "aggregator 1", "aggregator 2", "aggregator 3",
+        "operator", "bill provider", "aggregator 1", "aggregator 2", "aggregator 3", "control center",
     ]  # fmt: skip
+
+
+def test_a_new_community_has_a_tariff_to_start_from(new: Path) -> None:
+    text = (new / "tariff.toml").read_text(encoding="utf-8")
+    assert text == default_tariff("CHF")
+    assert "CHF per kWh" in text
+
+
+def test_another_tariff_is_copied_once_it_is_found_good(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text('name = "T"\n[import]\nscheme = "flat"\nprice = 0.123456\n', encoding="utf-8")
+    faults = refused("init", tmp_path / "c", "--tariff", mine, error="TariffInvalidError").json["particulars"]["faults"]
+    assert [key for key, _ in faults] == ["import.price", "feed-in"]
+    refused("init", tmp_path / "c", "--tariff", tmp_path / "none.toml", error="FileMissingError")
+    assert not (tmp_path / "c").exists()
+    mine.write_text(default_tariff("EUR") + "# mine\n", encoding="utf-8")
+    typed("init", tmp_path / "c", "--tariff", mine, "--start", START)
+    assert (tmp_path / "c" / "tariff.toml").read_bytes() == mine.read_bytes()
 
 
 def test_folder_that_is_not_empty_stays_as_it_is(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_missing_folder_and_missing_keys_are_named(worked: Path) -> None:
     (worked / "secrets" / "keys" / "operator.key").unlink()
     found = wrong(worked)
     assert "aggregators is missing" in found["folders"]
-    assert "There is no such file" in found["secrets"]
+    assert "run `gridproof key recover operator`" in found["secrets"]
 
 
 def test_little_room_is_a_hint_and_none_is_wrong(worked: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,15 +5,25 @@ import importlib
 import pytest
 
 NAMES = {
+    "content": {
+        "MAX_CONTENT", "ContentAlteredError", "ContentError", "ContentMissingError", "ContentNameError",
+        "ContentNotStoredError", "ContentStore", "ContentStoreUnreachableError", "ContentTooLargeError", "Damage",
+        "FolderContent", "KuboContent", "find_damage", "open_content",
+    },
     "readings": {
         "BadRow", "Clash", "Fault", "ImportReport", "Intake", "Judge", "MeterSpan", "Reading", "ReadingExistsError",
         "ReadingsBusyError", "ReadingsDamagedError", "ReadingsError", "ReadingsFullError", "ReadingsRefusedError",
         "ReadingsStore", "ReadingsUnavailableError", "ReadingsVersionError", "SqliteReadings", "add_all", "import_csv",
     },
     "config": {
-        "FILE_NAME", "Aggregator", "Community", "ConfigError", "ConfigInvalidError", "Fault", "Faults", "Filters",
-        "Ledger", "Meters", "Paths", "Privacy", "Region", "Setting", "Settings", "Spares", "Windows", "check", "load",
-        "markdown", "parse", "render", "settings_table",
+        "FILE_NAME", "Aggregator", "Community", "ConfigError", "ConfigInvalidError", "Content", "Fault", "Faults",
+        "Filters", "Ledger", "Meters", "Paths", "Privacy", "Region", "Setting", "Settings", "Spares", "Windows",
+        "check", "load", "markdown", "parse", "render", "settings_table",
+    },
+    "tariff_file": {
+        "FILE_NAME", "BandPlan", "ChannelPlan", "Per", "StandingPlan", "TariffFileError", "TariffInvalidError",
+        "TariffMonthError", "TariffPlan", "TimeBands", "Window", "check_tariff", "default_tariff", "load_tariff",
+        "parse_tariff", "read_tariff",
     },
 }  # fmt: skip
 

@@ -24,6 +24,7 @@ from gridproof.connectors.secret_files import (
     SecretFiles,
     SecretVersionError,
     WrongPassphraseError,
+    discard,
     erase,
     erase_leftovers,
 )
@@ -122,6 +123,30 @@ def test_s2_an_erased_secret_is_overwritten_and_gone(secrets: SecretFiles, tmp_p
     assert not path.exists()
     with pytest.raises(FileMissingError):
         erase(path)
+
+
+def test_s2_a_discarded_secret_is_whole_or_of_no_name_that_anyone_looks_for(
+    secrets: SecretFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "next"
+    secrets.write(path, b"secret", "test")
+    whole = path.read_bytes()
+
+    def killed(_descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("gridproof.connectors.secret_files.overwrite", killed)
+        with pytest.raises(KeyboardInterrupt):
+            discard(path)
+    (left,) = tmp_path.iterdir()
+    assert (left.name == path.name, left.read_bytes()) == (False, whole)
+    assert erase_leftovers(tmp_path) == 1
+    with pytest.raises(FileMissingError):
+        discard(path)
+    secrets.write(path, b"secret", "test")
+    discard(path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_s2_a_link_is_neither_erased_nor_replaced_through(tmp_path: Path) -> None:

@@ -246,3 +246,53 @@ def test_content_that_is_not_bytes_is_refused(content: Any) -> None:
 def test_a_malformed_node_is_not_encoded(links: list[cid.Link], data: Any) -> None:
     with pytest.raises(InvalidArgumentError):
         cid.dag_pb(links, data)
+
+
+LEAF = b"\x01\x55\x12\x20" + hashlib.sha256(b"leaf").digest()
+NODE = b"\x01\x70\x12\x20" + hashlib.sha256(b"node").digest()
+
+
+def test_the_links_of_a_node_come_back_in_order() -> None:
+    block = cid.dag_pb([cid.Link(NODE, "", 500), cid.Link(LEAF), cid.Link(NODE, "x" * 200)], UNIXFS_DIRECTORY)
+    assert cid.dag_pb_links(block) == (NODE, LEAF, NODE)
+    assert cid.dag_pb_links(cid.dag_pb([], b"")) == ()
+    assert cid.dag_pb_links(b"") == ()
+
+
+def test_the_links_of_foreign_blocks_are_read_or_refused_as_their_names_are() -> None:
+    for case in json.loads(vectors("cid/dag-pb.json").read_text()):
+        block = bytes.fromhex(case["dag-pb"]["hex"])
+        names = [link["Hash"]["/"] for link in json.loads(case["dag-json"]["text"])["Links"]]
+        try:
+            wanted = tuple(cid.parse_cid(name) for name in names)
+        except MalformedEncodingError:
+            with pytest.raises(MalformedEncodingError):
+                cid.dag_pb_links(block)
+        else:
+            assert cid.dag_pb_links(block) == wanted
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        b"\x12",
+        b"\x12\x05abc",
+        b"\x12\x00",
+        b"\x12\x02\x0a\x00",
+        b"\x12\x03\x0a\x01\x00",
+        b"\x12\x4c" + b"\x0a\x24" + LEAF + b"\x0a\x24" + LEAF,
+        b"\x15\x00\x00\x00\x00",
+        b"\x0a\x80\x00",
+        b"\xff" * 10,
+    ],
+)
+def test_a_malformed_node_has_no_links(block: bytes) -> None:
+    with pytest.raises((MalformedEncodingError, NonCanonicalEncodingError)):
+        cid.dag_pb_links(block)
+
+
+def test_a_chunk_and_a_node_are_told_apart_by_their_names() -> None:
+    assert cid.is_raw(LEAF)
+    assert not cid.is_raw(NODE)
+    assert cid.is_raw(cid.parse_cid(cid.cid_v1(bytes(cid.CHUNK_SIZE))))
+    assert not cid.is_raw(cid.parse_cid(cid.cid_v1(bytes(cid.CHUNK_SIZE + 1))))

@@ -4,6 +4,7 @@
 |---|---|---|
 | `chains/<region>-<channel>/<month>.key` | each place's chain keys of the month | when the month is over |
 | `views/<region>-<channel>/<month>.key` | each place's view seeds of the month | when the month's bills are final |
+| `accounts/<region>-<channel>/<month>.key` | what each place's card binds, and where its bill goes | likewise |
 | `owners/<region>-<channel>/<month>-<epoch>-<n>.key` | whose each roster leaf is, some slots a file | likewise |
 
 Rules:
@@ -25,7 +26,7 @@ from gridproof.actors.errors import MonthErasedError
 from gridproof.actors.randomness import Randomness
 from gridproof.connectors.files import FileMissingError
 from gridproof.connectors.secret_files import SecretFiles, erase
-from gridproof.domain import Direction, Secret, ViewSeeds, require_range, view_seeds
+from gridproof.domain import Direction, Secret, ViewSeeds, bill_key, register_key, require_range, seal_key, view_seeds
 from gridproof.primitives.encoding import Codec
 from gridproof.primitives.hashing import HASH_SIZE
 from gridproof.state import Record
@@ -67,6 +68,33 @@ class PlaceView(Record, frozen=True):
         return f"PlaceView({self.number}, hidden)"
 
 
+class PlaceAccount(Record, frozen=True):
+    """What is told of a place in a month without its secrets: for its card and its bill.
+
+    Attributes:
+        number: of the place.
+        bid: the billing identity that its view chain gives, 32 bytes.
+        seal_key: the key that its bills are sealed to, 32 bytes.
+        register_key: the key that signs its registers, 32 bytes.
+        first_k: period of its first leaf pair.
+        root: RFC 6962 root over its leaves to the month's end, 32 bytes.
+    """
+
+    number: int
+    bid: bytes
+    seal_key: bytes
+    register_key: bytes
+    first_k: int
+    root: bytes
+
+
+class AccountsFile(Record, frozen=True):
+    """The accounts of a month."""
+
+    version: int
+    places: tuple[PlaceAccount, ...]
+
+
 class ChainsFile(Record, frozen=True):
     """The chain keys of a month."""
 
@@ -93,6 +121,7 @@ class OwnersFile(Record, frozen=True):
 _CHAINS: Final = Codec(ChainsFile)
 _VIEWS: Final = Codec(ViewsFile)
 _OWNERS: Final = Codec(OwnersFile)
+_ACCOUNTS: Final = Codec(AccountsFile)
 
 
 class Keys:
@@ -208,6 +237,49 @@ class Keys:
     def _views_path(self, line: Line, month: int) -> Path:
         return self._folder / "views" / str(line) / f"{month}.key"
 
+    # --- accounts ----------------------------------------------------------------------------------------------------
+
+    def keep_accounts(
+        self, line: Line, month: int, first_k: int, chains: Mapping[int, ChainPair], roots: Mapping[int, bytes]
+    ) -> None:
+        """Keep what a month's places are told and billed by, once their leaves are made.
+
+        Args:
+            line: region and channel.
+            month: the month.
+            first_k: period of the first leaf pair.
+            chains: the month's chain keys, by number of the place.
+            roots: root over each place's leaves, by its number.
+        """
+        places = tuple(
+            PlaceAccount(
+                number,
+                bill_key(chains[number].view).public_key,
+                seal_key(chains[number].view),
+                register_key(chains[number].sign).public_key,
+                first_k,
+                root,
+            )
+            for number, root in sorted(roots.items())
+        )
+        content = _ACCOUNTS.encode(AccountsFile(VERSION, places))
+        self._secrets.write(self._accounts_path(line, month), content, _purpose("accounts", line, month))
+
+    def accounts(self, line: Line, month: int) -> dict[int, PlaceAccount]:
+        """The accounts of a month's places, by number.
+
+        Raises:
+            MonthErasedError: they were erased, or never made.
+        """
+        try:
+            raw = self._secrets.read(self._accounts_path(line, month), _purpose("accounts", line, month))
+        except FileMissingError as missing:
+            raise MonthErasedError(what=f"accounts {line}", month=month) from missing
+        return {each.number: each for each in decode_secret(_ACCOUNTS, raw, "accounts", VERSION).places}
+
+    def _accounts_path(self, line: Line, month: int) -> Path:
+        return self._folder / "accounts" / str(line) / f"{month}.key"
+
     # --- whose a leaf is -------------------------------------------------------------------------------------------
 
     def keep_owners(self, line: Line, month: int, epoch: int, from_k: int, owners: NDArray[np.uint32]) -> None:
@@ -269,8 +341,9 @@ class Keys:
             FileUnwritableError: the system refuses.
         """
         self._owners.clear()
-        with suppress(FileMissingError):
-            erase(self._views_path(line, month))
+        for path in (self._views_path(line, month), self._accounts_path(line, month)):
+            with suppress(FileMissingError):
+                erase(path)
         for path in sorted(self._owners_path(line, 0, 0, 0).parent.glob(f"{month}-*.key")):
             erase(path)
 

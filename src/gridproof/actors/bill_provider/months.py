@@ -43,6 +43,16 @@ class Shelf(NamedTuple):
     rosters: RosterFiles
     secrets: SecretFiles
 
+    @property
+    def cards(self) -> Path:
+        """The households' cards, beside the files of the enrolments."""
+        return self.enrolments.with_name("cards")
+
+    @property
+    def bills(self) -> Path:
+        """The bill provider's book of bills and its archive of sealed reports."""
+        return self.enrolments.with_name("bills")
+
 
 class Months:
     """Makes epochs and reads them.
@@ -82,6 +92,8 @@ class Months:
         self._keys.keep_views(line, bounds.month, chains)
         seeds = [sign_seeds(chains[number].sign, Direction(line.channel)) for number in numbers]
         made = rosters.make(seeds, bounds, from_k, self._executor)
+        roots = dict(zip(numbers, made.place_roots, strict=True))
+        self._keys.keep_accounts(line, bounds.month, from_k, chains, roots)
         first = Epoch(*line, bounds.month, bounds.start_s, bounds.end_s, bounds.period_s, 1, from_k, numbers)
         self._store(first, made, ())
 

@@ -179,6 +179,14 @@ class PlaceBook:
         found = (each for each in self._places.values() if each.name == name and not each.ended_by(k))
         return sorted(found, key=lambda place: place.channel)
 
+    def by_meter(self) -> dict[bytes, list[Place]]:
+        """The places that are or were in use, by their meter's handle; each meter's by channel."""
+        grouped: dict[bytes, list[Place]] = {}
+        for place in sorted(self._places.values(), key=lambda each: each.channel):
+            if not place.is_spare:
+                grouped.setdefault(place.meter, []).append(place)
+        return grouped
+
     def add(self, line: Line) -> Place:
         """Make a place that was never used."""
         self.last_number += 1

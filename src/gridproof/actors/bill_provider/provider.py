@@ -8,6 +8,7 @@ Source: seed 002, key generation and filter generation phases; private-metering.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import quote
@@ -19,12 +20,14 @@ from gridproof.actors.enrolment import VERSION, ChainPair, MeterFile, write_hous
 from gridproof.actors.errors import AlreadyEnrolledError, NotEnrolledError
 from gridproof.actors.randomness import Randomness
 from gridproof.actors.seat import Seat
+from gridproof.connectors.bill_book import BillBook
 from gridproof.domain import METER_ID_SIZE, Direction, MonthBounds
 from gridproof.modules.aggregation import queries as aggregation
 from gridproof.modules.registry import queries as registry
 from gridproof.modules.registry.messages import EnrolMeter, RevokeMeter, SwapMeter
 from gridproof.state import Message
 
+from .cards import Cards
 from .keys import Keys, Line
 from .months import Months, Shelf
 from .places import Epoch, Place, PlaceBook
@@ -107,6 +110,7 @@ class BillProvider:
         self.book = PlaceBook(shelf.own / "places.key", shelf.secrets)
         self.keys = Keys(shelf.own, shelf.secrets, randomness)
         self.months = Months(self.book, self.keys, shelf, self.policy.false_positive_one_in, executor)
+        self.cards = Cards(self.book, self.keys, shelf, seat, lambda: self.bills)
         self._shelf = shelf
         self._clock = clock
         self._randomness = randomness
@@ -293,6 +297,22 @@ class BillProvider:
         for epoch in self.book.epochs():
             if not self._is_published(epoch):
                 self.seat.send(self.months.publication(epoch))
+        self.cards.deal()
+
+    @property
+    def folder(self) -> Path:
+        """Where its work on bills lies."""
+        return self._shelf.bills
+
+    @cached_property
+    def bills(self) -> BillBook:
+        """Its book of bills, opened at the first use."""
+        return BillBook(self._shelf.bills / "book.db")
+
+    def close(self) -> None:
+        """Let go of all files."""
+        if "bills" in vars(self):
+            self.bills.close()
 
     def _agree(self) -> None:
         """Let the book follow the ledger: what it has stands, and what it never heard of begins or ends later.
@@ -301,7 +321,7 @@ class BillProvider:
         good; without this, a meter would count that the ledger does not know.
         """
         changed = []
-        for places in self._by_meter().values():
+        for places in self.book.by_meter().values():
             place = places[0]
             if (place.meter, place.until_k) in self._known:
                 continue
@@ -336,7 +356,7 @@ class BillProvider:
 
         In the order of the book, an alphabetical list of names would tell whose each handle is.
         """
-        meters = self._by_meter()
+        meters = self.book.by_meter()
         followed = {place.follows for place in self.book.places()}
         for handle in sorted(meters, key=lambda each: (_swaps_before(meters, each), each)):
             places = meters[handle]
@@ -352,13 +372,6 @@ class BillProvider:
                 yield RevokeMeter(place.meter, place.until_k)
             if known is not None and known.until_k == place.until_k:
                 self._known.add((place.meter, place.until_k))
-
-    def _by_meter(self) -> dict[bytes, list[Place]]:
-        grouped: dict[bytes, list[Place]] = {}
-        for place in self.book.places():
-            if not place.is_spare:
-                grouped.setdefault(place.meter, []).append(place)
-        return grouped
 
     def _is_published(self, epoch: Epoch) -> bool:
         mark = (epoch.line, epoch.month, epoch.epoch)

@@ -31,11 +31,25 @@ class Rosters(NamedTuple):
         roots: RFC 6962 root of each slot's roster.
         rows: each slot's leaves, ascending, joined.
         owners: shape (slots, leaves): the leaf at a position is half `value % 2` of the place `value // 2`.
+        place_roots: for each place the RFC 6962 root over its own leaves, first half, second half, slot by slot.
     """
 
     roots: list[bytes]
     rows: list[Row]
     owners: NDArray[np.uint32]
+    place_roots: tuple[bytes, ...] = ()
+
+
+class PlaceLeaves(NamedTuple):
+    """A place's leaves of a stretch.
+
+    Attributes:
+        pairs: first half, second half, slot by slot, joined.
+        root: RFC 6962 root over them in this order.
+    """
+
+    pairs: bytes
+    root: bytes
 
 
 def make(seeds: Sequence[SignSeeds], bounds: MonthBounds, from_k: int, executor: Executor | None = None) -> Rosters:
@@ -49,36 +63,40 @@ def make(seeds: Sequence[SignSeeds], bounds: MonthBounds, from_k: int, executor:
     """
     periods = bounds.end_k - from_k
     pairs = np.empty((len(seeds), periods, _PAIR), dtype=np.uint8)
-    for at, raw in enumerate(leaf_pairs(seeds, bounds, from_k, executor)):
-        pairs[at] = np.frombuffer(raw, dtype=np.uint8).reshape(periods, _PAIR)
-    return _sorted(cut(pairs[:, slot].tobytes()) for slot in range(periods))
+    roots = []
+    for at, made in enumerate(leaf_pairs(seeds, bounds, from_k, executor)):
+        pairs[at] = np.frombuffer(made.pairs, dtype=np.uint8).reshape(periods, _PAIR)
+        roots.append(made.root)
+    rosters = _sorted(cut(pairs[:, slot].tobytes()) for slot in range(periods))
+    return rosters._replace(place_roots=tuple(roots))
 
 
 def leaf_pairs(
     seeds: Sequence[SignSeeds], bounds: MonthBounds, from_k: int, executor: Executor | None
-) -> Iterable[bytes]:
-    """For each place its leaves from a period to the month's end: first half, second half, slot by slot, joined."""
+) -> Iterable[PlaceLeaves]:
+    """For each place its leaves from a period to the month's end."""
     jobs = [(*each, bounds, from_k) for each in seeds]
     if executor is None:
         return map(_leaves_of_place, jobs)
     return executor.map(_leaves_of_place, jobs, chunksize=_PLACES_A_TASK)
 
 
-def _leaves_of_place(job: tuple[bytes, bytes, MonthBounds, int]) -> bytes:
+def _leaves_of_place(job: tuple[bytes, bytes, MonthBounds, int]) -> PlaceLeaves:
     first, second, bounds, from_k = job
     halves = [identities(seed, bounds, from_k, bounds.end_k) for seed in (first, second)]
-    return b"".join([roster_leaf(prid) for pair in zip(*halves, strict=True) for prid in pair])
+    leaves = [roster_leaf(prid) for pair in zip(*halves, strict=True) for prid in pair]
+    return PlaceLeaves(b"".join(leaves), merkle.root(leaves))
 
 
 def exchanged(
-    old: Iterable[tuple[Sequence[bytes], NDArray[np.uint32]]], indices: Sequence[int], fresh: Sequence[bytes]
+    old: Iterable[tuple[Sequence[bytes], NDArray[np.uint32]]], indices: Sequence[int], fresh: Sequence[PlaceLeaves]
 ) -> Rosters:
     """Make rosters in which some places' leaves are exchanged for those of fresh ones.
 
     Args:
         old: for each slot its leaves and owners, as they are.
         indices: of the places that go; the fresh ones come under the same indices.
-        fresh: for each of them its leaf pairs, as `leaf_pairs` gives them.
+        fresh: for each of them its leaves, as `leaf_pairs` gives them.
     """
     gone = frozenset(indices)
 
@@ -86,7 +104,7 @@ def exchanged(
         for at, (leaves, owners) in enumerate(old):
             marked = [each for each in zip(leaves, owners.tolist(), strict=True) if each[1] // 2 not in gone]
             for index, pairs in zip(indices, fresh, strict=True):
-                first, second = cut(pairs[at * _PAIR : (at + 1) * _PAIR])
+                first, second = cut(pairs.pairs[at * _PAIR : (at + 1) * _PAIR])
                 marked += [(first, 2 * index), (second, 2 * index + 1)]
             yield marked
 

@@ -6,28 +6,31 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from gridproof.actors.bill_provider import BillProvider, Policy, Shelf
+from gridproof.actors.bill_provider import BillProvider, Letterhead, Policy, Shelf, Stores
 from gridproof.actors.bill_provider.places import Place, PlaceBook
 from gridproof.actors.clock import Clock, SimulatedClock, SystemClock
+from gridproof.actors.credentials import Credentials
 from gridproof.actors.crew import Chance, Crew, Post, Posts
-from gridproof.actors.errors import NodeUnclearError
 from gridproof.actors.randomness import Randomness, system
 from gridproof.actors.seat import Seat
 from gridproof.calendar import Calendar
 from gridproof.connectors.config import Aggregator, Region, Settings, load
+from gridproof.connectors.content import FolderContent, open_content
 from gridproof.connectors.files import FileMissingError
 from gridproof.connectors.ledger import LedgerClient, Sender
 from gridproof.connectors.readings import SqliteReadings
 from gridproof.connectors.rosters import RosterFiles
 from gridproof.connectors.secret_files import MAGIC, SEALED, SecretFiles
-from gridproof.domain import Direction, ParticipantId
+from gridproof.connectors.tariff_file import TariffPlan, load_tariff
+from gridproof.domain import Direction, MonthBounds, RegionId, Tariff
 from gridproof.modules.registry import queries as registry
 from gridproof.state import system as chain
 
 from .agreement import require_agreement
 from .errors import Names, NoCommunityError, NoSuchMeterError, NoSuchRegionError
 from .folder import Folder
-from .people import BILL_PROVIDER, OPERATOR, keys_of
+from .keyring import Keyring
+from .people import BILL_PROVIDER, CONTROL_CENTER, OPERATOR
 from .times import Times
 
 CLOSE_NAMES: Final = 3
@@ -103,12 +106,8 @@ class Community:
     @property
     def is_sealed(self) -> bool:
         """Whether the participants' secrets are sealed with a passphrase."""
-        try:
-            with self.folder.key_file(OPERATOR).open("rb") as file:
-                head = file.read(len(MAGIC) + 2)  # magic, version, form
-        except OSError:
-            return False
-        return head.startswith(MAGIC) and head[-1] == SEALED
+        keys = self.folder.keys
+        return any(map(_is_sealed, [self.folder.key_file(OPERATOR), *sorted(keys.glob("*.key")), self.folder.places]))
 
     # --- words -------------------------------------------------------------------------------------------------------
 
@@ -144,7 +143,42 @@ class Community:
         if name not in known:
             raise NoSuchMeterError(meter=name, close=close_names(name, known))
 
+    # --- what energy costs -------------------------------------------------------------------------------------------
+
+    def tariff_plan(self, region: RegionId) -> TariffPlan | None:
+        """A region's tariff as its file says it now; None where there is no file, and so no prices.
+
+        Raises:
+            TariffInvalidError: the file has faults; all of them are named.
+            FileUnreadableError: the system refuses it.
+        """
+        try:
+            return load_tariff(self.folder.tariff_of(region))
+        except FileMissingError:
+            return None
+
+    def tariff(self, region: RegionId, bounds: MonthBounds) -> Tariff | None:
+        """The tariff with which a region's month is opened; None where there is no file, and so no prices.
+
+        Args:
+            region: the region.
+            bounds: the month, perhaps cut.
+
+        Raises:
+            TariffInvalidError: the file has faults; all of them are named.
+            TariffMonthError: the ledger would refuse it for this month.
+            FileUnreadableError: the system refuses it.
+        """
+        plan = self.tariff_plan(region)
+        return None if plan is None else plan.for_month(self.calendar, bounds, self.settings.community.currency)
+
     # --- who takes part ----------------------------------------------------------------------------------------------
+
+    @property
+    def participants(self) -> tuple[str, ...]:
+        """The names of those whose keys should lie here: some may not have joined the ledger yet."""
+        aggregators = (aggregator.name for aggregator in self.settings.aggregators)
+        return (OPERATOR, BILL_PROVIDER, *aggregators, CONTROL_CENTER)
 
     @property
     def shelf(self) -> Shelf:
@@ -167,6 +201,16 @@ class Community:
                 rows.setdefault(place.meter, []).append(place)
         return sorted(map(_row, rows.values()), key=lambda row: (row.name, row.from_k))
 
+    def stores(self) -> Stores:
+        """Where sealed bills lie; the caller closes them."""
+        return Stores(open_content(self.settings, self.folder.root), FolderContent(self.folder.archive))
+
+    @property
+    def letterhead(self) -> Letterhead:
+        """What bills say of the community."""
+        names = {region.number: region.name for region in self.settings.regions}
+        return Letterhead(self.settings.community.name, self.settings.community.zone, names)
+
     def readings(self) -> SqliteReadings:
         """The store of readings, opened; the caller closes it."""
         return SqliteReadings(self.folder.readings)
@@ -180,7 +224,8 @@ class Community:
         """A participant's seat at the ledger.
 
         Raises:
-            FileError, SecretFileError: the participant's keys cannot be read.
+            KeysMissingError, KeysDifferError: the participant's keys are not here.
+            FileError, SecretFileError: they cannot be read.
             NodeUnclearError: the ledger does not know the participant.
         """
         return Seat(self.sender(client, name))
@@ -191,13 +236,43 @@ class Community:
         Raises:
             SettingsDifferError: the settings contradict the ledger.
             ForeignLedgerError: the ledger is another community's.
-            FileError, SecretFileError: the participant's keys cannot be read.
+            KeysMissingError, KeysDifferError: the participant's keys are not here.
+            FileError, SecretFileError: they cannot be read.
             NodeUnclearError: the ledger does not know the participant.
         """
         if not self._agrees:
             require_agreement(self.folder, self.settings, client)
             self._agrees = True
-        return Sender(client, keys_of(self.folder, self.secrets, name).signer, participant_id(client, name))
+        ring = self.keyring(client, name)
+        return Sender(client, ring.keys().signer, ring.participant)
+
+    def keyring(self, client: LedgerClient, name: str) -> Keyring:
+        """A participant's keys, held against the ledger.
+
+        Raises:
+            NodeUnclearError: the ledger does not know the participant.
+        """
+        return Keyring(self.folder, self.secrets, name, client)
+
+    def keys(self, client: LedgerClient, name: str) -> Credentials:
+        """Those of a participant's keys that the ledger names.
+
+        Raises:
+            KeysMissingError, KeysDifferError: they are not here.
+            FileError, SecretFileError: they cannot be read.
+            NodeUnclearError: the ledger does not know the participant.
+        """
+        return self.keyring(client, name).keys()
+
+    def settle_keys(self, client: LedgerClient) -> None:
+        """Put next keys of participants that the ledger names in their place; by who acts alone for them.
+
+        Raises:
+            FileError, SecretFileError: a file cannot be read or written.
+        """
+        for _, known in client.ask(registry.participants):
+            if known.name in self.participants:
+                self.keyring(client, known.name).settle()
 
     def bill_provider(self, client: LedgerClient) -> BillProvider:
         """The bill provider at its seat."""
@@ -213,36 +288,39 @@ class Community:
             executor: for heavy work.
 
         Raises:
+            KeysMissingError, KeysDifferError: a participant's keys are not here.
             FileError, SecretFileError, DatabaseError: a file is missing, exposed, sealed, or cannot be used.
             NodeUnclearError: a participant of the settings is not on the ledger.
         """
         posts = tuple(self._post(client, aggregator) for aggregator in self.settings.aggregators)
-        seats = Posts(self.seat(client, OPERATOR), self.seat(client, BILL_PROVIDER), posts)
+        seats = Posts(
+            self.seat(client, OPERATOR),
+            self.seat(client, BILL_PROVIDER),
+            posts,
+            self.seat(client, CONTROL_CENTER),
+        )
         chance = Chance(self.randomness, lambda _meter: self.randomness)
         return Crew(seats, self.shelf, self.policy, self.folder.meters, clock, chance=chance, executor=executor)
 
     def _post(self, client: LedgerClient, aggregator: Aggregator) -> Post:
         seat = self.seat(client, aggregator.name)
-        signer = keys_of(self.folder, self.secrets, aggregator.name).receipt_signer
+        signer = self.keys(client, aggregator.name).receipt_signer
         return Post(seat, signer, self.folder.inbox(seat.participant), self.settings.regions_of(aggregator))
-
-
-def participant_id(client: LedgerClient, name: str) -> ParticipantId:
-    """A participant's id.
-
-    Raises:
-        NodeUnclearError: the ledger does not know the participant.
-    """
-    for number, participant in client.ask(registry.participants):
-        if participant.name == name:
-            return ParticipantId(number)
-    raise NodeUnclearError(what=f"find participant {name}", detail="the ledger does not know this name")
 
 
 def close_names(name: str, known: Iterable[str]) -> Names:
     """The known names that are most alike, perhaps none."""
     folded = {each.casefold(): each for each in known}
     return Names(folded[each] for each in get_close_matches(name.casefold(), sorted(folded), CLOSE_NAMES))
+
+
+def _is_sealed(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(MAGIC) + 2)  # magic, version, form
+    except OSError:
+        return False
+    return head.startswith(MAGIC) and head[-1] == SEALED
 
 
 def _row(places: list[Place]) -> MeterRow:

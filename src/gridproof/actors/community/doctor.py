@@ -37,7 +37,7 @@ from .community import Community, Passphrase
 from .folder import Folder
 from .founding import region_parameters
 from .handed import flaws
-from .people import BILL_PROVIDER, OPERATOR, keys_of
+from .key_states import Held, KeyState, key_states
 from .periods import months_of
 
 LITTLE_ROOM: Final = 200 * 2**20
@@ -237,18 +237,34 @@ def _secrets(community: Community) -> Iterator[Finding]:
     if community.is_sealed and not community.secrets.seals:
         yield _hint("secrets", "they are sealed; give the passphrase in GRIDPROOF_PASSPHRASE to have them looked at.")
         return
-    bad = False
     names = _who_has_keys(community)
-    for name in names:
-        try:
-            keys_of(community.folder, community.secrets, name)
-        except GridproofError as wrong:
-            bad = True
-            yield _wrong("secrets", f"keys of {name}: {wrong}")
+    findings = [finding for state in _states(community) if state.name in names for finding in _of_keys(state)]
+    yield from findings
     meters = community.meters()
-    if not bad:
+    if not any(finding.severity is Severity.WRONG for finding in findings):
         told = f"keys of {len(names)} participants and the book of {len(meters)} meters are readable"
         yield _good("secrets", f"{told}, {'sealed' if community.is_sealed else 'not sealed with a passphrase'}")
+
+
+def _of_keys(state: KeyState) -> Iterator[Finding]:
+    """What there is to say of a participant's keys."""
+    if state.advice:
+        stops = state.taken is None and state.file is not Held.GOOD
+        sentence = state.advice if state.file is Held.UNREADABLE else f"{state.advice}."
+        yield (_wrong if stops else _hint)("secrets", f"keys of {state.name}: {sentence}")
+    if state.recovery is Held.DIFFERS:
+        yield _wrong(
+            "secrets",
+            f"recovery key of {state.name}: the ledger names another than the one here. "
+            "Bring the right one back, and keep it offline.",
+        )
+    elif state.recovery is Held.UNREADABLE:
+        yield _wrong("secrets", f"recovery key of {state.name}: its file cannot be read. Bring it back from a copy.")
+
+
+def _states(community: Community) -> list[KeyState]:
+    with reached(community.folder) as ledger:
+        return key_states(community, ledger.client)
 
 
 def _enrolments(community: Community) -> Iterator[Finding]:
@@ -265,10 +281,9 @@ def _enrolments(community: Community) -> Iterator[Finding]:
 
 def _who_has_keys(community: Community) -> list[str]:
     """The participants whose keys should lie here: those of the settings that have joined the ledger."""
-    names = [OPERATOR, BILL_PROVIDER, *(aggregator.name for aggregator in community.settings.aggregators)]
     with reached(community.folder) as ledger:
         joined = {participant.name for _, participant in ledger.client.ask(registry.participants)}
-    return [name for name in names if name in joined]
+    return [name for name in community.participants if name in joined]
 
 
 def _readings(community: Community) -> Iterator[Finding]:

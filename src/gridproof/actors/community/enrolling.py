@@ -175,13 +175,14 @@ class Enrolling:
     """Enrols, revokes and swaps meters as the bill provider.
 
     Args:
-        community: whose.
+        community: whose; this process acts alone for its participants.
         client: the way to the ledger.
     """
 
     def __init__(self, community: Community, client: LedgerClient) -> None:
         self._community = community
         self._client = client
+        community.settle_keys(client)
         self._provider: BillProvider = community.bill_provider(client)
 
     def enrol(self, wanted: Sequence[Wanted], start: str | None) -> list[Issued]:

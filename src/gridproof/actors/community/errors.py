@@ -236,3 +236,94 @@ class RegionNeededError(CommunityError):
 
 class NoMeterNamedError(CommunityError):
     """No meter was named. Give names, or a file of them with `--list`."""
+
+
+# --- participants' keys --------------------------------------------------------------------------------------------
+
+
+class NoSuchParticipantError(NotFoundError):
+    """The ledger knows no participant of this name; nothing changed. Use one like `close`; `gridproof key list` shows
+    all.
+    """
+
+    participant: str
+    close: Names
+
+
+class KeysMissingError(CommunityError):
+    """The participant's keys are not in this folder, so it cannot act. Bring the file back, or have fresh keys with
+    `gridproof key recover`.
+    """
+
+    name: str
+    path: str
+
+
+class KeysDifferError(CommunityError):
+    """The ledger names other keys for the participant than the file here holds; nothing was done with these.
+    Bring the right file back, or have fresh keys with `gridproof key recover`.
+    """
+
+    name: str
+    roles: Names
+
+
+class NoKeyOfRoleError(CommunityError):
+    """The participant has no key of this role; nothing changed. `gridproof key list` shows those that it has."""
+
+    name: str
+    role: str
+
+
+class NoRecoveryKeyError(CommunityError):
+    """The participant was registered without a recovery key, and can get none; nothing changed.
+    Its keys can only be replaced with the present ones: `gridproof key rotate`.
+    """
+
+    name: str
+
+
+class RecoveryKeyAwayError(CommunityError):
+    """The participant's recovery key is not in this folder; nothing changed. Name its file with `--recovery-key`."""
+
+    name: str
+    path: str
+
+
+class AnothersRecoveryKeyError(CommunityError):
+    """The file holds another participant's recovery key; nothing changed. Name the right one with `--recovery-key`."""
+
+    name: str
+    path: str
+    holder: str
+
+
+class RecoveryKeyDiffersError(CommunityError):
+    """The ledger names another recovery key for the participant: this one was replaced, or is another ledger's.
+    Nothing changed. Name the right one with `--recovery-key`.
+    """
+
+    name: str
+    path: str
+
+
+class NobodyBringsError(CommunityError):
+    """No participant's keys in this folder are good, so nobody can bring the word to the ledger; nothing changed.
+    Bring back the file of one participant's keys, anyone's.
+    """
+
+    folder: str
+
+
+class NoBillsYetError(CommunityError):
+    """The household has no bill of this month. `gridproof bill make` makes those of closed months."""
+
+    meter: str
+    month: str
+
+
+class UnknownFormError(CommunityError):
+    """A bill is written as one of the known forms, by the file's ending; nothing was written. Choose another name."""
+
+    path: str
+    known: tuple[str, ...]

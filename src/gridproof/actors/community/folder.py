@@ -4,12 +4,16 @@
 |---|---|---|
 | `gridproof.toml` | settings; `gridproof config show` explains them | everyone's |
 | `genesis.json` | what the ledger was born with | public |
+| `tariff.toml` | what energy costs; `tariff-2.toml` stands in for it in region 2 | public |
 | `ledger/` | the ledger's database, and the lock of its one writer | the node's |
 | `node.sock` | where the running node takes other processes' requests | the node's |
 | `public/rosters/` | roster files, which aggregators hold against the ledger | public |
-| `secrets/keys/` | a file of keys for each participant | each participant's |
+| `secrets/keys/` | a file of keys for each participant, and one of next keys while they change | each participant's |
 | `secrets/recovery/` | recovery keys: move them to another place, offline | each participant's |
 | `secrets/bill-provider/` | the book of places and the months' keys | the bill provider's |
+| `public/content/` | sealed bills by their CIDs, unless a Kubo node keeps them | public |
+| `bills/` | the book of bills, and a copy of each sealed bill | the bill provider's |
+| `cards/` | a card a household and month, which binds its roster leaves in advance | the household's |
 | `enrolments/` | `*.meter`: for the meter; `*.household`: for the household | the meter's, the household's |
 | `outbox/meters.db` | the meters' records, kept until nobody asks for them | the meters' |
 | `aggregators/` | a file of records taken for each data aggregator | the aggregators' |
@@ -45,6 +49,7 @@ class Folder:
         self.root = root
         self.config = root / FILE_NAME
         self.genesis = root / paths.genesis
+        self.tariff = root / paths.tariff
         self.ledger = root / paths.ledger
         self.readings = root / paths.readings
         self.enrolments = root / paths.enrolments
@@ -55,6 +60,9 @@ class Folder:
         self.bill_provider = self.secrets / "bill-provider"
         self.places = self.bill_provider / "places.key"
         self.rosters = root / "public" / "rosters"
+        self.cards = self.enrolments.with_name("cards")
+        self.bills = self.enrolments.with_name("bills")
+        self.archive = self.bills / "archive"
         self._socket = root / paths.socket
         self._aggregators = root / "aggregators"
         self._descriptor: int | None = None
@@ -112,9 +120,22 @@ class Folder:
         """Where a participant's keys lie."""
         return self.keys / f"{file_stem(name)}.key"
 
+    def next_file(self, name: str) -> Path:
+        """Where keys lie that a participant drew and the ledger may not name yet."""
+        return self.keys / f"{file_stem(name)}.next"
+
+    def recovered_file(self, name: str) -> Path:
+        """Where keys lie that a participant's recovery key shall bring in, until the ledger names them."""
+        return self.keys / f"{file_stem(name)}.recovered"
+
     def recovery_file(self, name: str) -> Path:
         """Where a participant's recovery key lies, until it is moved away."""
         return self.recovery / f"{file_stem(name)}.key"
+
+    def tariff_of(self, region: int) -> Path:
+        """Where a region's tariff lies: in a file of its own where there is one, else in the community's."""
+        own = self.tariff.with_name(f"{self.tariff.stem}-{region}{self.tariff.suffix}")
+        return own if own.exists() else self.tariff
 
     def inbox(self, participant: int) -> Path:
         """Where a data aggregator keeps the records that it took."""

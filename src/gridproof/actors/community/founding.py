@@ -33,7 +33,7 @@ from .errors import (
     TimeError,
 )
 from .folder import Folder
-from .people import BILL_PROVIDER, OPERATOR, equip
+from .people import BILL_PROVIDER, CONTROL_CENTER, OPERATOR, equip
 from .times import Times, require_between_periods
 
 STAGING: Final = ".gridproof-init."
@@ -70,7 +70,14 @@ class Founded(NamedTuple):
     recovery: Path
 
 
-def found(root: Path, settings: Settings, start_s: int, secrets: SecretFiles, randomness: Randomness) -> Founded:
+def found(
+    root: Path,
+    settings: Settings,
+    start_s: int,
+    secrets: SecretFiles,
+    randomness: Randomness,
+    tariff: bytes | None = None,
+) -> Founded:
     """Make a community's folder.
 
     Args:
@@ -79,15 +86,16 @@ def found(root: Path, settings: Settings, start_s: int, secrets: SecretFiles, ra
         start_s: ledger time at the start, UTC epoch seconds, between two periods.
         secrets: seals what is secret, where there is a passphrase.
         randomness: where keys come from.
+        tariff: what shall stand in the tariff's file, a valid one; none where energy has no prices.
 
     Raises:
         FolderTakenError: the folder is not empty; nothing was made.
-        NameReservedError: an aggregator is called like the operator or the bill provider; nothing was made.
+        NameReservedError: an aggregator is called like another participant; nothing was made.
         FolderUnmadeError: the disk or the folder above does not take it; nothing is left of it.
         GenesisError: the ledger refuses the settings; nothing was made.
     """
     for aggregator in settings.aggregators:
-        if aggregator.name in (OPERATOR, BILL_PROVIDER):
+        if aggregator.name in (OPERATOR, BILL_PROVIDER, CONTROL_CENTER):
             raise NameReservedError(name=aggregator.name)
     root = root.absolute()
     _require_free(root)
@@ -102,6 +110,8 @@ def found(root: Path, settings: Settings, start_s: int, secrets: SecretFiles, ra
         with EmbeddedLedger.at(folder.ledger, application, genesis, Options(SerialVerifier())) as ledger:
             ledger.make_block(start_s, empty=True)  # with it the ledger's first state lies on the disk
             app_hash = ledger.head.app_hash
+        if tariff is not None:
+            write_whole(folder.tariff, tariff)
         write_whole(folder.config, render(settings).encode())
     return Founded(root, chain_id, start_s, app_hash, Folder(root, settings.paths).recovery)
 
@@ -152,6 +162,7 @@ def _genesis(
 ) -> bytes:
     people = [(OPERATOR, Role.OPERATOR), (BILL_PROVIDER, Role.BILL_PROVIDER)]
     people += [(aggregator.name, Role.DATA_AGGREGATOR) for aggregator in settings.aggregators]
+    people.append((CONTROL_CENTER, Role.CONTROL_CENTER))
     participants = []
     for name, role in people:
         public = equip(folder, secrets, name, randomness, receipts=role is Role.DATA_AGGREGATOR)

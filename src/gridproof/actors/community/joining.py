@@ -10,14 +10,18 @@ from gridproof.modules.registry.types import Role
 
 from .community import Community
 from .founding import region_parameters
-from .people import OPERATOR, equip
+from .people import CONTROL_CENTER, OPERATOR, equip
 
 
 def join(community: Community, client: LedgerClient) -> None:
     """Let regions and data aggregators of the settings that the ledger does not know yet join it; harmless otherwise.
 
+    So does the control centre, where the community was founded before it had prices.
+
     Privacy parameters that were changed are told to the ledger; they count from the next month that is opened. All else
     of a region that is on the ledger already stays: `gridproof doctor` names what differs.
+
+    Next keys of participants that the ledger names are put in their place.
 
     Raises:
         FileError, SecretFileError: keys cannot be read or written.
@@ -25,14 +29,17 @@ def join(community: Community, client: LedgerClient) -> None:
         ClientError: the ledger gave no answer.
     """
     settings = community.settings
+    community.settle_keys(client)
     operator = Operator(community.sender(client, OPERATOR))
     for region in settings.regions:
         _join_region(community, client, operator, region)
     known = {participant.name for _, participant in client.ask(registry.participants)}
-    for aggregator in settings.aggregators:
-        if aggregator.name not in known:
-            keys = equip(community.folder, community.secrets, aggregator.name, community.randomness, receipts=True)
-            operator.register(aggregator.name, Role.DATA_AGGREGATOR, keys)
+    wanted = [(aggregator.name, Role.DATA_AGGREGATOR) for aggregator in settings.aggregators]
+    for name, role in (*wanted, (CONTROL_CENTER, Role.CONTROL_CENTER)):
+        if name not in known:
+            receipts = role is Role.DATA_AGGREGATOR
+            keys = equip(community.folder, community.secrets, name, community.randomness, receipts=receipts)
+            operator.register(name, role, keys)
 
 
 def _join_region(community: Community, client: LedgerClient, operator: Operator, region: Region) -> None:

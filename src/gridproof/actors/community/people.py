@@ -1,11 +1,16 @@
 """The participants' keys in a community's folder, and their recovery keys in one of their own, to be moved offline."""
 
+from pathlib import Path
 from typing import Final
 
 from gridproof.actors import credentials
 from gridproof.actors.credentials import Credentials
+from gridproof.actors.errors import NodeUnclearError
 from gridproof.actors.randomness import Randomness
+from gridproof.connectors.ledger import LedgerClient
 from gridproof.connectors.secret_files import SecretFiles
+from gridproof.domain import ParticipantId
+from gridproof.modules.registry import queries as registry
 from gridproof.modules.registry.messages import KeyEntry
 from gridproof.modules.registry.types import KeyRole
 from gridproof.primitives import secp256k1
@@ -15,6 +20,7 @@ from .folder import Folder
 
 OPERATOR: Final = "operator"
 BILL_PROVIDER: Final = "bill provider"
+CONTROL_CENTER: Final = "control center"
 
 
 def equip(
@@ -37,9 +43,9 @@ def equip(
     """
     if not folder.key_file(name).exists():
         drawn = credentials.draw(name, randomness, receipts=receipts)
-        secrets.write(folder.recovery_file(name), _scalar(randomness), _recovery(name))
+        write_recovery(secrets, folder.recovery_file(name), name, draw_recovery(randomness))
         credentials.write(secrets, folder.key_file(name), drawn)
-    recovery = secrets.read(folder.recovery_file(name), _recovery(name))
+    recovery = read_recovery(secrets, folder.recovery_file(name), name)
     own = keys_of(folder, secrets, name).public_keys()
     return (*own, KeyEntry(KeyRole.RECOVERY, secp256k1.x_only(recovery)))
 
@@ -54,11 +60,42 @@ def keys_of(folder: Folder, secrets: SecretFiles, name: str) -> Credentials:
     return credentials.read(secrets, folder.key_file(name), name)
 
 
-def _recovery(name: str) -> str:
-    return f"participant/{name}/recovery"
-
-
-def _scalar(randomness: Randomness) -> bytes:
+def draw_recovery(randomness: Randomness) -> bytes:
+    """Draw a recovery key, 32 bytes."""
     while not secp256k1.is_scalar(drawn := randomness(HASH_SIZE)):
         pass  # once in 2**128 draws
     return drawn
+
+
+def write_recovery(secrets: SecretFiles, path: Path, name: str, key: bytes) -> None:
+    """Write a participant's recovery key; one that is there gives way and is overwritten.
+
+    Raises:
+        FileUnwritableError: the system refuses.
+    """
+    secrets.write(path, key, _recovery(name))
+
+
+def read_recovery(secrets: SecretFiles, path: Path, name: str) -> bytes:
+    """Read a participant's recovery key, 32 bytes.
+
+    Raises:
+        FileError, SecretFileError: it is not there, exposed, sealed, or no recovery key of this participant.
+    """
+    return secrets.read(path, _recovery(name))
+
+
+def participant_id(client: LedgerClient, name: str) -> ParticipantId:
+    """A participant's id.
+
+    Raises:
+        NodeUnclearError: the ledger does not know the participant.
+    """
+    for number, participant in client.ask(registry.participants):
+        if participant.name == name:
+            return ParticipantId(number)
+    raise NodeUnclearError(what=f"find participant {name}", detail="the ledger does not know this name")
+
+
+def _recovery(name: str) -> str:
+    return f"participant/{name}/recovery"

@@ -158,13 +158,14 @@ class Run:
         stretch = self._stretch(until_s)
         if stretch is None:
             return None
-        with at_work(self._community.folder), _pool(self._client) as executor:
+        with at_work(self._community.folder), worker_pool(self._client) as executor:
             clock = self._clock(stop)
             join(self._community, self._client)
             crew = self._community.crew(self._client, clock, executor)
             with closing(crew), closing(self._community.readings()) as readings:
                 self._tally.begin(stretch)
-                conductor = Conductor(crew, readings, self._bounds, clock, self._tally)
+                tariffs = self._community.tariff
+                conductor = Conductor(crew, readings, self._bounds, clock, self._tally, tariffs=tariffs)
                 conductor.run(stretch.months, stretch.first_s, stretch.end_s, until_s=stretch.until_s, stop=stop)
                 if stretch.until_s is not None and not stop():
                     Operator(self._community.sender(self._client, OPERATOR)).advance_clock(stretch.until_s)
@@ -333,7 +334,7 @@ def serving(ledger: EmbeddedLedger, community: Community) -> Iterator[None]:
 
 
 @contextmanager
-def _pool(client: LedgerClient) -> Iterator[Executor | None]:
+def worker_pool(client: LedgerClient) -> Iterator[Executor | None]:
     """Processes for heavy work, where there are meters enough and cores to spare."""
     meters = sum(len(client.ask(registry.meters, number)) for number, _ in client.ask(registry.regions))
     cores = available_cores()

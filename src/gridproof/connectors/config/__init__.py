@@ -5,6 +5,7 @@ from .files import FILE_NAME, check, load, parse
 from .settings import (
     Aggregator,
     Community,
+    Content,
     Filters,
     Ledger,
     Meters,
@@ -24,6 +25,7 @@ __all__ = [
     "Community",
     "ConfigError",
     "ConfigInvalidError",
+    "Content",
     "Fault",
     "Faults",
     "Filters",

@@ -15,6 +15,10 @@ from gridproof.modules.registry.parameters import DEFAULT_PERIOD_S, PARAMETERS, 
 _PRINTABLE: Final = r"^[^\x00-\x1f\x7f-\x9f\s](?:[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f\s])?\Z"
 _INSIDE: Final = r"^(?!/)(?!(?:.*/)?\.\.?(?:/|\Z))[^\x00-\x1f\x7f]+\Z"
 _NAME_FORM: Final = "1 to 64 printable characters without blanks at the ends"
+_PORT: Final = r"(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])"
+_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST: Final = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]+\])"
+KUBO_URL: Final = rf"^https?://{_HOST}(?::{_PORT})?(?:/[A-Za-z0-9._~-]+)*/?\Z"
 _PATH_FORM: Final = "a path below the community's folder"
 
 
@@ -161,16 +165,38 @@ class Ledger(Section, frozen=True):
     ] = PARAMETERS["retention_months"].default
 
 
+class Content(Section, frozen=True):
+    """Where encrypted bills and other content is kept, by the name that its bytes give it."""
+
+    store: Annotated[
+        Literal["folder", "kubo"],
+        Meta(description="A folder (`paths.content`), or a Kubo node, which speaks IPFS."),
+    ] = "folder"
+    kubo_url: Annotated[
+        str,
+        Meta(
+            max_length=200,
+            pattern=KUBO_URL,
+            description="Address of the Kubo node's RPC. Who reaches it rules the node: keep it on this machine.",
+            extra={"form": "an address such as http://127.0.0.1:5001, without a name or password in it"},
+        ),
+    ] = "http://127.0.0.1:5001"
+
+
 class Paths(Section, frozen=True):
     """Where things lie in the community's folder."""
 
     genesis: Annotated[str, _path("The ledger's first state.")] = "genesis.json"
+    tariff: Annotated[str, _path("What energy costs; without this file, months are opened without prices.")] = (
+        "tariff.toml"
+    )
     ledger: Annotated[str, _path("The ledger's database.")] = "ledger"
     socket: Annotated[str, _path("Where the running node takes other processes' requests.")] = "node.sock"
     readings: Annotated[str, _path("The meters' readings.")] = "readings.db"
     secrets: Annotated[str, _path("Keys and seeds.")] = "secrets"
     enrolments: Annotated[str, _path("Files to hand to meters and households.")] = "enrolments"
     outbox: Annotated[str, _path("The meters' records, kept until they are on the ledger.")] = "outbox"
+    content: Annotated[str, _path("The content store, where it is a folder.")] = "public/content"
 
 
 class Settings(Section, frozen=True):
@@ -185,6 +211,7 @@ class Settings(Section, frozen=True):
     meters: Meters = Meters()
     filters: Filters = Filters()
     ledger: Ledger = Ledger()
+    content: Content = Content()
     paths: Paths = Paths()
 
     def regions_of(self, aggregator: Aggregator) -> tuple[int, ...]:

@@ -80,6 +80,15 @@ class Sender:
         self._until_s = 0
         self._last: Sent | None = None
 
+    @property
+    def public_key(self) -> bytes:
+        """The transaction key that it signs with, x-only, 32 bytes."""
+        return self._signer.public_key
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign something that is no transaction: a tagged hash of 32 bytes."""
+        return self._signer.sign(message, self._randomness(AUX_BYTES))
+
     def send(self, *messages: Message) -> TransactionPlace:
         """Send messages in one transaction, all or none, and wait until they took effect.
 

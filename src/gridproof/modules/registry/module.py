@@ -36,6 +36,7 @@ def registry(keeper: Keeper) -> Module:
             queries.participant,
             queries.participants,
             queries.key,
+            queries.key_use,
             queries.region,
             queries.regions,
             queries.month,

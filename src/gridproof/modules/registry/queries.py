@@ -2,8 +2,9 @@
 
 from gridproof.state import Reader
 
+from .checks import KEY_SIZE
 from .lookups import enrolled_at, find_key, find_meter, find_month, find_participant, find_region, require_region
-from .types import METERS, MONTHS, PARTICIPANTS, REGIONS, Meter, Month, Participant, Region
+from .types import KEY_USES, METERS, MONTHS, PARTICIPANTS, REGIONS, KeyUse, Meter, Month, Participant, Region
 
 
 def participant(view: Reader, number: int) -> Participant | None:
@@ -19,6 +20,11 @@ def participants(view: Reader) -> tuple[tuple[int, Participant], ...]:
 def key(view: Reader, number: int, role: int) -> bytes | None:
     """The key that a participant has for a `KeyRole`, 32 bytes, or None."""
     return find_key(view, number, role)
+
+
+def key_use(view: Reader, key_bytes: bytes) -> KeyUse | None:
+    """Whose a key is or was, and for what; None where nobody ever brought it."""
+    return KEY_USES.find(view, key_bytes) if len(key_bytes) == KEY_SIZE else None
 
 
 def region(view: Reader, number: int) -> Region | None:

@@ -10,7 +10,7 @@ from gridproof.actors.community import Community
 from gridproof.actors.community.access import at_work, hold, reached, require_ledger, stored
 from gridproof.actors.community.errors import AtWorkError, LedgerGoneError
 from gridproof.actors.community.folder import MAX_SOCKET_PATH, Folder, file_stem
-from gridproof.actors.community.running import _pool, serving
+from gridproof.actors.community.running import serving, worker_pool
 from gridproof.connectors.ledger import InProcessClient
 from gridproof.drivers.errors import LedgerLockedError
 from gridproof.modules.registry import queries as registry
@@ -124,17 +124,17 @@ def test_block_is_made_of_what_others_send_to_a_resting_node(folder: Folder) -> 
 
 
 def test_many_meters_get_processes_of_their_own(folder: Folder) -> None:
-    with hold(folder) as ledger, _pool(InProcessClient(ledger)) as executor:
+    with hold(folder) as ledger, worker_pool(InProcessClient(ledger)) as executor:
         assert executor is None
     typed("meter", "enrol", *NAMES, *(f"m{number}" for number in range(20)), "-C", folder.root)
     with hold(folder) as ledger:
         client = InProcessClient(ledger)
         assert len(client.ask(registry.meters, 1)) == 26
-        with _pool(client) as executor:
+        with worker_pool(client) as executor:
             if executor is not None:  # on a machine with one core there is none
                 assert executor.submit(sum, (1, 2)).result() == 3
         if executor is not None:
-            with pytest.raises(KeyError), _pool(client):
+            with pytest.raises(KeyError), worker_pool(client):
                 raise KeyError
 
 

@@ -141,10 +141,52 @@ def test_g1_an_unknown_key_is_refused_and_the_nearest_known_one_named(text: str,
         ("[paths]\nledger = ''", "paths.ledger: '' is not a path below the community's folder"),
         ("[meters]\nplausible_limit_wh = 0", "meters.plausible_limit_wh: 0 is not a whole number from 1 to 4294967295"),
         ("[[privacy]]", "privacy: this is a list, not a table of settings"),
+        ("[content]\nstore = 'cloud'", "content.store: 'cloud' is not one of folder, kubo"),
+        ("[paths]\ncontent = '/x'", "paths.content: '/x' is not a path below the community's folder"),
     ],
 )
 def test_g2_a_value_of_another_type_or_beyond_its_limits_is_refused(text: str, expected: str) -> None:
     assert faults(f"{GOOD}\n{text}") == [expected]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:5001",
+        "http://localhost",
+        "https://kubo.example.org:443/behind/a-proxy/",
+        "http://[::1]:5001",
+        "http://a:65535",
+    ],
+)
+def test_an_address_of_a_kubo_node_is_taken(url: str) -> None:
+    assert parse(f"{GOOD}\n[content]\nstore = 'kubo'\nkubo_url = '{url}'".encode()).content.kubo_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "127.0.0.1:5001",
+        "ftp://127.0.0.1",
+        "http://",
+        "http://name:secret@127.0.0.1:5001",
+        "http://127.0.0.1:0",
+        "http://127.0.0.1:65536",
+        "http://127.0.0.1:05001",
+        "http://127.0.0.1:5001?token=secret",
+        "http://127.0.0.1:5001#x",
+        "http://a b",
+        "http://a..b",
+        "http://-a",
+        "http://" + "a" * 64,
+        "/ip4/127.0.0.1/tcp/5001",
+    ],
+)
+def test_g2_what_is_no_address_or_holds_a_password_is_refused(url: str) -> None:
+    (found,) = faults(f"{GOOD}\n[content]\nkubo_url = '{url}'")
+    assert found.startswith("content.kubo_url: ")
+    assert found.endswith("is not an address such as http://127.0.0.1:5001, without a name or password in it")
 
 
 @pytest.mark.parametrize(

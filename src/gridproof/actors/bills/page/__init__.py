@@ -1,0 +1,16 @@
+"""The bill page for people: one HTML file from a report, in German and English."""
+
+from .errors import PageError, ReportContradictsError, UnknownLanguageError
+from .page import Check, Verdict, render_page
+from .words import LANGUAGES, Language
+
+__all__ = [
+    "LANGUAGES",
+    "Check",
+    "Language",
+    "PageError",
+    "ReportContradictsError",
+    "UnknownLanguageError",
+    "Verdict",
+    "render_page",
+]

@@ -1,0 +1,78 @@
+"""A bill as a file: the page for people, the same on paper, or the report itself."""
+
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from gridproof.actors.bills.page import Check, Verdict, render_page
+from gridproof.actors.bills.report import encode_report
+from gridproof.actors.bills.verifying import BillVerdict
+from gridproof.connectors.files import PRIVATE_FILE, write_whole
+from gridproof.connectors.printing import print_pdf
+
+from .bills import Read
+from .errors import UnknownFormError
+
+
+def write_bill(read: Read, path: Path, language: str) -> None:
+    """Write a bill in the form that the file's ending asks for; nothing is overwritten.
+
+    Args:
+        read: the bill, and what the household found of it.
+        path: ends with `.html`, `.pdf` or `.json`.
+        language: of the page, `en` or `de`.
+
+    Raises:
+        UnknownFormError: the ending is another.
+        UnknownLanguageError: there is no page in this language.
+        FileExistsAlreadyError, FileUnwritableError: it cannot be written.
+        PrintingError: no PDF can be made here.
+    """
+    write = _FORMS.get(path.suffix.lower())
+    if write is None:
+        raise UnknownFormError(path=str(path), known=tuple(_FORMS))
+    write(read, path, language)
+
+
+def page_of(read: Read, language: str) -> str:
+    """The page of a bill, with what the household's check came to.
+
+    Raises:
+        UnknownLanguageError: there is no page in this language.
+    """
+    registered = read.opened.registered
+    digest = registered.digest.hex()
+    return render_page(read.opened.report, language, verdict=_shown(read.verdict), cid=registered.cid, digest=digest)
+
+
+def _shown(verdict: BillVerdict) -> Verdict:
+    checks = tuple(
+        Check(finding.check, finding.holds, "; ".join(finding.falsehoods) or str(finding.looked_at))
+        for finding in verdict.findings
+    )
+    return Verdict(verdict.is_true, checks)
+
+
+def _write_page(read: Read, path: Path, language: str) -> None:
+    write_whole(path, page_of(read, language).encode(), PRIVATE_FILE, replace=False)
+
+
+def _write_pdf(read: Read, path: Path, language: str) -> None:
+    with TemporaryDirectory(prefix="gridproof-bill.") as scratch:
+        page, printed = Path(scratch, "bill.html"), Path(scratch, "bill.pdf")
+        page.write_text(page_of(read, language), encoding="utf8")
+        print_pdf(page, printed)
+        write_whole(path, printed.read_bytes(), PRIVATE_FILE, replace=False)
+
+
+def _write_report(read: Read, path: Path, language: str) -> None:
+    del language  # the report says figures, not words
+    write_whole(path, encode_report(read.opened.report), PRIVATE_FILE, replace=False)
+
+
+_FORMS: Final[dict[str, Callable[[Read, Path, str], None]]] = {
+    ".html": _write_page,
+    ".pdf": _write_pdf,
+    ".json": _write_report,
+}

@@ -1,0 +1,319 @@
+"""Bills in a community's folder: made by the bill provider, read, recomputed and contested by households."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import NamedTuple
+
+from gridproof.actors.bill_provider import Billing
+from gridproof.actors.bill_provider.billing import Outcome
+from gridproof.actors.bills.reading import BillReader, OpenedBill
+from gridproof.actors.bills.verifying import BillVerdict
+from gridproof.actors.enrolment import HouseholdFile
+from gridproof.actors.errors import MonthErasedError, MonthNotBillableError, NotEnrolledError
+from gridproof.actors.household import public_leaves
+from gridproof.connectors.config import Region
+from gridproof.connectors.content import Damage
+from gridproof.connectors.ledger import LedgerClient
+from gridproof.connectors.rosters import RosterFiles
+from gridproof.domain import MonthId, month_label
+from gridproof.modules.aggregation.rules.timetable import month_settled_s
+from gridproof.modules.billing import queries as billing
+from gridproof.modules.billing.types import Objection
+from gridproof.modules.pricing import queries as pricing
+from gridproof.modules.registry import queries as registry
+from gridproof.modules.registry.types import KeyRole
+
+from .access import at_work
+from .community import Community
+from .errors import NoBillsYetError
+from .people import BILL_PROVIDER, OPERATOR, participant_id
+from .periods import months_of
+from .proving import household_files, household_named
+from .running import worker_pool
+
+Step = Callable[[int, int], None]
+
+
+class BillRow(NamedTuple):
+    """A household's bill of a month, as the bill provider has it.
+
+    Attributes:
+        name: the meter's name among people.
+        region: the region.
+        month: the month.
+        version: of its last bill; 0 where none is registered.
+        payable_e9: to be paid, 1e-9 currency; None where none is noted here.
+        import_wh: drawn, Wh.
+        export_wh: fed in, Wh.
+        cid: where its sealed report lies; empty where none is registered.
+        objections: raised against it.
+        answered: of those.
+    """
+
+    name: str
+    region: int
+    month: MonthId
+    version: int
+    payable_e9: int | None
+    import_wh: int
+    export_wh: int
+    cid: str
+    objections: int
+    answered: int
+
+
+class Read(NamedTuple):
+    """A bill that a household opened, and what it found of it."""
+
+    opened: OpenedBill
+    verdict: BillVerdict
+    month: MonthId
+    file: HouseholdFile
+
+
+# --- the bill provider -----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def billing_of(community: Community, client: LedgerClient, *, many: bool = False) -> Iterator[Billing]:
+    """The bill provider's work on bills, with its stores; let go at the end.
+
+    Args:
+        community: whose.
+        client: the way to the ledger.
+        many: whether processes of their own are worth their start.
+
+    Raises:
+        FileError, SecretFileError, DatabaseError: a file is missing, exposed, sealed, or cannot be used.
+    """
+    stores = community.stores()
+    with closing(community.bill_provider(client)) as provider, closing(stores.public), closing(stores.archive):
+        if many:
+            with worker_pool(client) as executor:
+                yield Billing(provider, stores, community.letterhead, executor)
+        else:
+            yield Billing(provider, stores, community.letterhead)
+
+
+def make_bills(
+    community: Community,
+    client: LedgerClient,
+    regions: Sequence[Region],
+    month: MonthId | None,
+    *,
+    correct: Sequence[str] = (),
+    progress: Step = lambda _done, _all: None,
+) -> list[Outcome]:
+    """Make and register the bills that are owed.
+
+    Args:
+        community: whose.
+        client: the way to the ledger.
+        regions: which regions.
+        month: which month; all closed months that have a tariff when None.
+        correct: names of meters whose bill of the month is made anew.
+        progress: told how far it is.
+
+    Raises:
+        AtWorkError: another process acts for the participants.
+        MonthNotBillableError: the month is not closed, or has no prices.
+        NotEnrolledError: a meter to correct was not enrolled in the month.
+    """
+    outcomes, unfound = [], set(correct)
+    with at_work(community.folder), billing_of(community, client, many=True) as work:
+        for region in regions:
+            months = [month] if month is not None else billable(client, region.number)
+            for each in months:
+                _require_closed(community, client, region.number, each)
+                known = {row.name for row in _rows(client, work, region.number, each)}
+                named = [name for name in correct if name in known]
+                unfound -= set(named)
+                outcomes.append(work.make(region.number, each, correct=named, progress=progress))
+    for name in sorted(unfound):
+        community.require_meter(name)
+        raise NotEnrolledError(meter=name, k=0)
+    return outcomes
+
+
+def billable(client: LedgerClient, region: int) -> list[MonthId]:
+    """A region's closed months that have a tariff, in order."""
+    closed = [view.bounds.month for view in months_of(client, region) if view.closed]
+    return [month for month in closed if client.ask(pricing.tariffs, region, month)]
+
+
+def _require_closed(community: Community, client: LedgerClient, region: int, month: MonthId) -> None:
+    """Return if a month is closed; otherwise say until when to run.
+
+    Raises:
+        MonthNotBillableError: it is not.
+    """
+    known, place = client.ask(registry.month, region, month), client.ask(registry.region, region)
+    if known is not None and place is not None and not known.closed:
+        bounds = next(view.bounds for view in months_of(client, region) if view.bounds.month == month)
+        settled = community.times.label(month_settled_s(bounds, place.rules))
+        detail = f"its last deadline is {settled}; then `gridproof run --until {settled}` closes it"
+        raise MonthNotBillableError(region=region, month=month_label(month), detail=detail)
+
+
+def bill_rows(
+    community: Community, client: LedgerClient, regions: Sequence[Region], month: MonthId | None
+) -> list[BillRow]:
+    """The bills of some regions, by month and name.
+
+    Args:
+        community: whose.
+        client: the way to the ledger.
+        regions: which.
+        month: which month; all closed months when None.
+    """
+    with billing_of(community, client) as work:
+        return [
+            row
+            for region in regions
+            for each in ([month] if month is not None else billable(client, region.number))
+            for row in _rows(client, work, region.number, each)
+        ]
+
+
+def _rows(client: LedgerClient, work: Billing, region: int, month: MonthId) -> list[BillRow]:
+    notes = {note.bid: note for note in work.noted(region, month)}
+    rows = []
+    for bid, name in sorted(work.names(region, month).items(), key=lambda each: each[1]):
+        version, note = client.ask(billing.last_version, region, month, bid), notes.get(bid)
+        registered = client.ask(billing.bill, region, month, bid, version) if version else None
+        raised = client.ask(billing.objections, region, month, bid)
+        answered = sum(objection.answer is not None for _, objection in raised)
+        payable_e9, import_wh, export_wh = (note.payable_e9, note.import_wh, note.export_wh) if note else (None, 0, 0)
+        cid = registered.cid if registered else ""
+        rows.append(BillRow(name, region, month, version, payable_e9, import_wh, export_wh, cid, len(raised), answered))
+    return rows
+
+
+def check_reports(
+    community: Community, client: LedgerClient, regions: Sequence[Region], month: MonthId | None, *, mend: bool
+) -> list[tuple[str, Damage, bool]]:
+    """Look whether all registered reports can be fetched, and publish again what cannot.
+
+    Returns:
+        CID, what is wrong, and whether it was mended.
+    """
+    found = []
+    with billing_of(community, client) as work:
+        for region in regions:
+            for each in [month] if month is not None else billable(client, region.number):
+                damaged = work.find_damage(region.number, each)
+                mended = set(work.publish_again(region.number, each)) if mend and damaged else set()
+                found += [(cid, damage, cid in mended) for cid, damage in damaged]
+    return found
+
+
+def answer_objection(
+    community: Community, client: LedgerClient, name: str, month: MonthId, number: int, words: str, *, upheld: bool
+) -> None:
+    """Answer a household's objection in the bill provider's name.
+
+    Raises:
+        NotEnrolledError: the month has no such household, or it raised no such objection.
+        Refusal: the ledger refuses.
+    """
+    with at_work(community.folder), billing_of(community, client) as work:
+        for region in community.settings.regions:
+            if name in work.names(region.number, month).values():
+                work.answer(region.number, month, name, number, words, upheld=upheld)
+                return
+    community.require_meter(name)
+    raise NotEnrolledError(meter=name, k=0)
+
+
+def objections_of(
+    community: Community, client: LedgerClient, month: MonthId | None
+) -> list[tuple[MonthId, str, int, Objection, str]]:
+    """All objections that the bill provider can read: month, household, number, as on record, reasons."""
+    found = []
+    secrets = list(community.keys(client, BILL_PROVIDER).opening_secrets())
+    with billing_of(community, client) as work:
+        for region in community.settings.regions:
+            for each in [month] if month is not None else billable(client, region.number):
+                found += [(each, *read) for read in work.read_objections(region.number, each, secrets)]
+    return found
+
+
+# --- the household ---------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def reader_of(community: Community, client: LedgerClient, file: HouseholdFile) -> Iterator[BillReader]:
+    """A household's way to its bills; let go at the end."""
+    leaves_of = public_leaves(client, RosterFiles(community.folder.rosters))
+    stores = community.stores()
+    with closing(stores.public), closing(stores.archive):
+        yield BillReader(file, client, stores.public, community.folder.cards, community.secrets, leaves_of)
+
+
+def read_bill(
+    community: Community, client: LedgerClient, name: str, month: MonthId | None, version: int | None = None
+) -> Read:
+    """Open a household's bill with its file here, and recompute it.
+
+    Args:
+        community: whose.
+        client: the way to the ledger.
+        name: the household's meter.
+        month: the month; its last bill when None.
+        version: of the bill; the last one when None.
+
+    Raises:
+        NoSuchMeterError: there is no household of this name here; close ones are named.
+        NoBillsYetError: it has no bill.
+        NoBillError, ContentError, ReportFormatError: the bill cannot be had or opened.
+    """
+    file, found = _find_bill(community, client, name, month)
+    with reader_of(community, client, file) as reader:
+        opened = reader.open(found, version)
+        return Read(opened, reader.verify(opened, found), found, file)
+
+
+def _find_bill(
+    community: Community, client: LedgerClient, name: str, month: MonthId | None
+) -> tuple[HouseholdFile, MonthId]:
+    """The household's file and month that are meant: the last bill of the last meter, where nothing else is said."""
+    household_named(community, name, 0)
+    for file in reversed([each for each in household_files(community) if each.name == name]):
+        months = [month] if month is not None else list(reversed(billable(client, file.region)))
+        with reader_of(community, client, file) as reader:
+            for each in months:
+                if _has_bill(reader, each):
+                    return file, each
+    raise NoBillsYetError(meter=name, month="any month" if month is None else month_label(month))
+
+
+def _has_bill(reader: BillReader, month: MonthId) -> bool:
+    try:
+        return bool(reader.versions(month))
+    except MonthErasedError:
+        return False
+
+
+def object_to_bill(
+    community: Community, client: LedgerClient, name: str, month: MonthId | None, version: int | None, reasons: str
+) -> tuple[MonthId, int, int]:
+    """Object to a bill; the operator brings the word, so that it names nobody.
+
+    Returns:
+        The month, the bill's version, and the objection's number.
+
+    Raises:
+        NoBillsYetError, NoBillError: there is no such bill.
+        ReasonsError: there are no reasons, or too many.
+        Refusal: the ledger refuses.
+    """
+    file, found = _find_bill(community, client, name, month)
+    provider = client.ask(registry.key, participant_id(client, BILL_PROVIDER), KeyRole.ENCRYPTION) or b""
+    with reader_of(community, client, file) as reader:
+        wanted = max(number for number, _ in reader.versions(found)) if version is None else version
+        objection = reader.objection(found, wanted, reasons, provider)
+    stores = community.stores()
+    with closing(stores.public), closing(stores.archive):
+        stores.public.put(objection.sealed)
+    community.sender(client, OPERATOR).send(objection.message)
+    return found, wanted, objection.message.number

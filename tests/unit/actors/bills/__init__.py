@@ -1,0 +1,1 @@
+"""Tests of bills: the report, and what is made of it."""

@@ -1,0 +1,10 @@
+"""Real services for tests, benchmarks and demonstrations: each is had by one function, which may be called again.
+
+| engine | what it is | where it comes from |
+|---|---|---|
+| `kubo` | an IPFS node | built from the module in `kubo_module/`, which pins every source by its hash |
+| `chromium` | a browser | the system's package |
+
+What is built lies in `~/.cache/gridproof/engines` (or where GRIDPROOF_ENGINES says), and is found again there by its
+version and sources. Two runs at once wait for each other. `python -m tools.engines kubo` prints the program's path.
+"""
