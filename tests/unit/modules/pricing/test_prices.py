@@ -108,6 +108,18 @@ def test_p5_a_slot_without_a_total_takes_no_price_of_a_total_of_nothing(town: Co
     town.refuses_by("center", wrong, errors.WrongPrice, price_e5=10_000, expected_e5=25_000)
 
 
+def test_p5_a_total_of_nothing_is_a_total(town: Community) -> None:
+    town.go_to(town.end_of(K))
+    town.accepts("first", town.batch(K, [record for n in range(4) for record in town.both(n, K, 0)]))
+    town.go_to(town.window_end_of(K))
+    town.accepts("household", CloseSlot(REGION, IMPORT, K))
+    town.accepts("provider", town.live_set(K))
+    town.accepts("provider", town.opening(K, range(4)))
+    town.refuses_by("center", town.price(K, price_e5=25_000), errors.WrongPrice, price_e5=25_000, expected_e5=10_000)
+    assert town.accepts("center", town.price(K)) == PriceSet(REGION, IMPORT, K, 10_000, False)
+    assert price_of(town) == Price(10_000, False, 0)
+
+
 @pytest.mark.parametrize("name", ["operator", "provider", "first", "household"])
 def test_p3_only_a_control_centre_announces_prices(town: Community, name: str) -> None:
     town.opened(K)
