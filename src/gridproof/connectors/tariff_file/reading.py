@@ -186,7 +186,10 @@ def _penalties(file: Table) -> Penalties:
     table = file.table("penalties")
     if table is None:
         return Penalties(0, 0)
+    before = table.faults
     made = Penalties(table.number("missing", AMOUNT, 0), table.number("late", AMOUNT, 0))
+    if table.faults == before and made.late_e9 > made.missing_e9:
+        table.fault("late", "it is above missing, so that silence would be cheaper; write at most what missing costs")
     table.end()
     return made
 

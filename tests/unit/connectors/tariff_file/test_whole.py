@@ -32,6 +32,7 @@ from gridproof.domain import (
     Stepped,
     Tariff,
     Tax,
+    is_name,
     month_id,
     require_tariff,
 )
@@ -44,7 +45,7 @@ MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 
 prices = st.integers(-MAX_PRICE_E5, MAX_PRICE_E5)
 amounts = st.integers(0, 10**15)
-names = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=20)
+names = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=20).filter(is_name)
 loads = st.integers(0, MAX_TOTAL_WH)
 
 
@@ -91,7 +92,7 @@ plans = st.builds(
     uniquely_named(st.tuples(st.integers(0, MAX_PRICE_E5)), Levy),
     uniquely_named(st.tuples(amounts, st.sampled_from(Per)), StandingPlan),
     uniquely_named(st.tuples(st.integers(0, 10_000)), Tax),
-    st.builds(Penalties, amounts, amounts),
+    st.builds(lambda one, other: Penalties(max(one, other), min(one, other)), amounts, amounts),
 )
 
 
