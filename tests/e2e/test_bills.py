@@ -1,9 +1,11 @@
 """Bills of a real week that crosses a month, by every scheme of price; `bill make` was killed on the way."""
 
+import ast
 import csv
 import os
 import random
 import signal
+import sys
 import time
 from collections import Counter
 from decimal import Decimal
@@ -154,7 +156,7 @@ def make_with_kills(commands: Commands) -> tuple[list[int], list[int]]:
 
 def published(root: Path) -> list[Path]:
     """The sealed reports that lie in the store from which households fetch theirs."""
-    return [path for path in (root / "public" / "content").rglob("*") if path.is_file()]
+    return list((root / "public" / "content").rglob("baf*"))
 
 
 def take(source: Path, target: Path) -> list[str]:
@@ -170,6 +172,14 @@ def take(source: Path, target: Path) -> list[str]:
     return list(names)
 
 
+def test_the_recomputation_shares_no_code_with_the_package() -> None:
+    tree = ast.parse(Path(recompute.__file__).read_text(encoding="utf-8"))
+    imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level}
+    assert not any(node.level for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    assert {name.partition(".")[0] for name in imported} <= sys.stdlib_module_names
+
+
 @pytest.mark.shared("data")
 def test_nobody_has_two_bills_of_one_version_and_nobody_is_left_out_however_often_making_them_was_killed(
     week: Week,
@@ -181,7 +191,7 @@ def test_nobody_has_two_bills_of_one_version_and_nobody_is_left_out_however_ofte
     listed = week.commands("bill", "list", "--json").json["bills"]
     found = Counter((bill["name"], bill["month"], bill["version"]) for bill in listed)
     assert found == Counter((each.meter, month, 1) for each in week.world.households for month in MONTHS)
-    assert len({bill["cid"] for bill in listed}) == len(listed)
+    assert {bill["cid"] for bill in listed} == {path.name for path in published(week.commands.root)}
     assert week.commands("bill", "check", "--json").json["damaged"] == []
 
 

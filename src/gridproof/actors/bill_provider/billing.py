@@ -4,7 +4,8 @@ Rules:
     O-1 What is owed follows from the book of places and the ledger: each meter that was enrolled in a closed month has
         one bill of version 1. A correction is made for those that are named.
     O-2 The order of a bill is: noted, archived, published, registered. Killed anywhere, the next run finds what is
-        noted and not registered, and goes on; what is registered is never made again under that version.
+        published and not registered, makes only the others, and registers all; what is registered is never made again
+        under that version. A correction that is asked for again is made again.
     O-3 Bills are registered in the order of their identities, which are fresh each month and tell nothing.
 
 Source: seed 002, dynamic billing phase; private-metering.md, rows 17 and 21 to 23.
@@ -136,8 +137,10 @@ class Billing:
         bounds, tariffs = self._require_billable(region, month)
         accounts = self._accounts(region, month)
         owed, before = self._owed(bounds, region, accounts, frozenset(correct))
+        made_before = {note.meter for note in self._ready(region, month) if note.version == 1}
+        owed = [each for each in owed if each.version > 1 or each.places[0].meter not in made_before]
         if not owed:
-            return Outcome(region, month, 0, before, ())
+            return Outcome(region, month, self.register(region, month), before, ())
         with ExitStack() as stack:
             steps = _Steps(progress, bounds.periods * len(accounts) + len(owed))
             sheets = self._gather(stack, region, bounds, steps)
@@ -289,8 +292,7 @@ class Billing:
         Raises:
             ContentStoreUnreachableError: the store of reports gives no answer.
         """
-        owed = [note for note in self._provider.bills.bills(region, month) if self._waits(note)]
-        ready = sorted((note for note in owed if self._stores.public.has(note.cid)), key=lambda note: note.bid)
+        ready = sorted(self._ready(region, month), key=lambda note: note.bid)
         for at in range(0, len(ready), BILLS_A_MESSAGE):
             bills = tuple(
                 NewBill(note.bid, note.version, note.cid, note.digest) for note in ready[at : at + BILLS_A_MESSAGE]
@@ -366,6 +368,11 @@ class Billing:
         accounts, bounds = self._accounts(region, month), self._require_billable(region, month)[0]
         billed = self._billed(region, bounds)
         return {accounts[places[0].line][places[0].number].bid: (places[0].name, places[0].meter) for places in billed}
+
+    def _ready(self, region: int, month: MonthId) -> list[BillNote]:
+        """The bills that are noted and published, and not registered yet."""
+        owed = [note for note in self._provider.bills.bills(region, month) if self._waits(note)]
+        return [note for note in owed if self._stores.public.has(note.cid)]
 
     def _waits(self, note: BillNote) -> bool:
         """Whether a noted bill is the next version of its identity."""
