@@ -24,7 +24,7 @@ from typing import Annotated, Any, Final, NamedTuple, TypeVar
 from msgspec import Meta
 
 from gridproof.actors.enrolment import HouseholdFile
-from gridproof.actors.errors import ProofFileError
+from gridproof.actors.errors import ActorError, ProofFileError
 from gridproof.connectors.files import PRIVATE_FILE, FileMissingError, FileUnreadableError, write_whole
 from gridproof.domain import Direction, MonthBounds, MonthId, SlotPrice, TariffStep, bill_key, is_marked, roster_leaf
 from gridproof.modules.aggregation import types as aggregation
@@ -53,6 +53,12 @@ MAX_PROOF_BYTES: Final = 2**28  # once unpacked
 V = TypeVar("V")
 Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Path_ = tuple[Hash, ...]
+
+
+class UnprovenBillError(ActorError):
+    """The file does not prove what it holds, nothing in it is to be believed. Have it made again."""
+
+    detail: str
 
 
 class ProvenEntry(Record, frozen=True):
@@ -248,23 +254,23 @@ def verify_bill_proof(
         trusted_app_hash: 32 bytes that the household has from elsewhere; without it the file's own is taken.
 
     Raises:
-        ProofFileError: the file does not prove what it holds, or is of another ledger or app hash.
+        UnprovenBillError: the file does not prove what it holds, or is of another ledger or app hash.
         ReportFormatError: the report does not open, or is none.
         MonthErasedError: the household's file begins after the month.
     """
     if proof.chain_id != household.chain_id:
-        raise ProofFileError(detail=f"it is of chain {proof.chain_id}, the household of {household.chain_id}")
+        raise UnprovenBillError(detail=f"it is of chain {proof.chain_id}, the household of {household.chain_id}")
     if trusted_app_hash is not None and proof.app_hash != trusted_app_hash:
-        raise ProofFileError(detail=f"its app hash is {proof.app_hash.hex()}, trusted is {trusted_app_hash.hex()}")
+        raise UnprovenBillError(detail=f"its app hash is {proof.app_hash.hex()}, trusted is {trusted_app_hash.hex()}")
     month = MonthId(proof.month)
     bid = bill_key(household.identity_view(month)).public_key
     try:
         evidence = ProofEvidence(proof, household.meter, bid, card.key if card else b"")
     except PrimitiveError as wrong:
-        raise ProofFileError(detail=str(wrong)) from wrong
+        raise UnprovenBillError(detail=str(wrong)) from wrong
     registered = evidence.bill(bid, proof.version)
     if registered is None or sha256(proof.sealed).digest() != registered.digest:  # step 5
-        raise ProofFileError(detail="the sealed report is not the registered one")
+        raise UnprovenBillError(detail="the sealed report is not the registered one")
     report = open_sealed(proof.sealed, household, month, proof.version)
     return ProvenVerdict(report, verify_report(report, household, evidence, card))
 
@@ -291,7 +297,7 @@ class ProofEvidence:
         card_key: the key that signed the card, or nothing.
 
     Raises:
-        ProofFileError: the file does not prove what it holds.
+        UnprovenBillError: the file does not prove what it holds.
         PrimitiveError: a proof is false or malformed.
     """
 
@@ -323,12 +329,12 @@ class ProofEvidence:
         steps = self._entry(pricing.STEPS, self._proof.steps, region, month)
         from_ks = steps.from_ks if steps else ()
         if len(from_ks) != len(self._proof.tariffs):
-            raise ProofFileError(detail="a tariff of the month is missing")
+            raise UnprovenBillError(detail="a tariff of the month is missing")
         found = []
         for from_k, entry in zip(from_ks, self._proof.tariffs, strict=True):
             tariff = self._entry(pricing.TARIFFS, entry, region, month, from_k)
             if tariff is None:
-                raise ProofFileError(detail="a tariff of the month is missing")
+                raise UnprovenBillError(detail="a tariff of the month is missing")
             found.append(TariffStep(from_k, tariff))
         return tuple(found)
 
@@ -347,14 +353,14 @@ class ProofEvidence:
         fold = self._entry(aggregation.FOLDS, channel.fold, region, channel.channel, month)
         prices = self._entry(pricing.FOLDS, channel.price_fold, region, channel.channel, month)
         if bounds is None or fold is None or prices is None:
-            raise ProofFileError(detail="the month is not closed, or has no prices")
+            raise UnprovenBillError(detail="the month is not closed, or has no prices")
         # Step 2.
         for what, leaves, root, first_k, count in (
             ("slots", channel.slots, fold.root, fold.first_k, fold.slots),
             ("prices", [encode(price) for price in channel.prices], prices.root, prices.first_k, prices.slots),
         ):
             if (first_k, count) != (bounds.first_k, len(leaves)) or merkle.root(list(leaves)) != root:
-                raise ProofFileError(detail=f"the month's {what} are not those that the ledger has folded")
+                raise UnprovenBillError(detail=f"the month's {what} are not those that the ledger has folded")
         states = tuple(_FOLDED.decode(raw).state for raw in channel.slots)
         lates = self._prove_lates(channel)
         records: dict[tuple[int, bytes], FoundRecord] = {}
@@ -375,7 +381,7 @@ class ProofEvidence:
         """Steps 1, 3 and 4 for a slot without a line."""
         k, late = absence.k, lates.get(absence.k)
         if k not in lates or not len(absence.leaves) == len(absence.proofs) == len(absence.claims):
-            raise ProofFileError(detail=f"nothing is proved of the leaves of {k}")
+            raise UnprovenBillError(detail=f"nothing is proved of the leaves of {k}")
         values: dict[bytes, int] = {}
         for half in absence.halves:
             _prove_half(state, late, half)
@@ -449,7 +455,7 @@ def _prove_half(state: SlotState, late: LateState | None, half: ProvenHalf) -> N
     """Steps 3 and 4: a record stands in a batch of its slot, or of its side batch; its leaf stands in the roster."""
     batches = (late.batches if late else ()) if half.late else state.batches
     if not 0 <= half.batch < len(batches):
-        raise ProofFileError(detail=f"the slot has no batch {half.batch}")
+        raise UnprovenBillError(detail=f"the slot has no batch {half.batch}")
     note = batches[half.batch]
     merkle.verify_inclusion(note.root, note.fresh, half.index, encode(half.record), half.path)
     leaf = roster_leaf(half.record.prid)
