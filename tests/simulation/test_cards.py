@@ -134,7 +134,7 @@ def test_rosters_that_were_never_published_take_their_cards_with_them(tmp_path: 
             if not any(isinstance(each, PublishRosters) for each in messages):
                 send(*messages)  # type: ignore[arg-type]
 
-        village.crew.provider.seat.send = lost  # type: ignore[assignment,method-assign]
+        village.crew.provider.seat.send = lost  # type: ignore[method-assign]
         village.read_month(NAMES)
         village.run(2, None, A_MONTH)
         early = card(village, ADA)
@@ -230,7 +230,7 @@ def test_the_bill_provider_gets_a_signed_register_that_it_missed(village: Billed
 def test_a_meter_whose_keys_are_gone_is_told_and_signs_no_past_month(village: BilledVillage) -> None:
     village.read_month(NAMES, 0, 2 * A_MONTH)
     sign = village.crew.sign_registers
-    village.crew.sign_registers = lambda *_: []  # type: ignore[assignment,method-assign]
+    village.crew.sign_registers = lambda *_: []  # type: ignore[method-assign]
     village.run(2 * A_MONTH, None, A_MONTH)
     bounds = MonthBounds(OCTOBER, START_S, START_S + A_MONTH * PERIOD_S, PERIOD_S)
     problems = sign(REGION, bounds, village.readings, village.clock.now_s())

@@ -57,7 +57,7 @@ HASHES: dict[str, list[Callable[[], bytes]]] = {
         lambda: register_hash("a", b"n" * 16, MONTH, SPAN),
         lambda: register_hash("a", METER, MonthId(MONTH + 1), SPAN),
         *(
-            lambda field=field: register_hash("a", METER, MONTH, SPAN._replace(**{field: 9}))  # type: ignore[misc]
+            lambda field=field: register_hash("a", METER, MONTH, SPAN._replace(**{field: 9}))
             for field in ("start_k", "end_k", "start_wh", "end_wh")
         ),
         lambda: register_hash("a", METER, MONTH, SPAN._replace(channel=Direction.EXPORT)),
@@ -71,7 +71,7 @@ HASHES: dict[str, list[Callable[[], bytes]]] = {
         lambda: card_hash("a", 1, MONTH, BID, []),
         lambda: card_hash("a", 1, MONTH, BID, [CARD, CARD]),
         *(
-            lambda field=field, value=value: card_hash("a", 1, MONTH, BID, [CARD._replace(**{field: value})])  # type: ignore[misc]
+            lambda field=field, value=value: card_hash("a", 1, MONTH, BID, [CARD._replace(**{field: value})])
             for field, value in (
                 ("channel", 2),
                 ("first_k", 9),

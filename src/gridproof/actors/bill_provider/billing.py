@@ -239,11 +239,8 @@ class Billing:
     ) -> MonthContext:
         seat, head = self._provider.seat, self._letterhead
         made_s = seat.ask(system.operator_clock_s) or bounds.end_s
-        limit_wh = self._provider.policy.limit_wh
         name = head.regions.get(region, "")
-        return MonthContext(
-            seat.chain_id, head.community, head.zone, region, name, bounds, tariffs, sheets, limit_wh, made_s
-        )
+        return MonthContext(seat.chain_id, head.community, head.zone, region, name, bounds, tariffs, sheets, made_s)
 
     def _make(self, context: MonthContext, jobs: Sequence[HouseholdJob]) -> Iterator[MadeBill | UnmadeBill]:
         """Make bills, many at once where there is an executor, in the order of the jobs."""
