@@ -4,7 +4,7 @@ It needs its view secret, the report, the month's card and the ledger's word (`E
 report says. The checks, each with its name; all are made, so that one falsehood hides no other:
     identity   the report is for this ledger, region and month, and its BID comes from the household's own secret
     period     its instants are the month's, its stretch the meter's, and each slot stands in it once on each channel
-    records    each line's two records are on the ledger and, unmasked, add up to its energy; late and excluded are true
+    records    each line's two records are on the ledger and, unmasked, add up to its energy, late or not
     prices     each line's price is the ledger's
     absences   nothing is called absent that the ledger has; the reason is the one that it shows
     leaves     all lines' and absences' leaves are those that the card bound in advance
@@ -220,6 +220,11 @@ def _period(case: _Case) -> Iterator[str]:
 # --- slots -----------------------------------------------------------------------------------------------------------
 
 
+def _has(case: _Case, channel: Direction) -> bool:
+    """Whether the household's file has a channel."""
+    return any(view.channel == channel for view in case.file.views)
+
+
 class _Leaves:
     """A household's view leaves of a month on one channel."""
 
@@ -239,7 +244,7 @@ class _Leaves:
 def _records(case: _Case) -> Iterator[str]:
     for channel in case.report.channels:
         direction = Direction.parse(channel.channel)
-        if direction not in {view.channel for view in case.file.views}:
+        if not _has(case, direction):
             yield f"{channel.channel}: the household has no such channel"
             continue
         own = _Leaves(case, direction)
@@ -248,14 +253,12 @@ def _records(case: _Case) -> Iterator[str]:
                 yield _at(channel, line, "it lies outside the month")
                 continue
             found = [case.evidence.find_record(direction, line.k, bytes.fromhex(prid)) for prid in line.prids]
-            told = _is_line(case, direction, line, found, own.at(line.k))
+            told = _is_line(case, line, found, own.at(line.k))
             if told:
                 yield _at(channel, line, told)
 
 
-def _is_line(
-    case: _Case, direction: Direction, line: ReportLine, found: Sequence[FoundRecord | None], own: tuple[bytes, bytes]
-) -> str:
+def _is_line(case: _Case, line: ReportLine, found: Sequence[FoundRecord | None], own: tuple[bytes, bytes]) -> str:
     """What is false about a line's records, or nothing."""
     first, second = found
     if first is None or second is None or line.prids[0] == line.prids[1]:
@@ -266,9 +269,8 @@ def _is_line(
         return f"its records do not give {line.energy_wh} Wh: {read}"
     if line.late != (first.late or second.late):
         return "it is called late, and was not" if line.late else "its records came late, and it says otherwise"
-    if not line.late and case.evidence.slot(direction, line.k).fixed and not (first.live and second.live):
-        return "its records were left out of the slot's total"
-    return ""
+    limit_wh = tariff_at(case.evidence.tariffs(), line.k).limit_wh
+    return f"it is above {limit_wh} Wh, which cannot be true" if line.energy_wh > limit_wh else ""
 
 
 def _prices(case: _Case) -> Iterator[str]:
@@ -310,7 +312,7 @@ def _is_absence(case: _Case, direction: Direction, absence: ReportAbsence, leave
     if len(known) < len(leaves):
         return "its leaves are not in the slot's roster"
     if why == Why.EXCLUDED:
-        return _is_exclusion(known)
+        return _is_exclusion(case, direction, absence.k, known)
     if all(leaf.filled for leaf in known):
         return "both its records are on the ledger"
     dropped = any(leaf.dropped for leaf in known)
@@ -321,11 +323,16 @@ def _is_absence(case: _Case, direction: Direction, absence: ReportAbsence, leave
     return ""
 
 
-def _is_exclusion(leaves: Sequence[LeafFacts]) -> str:
-    """What is false about records that are said to be left out, or nothing."""
-    if not all(leaf.filled for leaf in leaves):
+def _is_exclusion(case: _Case, direction: Direction, k: int, leaves: Sequence[LeafFacts]) -> str:
+    """What is false about records that are said to be no reading, or nothing."""
+    if not _has(case, direction):
+        return "the household has no such channel"
+    values = [leaf.rc for leaf in leaves if leaf.rc is not None]
+    if len(values) < len(leaves):
         return "a record of it is missing"
-    return "its records count in the slot's total" if all(leaf.live for leaf in leaves) else ""
+    energy_wh = reading(Halves(*values), *_Leaves(case, direction).at(k))
+    limit_wh = tariff_at(case.evidence.tariffs(), k).limit_wh
+    return f"its records read {energy_wh} Wh, which can be true" if energy_wh <= limit_wh else ""
 
 
 # --- what was bound in advance ---------------------------------------------------------------------------------------
