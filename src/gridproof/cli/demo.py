@@ -86,7 +86,7 @@ def _write(root: Path, outcome: "Outcome") -> dict[str, Any]:
     from gridproof.connectors.files import write_whole
 
     place = root / FOLDER
-    place.mkdir(mode=0o700)
+    place.mkdir(mode=0o700, exist_ok=True)
     files: dict[str, Any] = {
         "summary": place / "summary.json",
         "periods_file": place / "periods.json",
@@ -139,8 +139,8 @@ def _say(words: Console, outcome: "Outcome", summary: dict[str, Any]) -> None:
     words.print(f"{head}: {_short(outcome.start)} to {_short(outcome.end)}.\n")
     _say_attacks(words, outcome)
     _say_totals(words, outcome)
-    words.print(f"The ledger {outcome.chain_id} has {outcome.height} blocks; app hash")
-    words.print(f"  {outcome.app_hash.hex()}\n", markup=False)
+    words.print(f"The ledger {outcome.chain_id} has {outcome.final.height} blocks; app hash")
+    words.print(f"  {outcome.priced.app_hash.hex()}\n", markup=False)
     for picture in summary["pictures"]:
         words.print(f"Picture:    {picture}", markup=False)
     words.print(f"Each total: {summary['periods_file']}", markup=False)

@@ -43,10 +43,11 @@ def page_of(read: Read, language: str) -> str:
     """
     registered = read.opened.registered
     digest = registered.digest.hex()
-    return render_page(read.opened.report, language, verdict=_shown(read.verdict), cid=registered.cid, digest=digest)
+    return render_page(read.opened.report, language, verdict=shown(read.verdict), cid=registered.cid, digest=digest)
 
 
-def _shown(verdict: BillVerdict) -> Verdict:
+def shown(verdict: BillVerdict) -> Verdict:
+    """A verdict as pages show it."""
     checks = tuple(
         Check(finding.check, finding.holds, "; ".join(finding.falsehoods) or str(finding.looked_at))
         for finding in verdict.findings
