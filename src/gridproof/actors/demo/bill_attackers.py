@@ -21,6 +21,7 @@ from gridproof.domain import (
     Direction,
     Metered,
     MonthBounds,
+    MonthId,
     SlotPrice,
     TariffStep,
     Why,
@@ -88,7 +89,7 @@ class BillThief:
         known = of_other[max(of_other)]
         return self._keys.send(RegisterBills(region, month, (NewBill(bid, version, known.cid, known.digest),)))
 
-    def replace_by(self, month: int, bid: bytes, report: Report) -> GridproofError | None:
+    def replace_by(self, month: MonthId, bid: bytes, report: Report) -> GridproofError | None:
         """Seal a report to a household, publish it, and register it as its bill's next version.
 
         Args:

@@ -21,6 +21,7 @@ _LEFT_OUT: Final = {Why.SILENT: "silent", Why.ABSURD: "excluded"}
 _MAX_TOLD: Final = 3
 
 Where = tuple[str, int]  # name of the channel, period
+CountedLine = tuple[int, Decimal, bool, Decimal]  # Wh, price, whether it came late, amount
 
 
 class CountedSlot(NamedTuple):
@@ -67,7 +68,7 @@ class CountedBill(NamedTuple):
         payable: as it is to be paid.
     """
 
-    lines: Mapping[Where, tuple[int, Decimal, bool, Decimal]]
+    lines: Mapping[Where, CountedLine]
     absences: Mapping[Where, tuple[str, Decimal]]
     reconciled_wh: Mapping[str, int]
     total: Decimal
@@ -80,7 +81,7 @@ class CountedBill(NamedTuple):
         return (*told[:_MAX_TOLD], *more)
 
     def _slots(self, report: Report) -> Iterator[str]:
-        lines = {
+        lines: dict[Where, object] = {
             (channel.channel, line.k): (
                 line.energy_wh,
                 line.price_e5 * _PRICE_STEP,
@@ -90,7 +91,7 @@ class CountedBill(NamedTuple):
             for channel in report.channels
             for line in channel.lines
         }
-        absences = {
+        absences: dict[Where, object] = {
             (channel.channel, each.k): (each.why, each.penalty_e9 * _STEP)
             for channel in report.channels
             for each in channel.absences
@@ -142,7 +143,7 @@ class BillCounter:
             channels: what that reports.
             stretch: what the bill is for.
         """
-        lines: dict[Where, tuple[int, Decimal, bool, Decimal]] = {}
+        lines: dict[Where, CountedLine] = {}
         absences: dict[Where, tuple[str, Decimal]] = {}
         for channel in channels:
             for k in stretch.ks:
@@ -159,7 +160,7 @@ class BillCounter:
         self,
         slot: Slot,
         meter: str,
-        lines: dict[Where, tuple[int, Decimal, bool, Decimal]],
+        lines: dict[Where, CountedLine],
         absences: dict[Where, tuple[str, Decimal]],
     ) -> None:
         counted, where = self._slots[slot].counted, (slot.channel.label, slot.k)
@@ -174,12 +175,14 @@ class BillCounter:
         else:
             absences[where] = "void", Decimal()
 
-    def _reconciled_wh(self, meter: str, channel: Direction, lines: Mapping[Where, Any], stretch: Stretch) -> int:
+    def _reconciled_wh(
+        self, meter: str, channel: Direction, lines: Mapping[Where, CountedLine], stretch: Stretch
+    ) -> int:
         recorded_wh = sum(line[0] for (name, _), line in lines.items() if name == channel.label)
         return self._counter.register_wh(meter, channel, stretch.from_k, stretch.until_k) - recorded_wh
 
     def _sums(
-        self, region: int, lines: Mapping[Where, tuple[int, Decimal, bool, Decimal]], reconciled: Mapping[str, int],
+        self, region: int, lines: Mapping[Where, CountedLine], reconciled: Mapping[str, int],
         stretch: Stretch,
     ) -> tuple[Decimal, Decimal]:  # fmt: skip
         """What is taxed, and the feed-in, which is not; standing charges and reconciled energy among them."""
@@ -205,7 +208,7 @@ class BillCounter:
         return Decimal(self._tariff["penalties"][what])
 
 
-def _other(what: str, said: Mapping[Where, object], counted: Mapping[Where, object]) -> Iterator[str]:
+def _other(what: str, said: Mapping[Where, Any], counted: Mapping[Where, Any]) -> Iterator[str]:
     for where in sorted(said.keys() | counted.keys()):
         if said.get(where) != counted.get(where):
             yield f"{what} {where[0]} {where[1]}: {said.get(where)}, counted {counted.get(where)}"
@@ -224,10 +227,10 @@ def _price(scheme: Mapping[str, Any], total_wh: int | None) -> Decimal:
         return Decimal(scheme["fallback"])
     if scheme["scheme"] == "flat":
         return Decimal(scheme["price"])
-    low, high = scheme["from_kwh"], scheme["to_kwh"]
+    low, high = Decimal(scheme["from_kwh"]), Decimal(scheme["to_kwh"])
+    cheap, dear = Decimal(scheme["from_price"]), Decimal(scheme["to_price"])
     load = min(max(total_wh / _WH, low), high)
-    slope = (scheme["to_price"] - scheme["from_price"]) * (load - low)
-    return (scheme["from_price"] + slope / (high - low)).quantize(_PRICE_STEP, ROUND_FLOOR)
+    return (cheap + (dear - cheap) * (load - low) / (high - low)).quantize(_PRICE_STEP, ROUND_FLOOR)
 
 
 def _half_up(value: Decimal, step: Decimal) -> Decimal:

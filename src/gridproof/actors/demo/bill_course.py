@@ -1,4 +1,4 @@
-"""The demonstration's bills: made for all households, attacked, contested and corrected, opened, recomputed and counted.
+"""The demonstration's bills: made for all, attacked, contested and corrected, opened, recomputed and counted.
 
 The months are closed before. Every household verifies by its own file; what they ask of the ledger is public and the
 same for all of a region's month, so that it is asked once for all of them.
@@ -132,7 +132,7 @@ class BillCourse:
         thief = BillThief(setting.crew.provider, setting.thief, content, setting.docket)
         thief.register_twice(region, bounds.month)
         own = [file for file in files if file.region == region]
-        own.sort(key=lambda file: (file.name in setting.spared, file.name))
+        own.sort(key=lambda file: (file.name in setting.spared, len(file.views), file.name))  # two of a kind
         readers = [self._reader(file, content) for file in own[:_VICTIMS]]
         opened = [reader.open(bounds.month) for reader in readers]
         self._pass_off(thief, own, readers, [each.report for each in opened], bounds)

@@ -155,6 +155,11 @@ class Billed(NamedTuple):
         """Whether the household found it true, and the independent count comes to the same."""
         return not self.falsehoods and not self.differences
 
+    def to_json(self) -> dict[str, Any]:
+        """The bill for a program."""
+        told = {name: value for name, value in self._asdict().items() if name not in ("falsehoods", "differences")}
+        return {**told, "falsehoods": list(self.falsehoods), "differences": list(self.differences)}
+
 
 class Standing(NamedTuple):
     """Where the ledger stands: its height, and the root of its state, 32 bytes."""

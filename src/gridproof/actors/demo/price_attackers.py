@@ -1,4 +1,4 @@
-"""Who attacks prices: someone who has the control centre's keys, and acts where a slot has ended and has no price yet."""
+"""Who attacks prices: someone who has the control centre's keys, where a slot has ended and has no price yet."""
 
 from msgspec.structs import replace
 
