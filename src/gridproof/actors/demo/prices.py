@@ -2,8 +2,8 @@
 
 from typing import Final
 
-_LOW_WH: Final = 40  # a household and period: at and below this the low price holds
-_HIGH_WH: Final = 250  # at and above this the high one does
+_LOW: Final = (1, 3)  # of the mean load: at and below this the low price holds
+_HIGH: Final = (5, 2)  # at and above this the high one does
 
 _TARIFF: Final = """\
 # The tariff of the demonstration. What drawn energy costs goes with what the whole region draws in a period.
@@ -43,15 +43,14 @@ late = 0.005
 """
 
 
-def tariff_for(households: int, regions: int) -> bytes:
-    """Write the tariff's file.
+def tariff_for(mean_wh: int) -> bytes:
+    """Write the tariff's file, so that prices move with the loads that are to come.
 
     Args:
-        households: how many, in all.
-        regions: over how many regions they are spread.
+        mean_wh: what a region draws in a period on average.
     """
-    each = -(-households // regions)
-    return _TARIFF.format(low=_kwh(_LOW_WH * each), high=_kwh(_HIGH_WH * each)).encode()
+    low, high = (mean_wh * share // whole for share, whole in (_LOW, _HIGH))
+    return _TARIFF.format(low=_kwh(low), high=_kwh(max(high, low + 1))).encode()
 
 
 def _kwh(energy_wh: int) -> str:

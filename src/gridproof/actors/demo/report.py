@@ -8,6 +8,7 @@ Rules:
 Looks and pictures are those of the bill page.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -16,7 +17,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 
-from gridproof.actors.bills.page.numbers import Numbers, numbers_of
+from gridproof.actors.bills.page.numbers import E9_DIGITS, Numbers, numbers_of
 from gridproof.actors.bills.page.page import page_style
 from gridproof.domain import Direction
 from gridproof.modules.aggregation.types import Status
@@ -118,6 +119,8 @@ def render_report(outcome: Outcome, seed: int, pages: str) -> str:
         attacks=[_attack(outcome, name) for name in CHARGES],
         bills=_bills(outcome, numbers, pages),
         sums=_sums(outcome, numbers),
+        currency=numbers.currency,
+        is_fed_in=any(each.export_wh for each in outcome.bills),
         identity=_identity(outcome),
     )
 
@@ -128,14 +131,16 @@ def _facts(outcome: Outcome, numbers: Numbers) -> list[tuple[str, str]]:
     right = sum(each.is_right for each in opened)
     true = sum(each.is_right for each in outcome.bills)
     drawn, given = (outcome.total_wh(each) for each in (Direction.IMPORT, Direction.EXPORT))
-    return [
+    facts = [
         ("attacks and faults stood", f"{stood} of {len(outcome.attacks)}"),
         ("totals and prices right", f"{numbers.whole(right)} of {numbers.whole(len(opened))}"),
         ("bills true to the last digit", f"{numbers.whole(true)} of {numbers.whole(len(outcome.bills))}"),
         ("drawn by all totals", f"{numbers.kwh(drawn, 1)} kWh"),
-        ("fed in by all totals", f"{numbers.kwh(given, 1)} kWh"),
         ("all bills come to", numbers.money(outcome.billed_e9)),
     ]
+    if given:
+        facts.insert(4, ("fed in by all totals", f"{numbers.kwh(given, 1)} kWh"))
+    return facts
 
 
 def _region(outcome: Outcome, number: int, numbers: Numbers) -> RegionView:
@@ -158,12 +163,11 @@ def _told(each: Try) -> str:
 
 def _bills(outcome: Outcome, numbers: Numbers, pages: str) -> list[BillRow]:
     rows: list[BillRow] = []
-    ordered = sorted(outcome.bills, key=lambda each: (each.region, each.meter, each.month))
-    before = None
+    ordered = sorted(outcome.bills, key=lambda each: (each.meter, each.month))
+    by_meter, before = Counter(each.meter for each in ordered), ""
     for each in ordered:
-        own = (each.region, each.meter)
-        months = sum((other.region, other.meter) == own for other in ordered) if own != before else 0
-        before = own
+        months = by_meter[each.meter] if each.meter != before else 0
+        before = each.meter
         rows.append(_bill(each, months, numbers, pages))
     return rows
 
@@ -181,7 +185,7 @@ def _bill(bill: Billed, months: int, numbers: Numbers, pages: str) -> BillRow:
         f"{quote(pages)}/{quote(bill.page)}",
         numbers.kwh(bill.import_wh),
         numbers.kwh(bill.export_wh) if bill.export_wh else "\u2013",
-        numbers.payable(bill.payable_e9, 1),
+        _amount(numbers, bill.payable_e9),
         "; ".join(each for each in checks if each) or "true",
         bill.is_right,
         _remarks(bill, numbers),
@@ -208,7 +212,12 @@ def _remarks(bill: Billed, numbers: Numbers) -> str:
 def _sums(outcome: Outcome, numbers: Numbers) -> tuple[str, str, str]:
     exported_wh = sum(each.export_wh for each in outcome.bills)
     payable_e9 = sum(each.payable_e9 for each in outcome.bills)
-    return numbers.kwh(outcome.billed_wh), numbers.kwh(exported_wh), numbers.payable(payable_e9, 1)
+    return numbers.kwh(outcome.billed_wh), numbers.kwh(exported_wh), _amount(numbers, payable_e9)
+
+
+def _amount(numbers: Numbers, amount_e9: int) -> str:
+    """An amount without its currency, with no more decimals than it needs beyond the currency's own."""
+    return numbers.trimmed(amount_e9, E9_DIGITS, numbers.decimals)
 
 
 def _identity(outcome: Outcome) -> list[tuple[str, str]]:

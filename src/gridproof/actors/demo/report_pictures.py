@@ -19,7 +19,7 @@ from .supply import PERIOD_S, ZONE
 
 LANGUAGE: Final = "en"
 MAX_COLUMNS: Final = 192
-WIDE: Final = 720
+WIDE: Final = 860
 NARROW: Final = 340
 _PERIODS_A_COLUMN: Final = (1, 2, 4, 8, 16, 32, 96)
 _DASH: Final = "\u2013"
@@ -66,13 +66,15 @@ class Shown(NamedTuple):
         wide: for a sheet and a screen.
         narrow: for a telephone.
         has_gaps: whether some column has no total.
-        has_export: whether anything was fed in.
+        has_export: whether anything was fed in that a total tells.
+        has_feed_in: whether feed-in has prices.
     """
 
     wide: Markup
     narrow: Markup
     has_gaps: bool
     has_export: bool
+    has_feed_in: bool
 
 
 def rows_of(slots: Sequence[Period], numbers: Numbers) -> tuple[Row, ...]:
@@ -113,7 +115,7 @@ def usage_picture(region: int, rows: Sequence[Row], numbers: Numbers) -> Shown:
         columns,
         _anchors(rows),
         "Energy of the region, kWh",
-        f"Price of drawn energy (solid) and of feed-in (dashed), {numbers.price_unit}",
+        f"Price, {numbers.price_unit}",
         190,
         numbers.kwh,
         lambda price_e5, step: _tick(numbers, price_e5, step),
@@ -143,7 +145,8 @@ def missing_picture(region: int, rows: Sequence[Row]) -> Shown:
 def _shown(picture: Picture, rows: Sequence[Row]) -> Shown:
     has_gaps = any(row.drawn.total_wh is None for row in rows)
     has_export = any(row.fed_in.total_wh for row in rows)
-    return Shown(draw(picture, WIDE, "wide"), draw(picture, NARROW, "narrow"), has_gaps, has_export)
+    has_feed_in = any(row.fed_in.price_e5 is not None for row in rows)
+    return Shown(draw(picture, WIDE, "wide"), draw(picture, NARROW, "narrow"), has_gaps, has_export, has_feed_in)
 
 
 def _named(start_s: int, clock: WallClock, *, is_long: bool) -> tuple[str, str, bool]:

@@ -28,7 +28,7 @@ from gridproof.actors.transport import DirectTransport, Reply
 from gridproof.app import application
 from gridproof.connectors.config import Aggregator, Privacy, Region, Settings
 from gridproof.connectors.config import Community as CommunitySettings
-from gridproof.connectors.files import make_private_folder
+from gridproof.connectors.files import make_private_folder, write_whole
 from gridproof.connectors.ledger import InProcessClient
 from gridproof.connectors.readings import SqliteReadings
 from gridproof.connectors.rosters import RosterFiles
@@ -53,7 +53,7 @@ from .faults import Desk, DroppingDesk, FailingRegisters, LossyLine, Tamperer, T
 from .outcome import Billed, Outcome, Period, Standing
 from .price_attackers import PriceThief
 from .prices import tariff_for
-from .script import require_size, write_script
+from .script import Span, require_size, write_script
 from .supply import PERIOD_S, ZONE, Supply, from_file, made_up
 from .verdicts import find_faults, find_under_reporting
 
@@ -112,11 +112,12 @@ def tell(
         require_size(len(supply.meters), order.regions, supply.span.periods)
         chance = Seeded(f"{_SEED}/{order.seed}".encode())
         start_s = max(0, supply.span.first_k * PERIOD_S - LEAD_S - _FOUNDED_S)
-        tariff = tariff_for(len(supply.meters), order.regions)
-        found(root, _settings(order.regions), start_s, SecretFiles(), chance.fork("founding"), tariff)
+        found(root, _settings(order.regions), start_s, SecretFiles(), chance.fork("founding"))
         community = Community(root, randomness=chance.fork("actors"))
         readings = stack.enter_context(closing(community.readings()))
         readings.add(supply.readings)
+        tariff = tariff_for(_mean_wh(readings, supply.span) // order.regions)
+        write_whole(community.folder.tariff, tariff)
         clock = SimulatedClock(start_s)
         ledger = stack.enter_context(open_ledger(community.folder, Options(clock=clock.now_s)))
         stack.enter_context(at_work(community.folder))
@@ -407,6 +408,12 @@ def _supply(order: Order) -> AbstractContextManager[Supply]:
     households = DEFAULT_HOUSEHOLDS if order.households is None else order.households
     require_size(households, order.regions, order.periods)
     return nullcontext(made_up(households, order.periods, order.seed))
+
+
+def _mean_wh(readings: SqliteReadings, span: Span) -> int:
+    """What all draw in a period on average."""
+    read = readings.between(span.first_k * PERIOD_S, span.end_k * PERIOD_S)
+    return sum(each.energy_wh for each in read if each.channel == Direction.IMPORT) // span.periods
 
 
 def _settings(regions: int) -> Settings:
