@@ -11,13 +11,16 @@ from .console import Speaker, table
 from .options import HERE, AsJson, Dir, PassphraseFile, Regions, open_community
 
 if TYPE_CHECKING:
+    from gridproof.actors.bills.report import Report
     from gridproof.actors.bills.verifying import BillVerdict
     from gridproof.actors.community import Community
     from gridproof.actors.community.bills import BillRow, Read
 
 app = typer.Typer(help="Bills: make, list, show, open, object.", no_args_is_help=True)
 
-Meter = Annotated[str, typer.Argument(metavar="METER", help="The household's meter, by its name.")]
+Meter = Annotated[
+    str, typer.Argument(metavar="METER", help="The household's meter, by its name, or the beginning of its handle.")
+]
 Month = Annotated[
     str | None, typer.Option(metavar="YYYY-MM", help="The month.", show_default="the last one that has bills")
 ]
@@ -41,12 +44,15 @@ def make(
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Make and register the bills of closed months that are owed. Interrupted anywhere, it goes on where it was."""
+    """Make and register the bills of closed months that are owed. Interrupted anywhere, it goes on where it was.
+
+    Raises:
+        BadParameter: a correction is asked for, and no month.
+    """
     from gridproof.actors.community.access import reached
     from gridproof.actors.community.bills import make_bills
 
-    if correct and month is None:
-        raise typer.BadParameter("--correct needs --month: which bill is meant?")
+    _require_month(correct, month)
     community = open_community(folder, passphrase_file)
     speaker = Speaker(as_json=as_json)
     chosen = community.regions(regions or ())
@@ -290,6 +296,16 @@ def check(
     return 0 if all(mended for _, _, mended in found) else 1
 
 
+def _require_month(correct: list[str] | None, month: str | None) -> None:
+    """Return unless bills are to be corrected of a month that was not named.
+
+    Raises:
+        BadParameter: they are.
+    """
+    if correct and month is None:
+        raise typer.BadParameter("--correct needs --month: which bill is meant?")
+
+
 # --- what is said ----------------------------------------------------------------------------------------------------
 
 
@@ -320,14 +336,17 @@ def say_verdict(words: Console, verdict: "BillVerdict") -> None:
 
 def told_bill(read: "Read") -> dict[str, Any]:
     """A bill that was read, and what its check came to, for programs."""
-    report, verdict = read.opened.report, read.verdict
+    return {**told_report(read.opened.report, read.verdict), "cid": read.opened.registered.cid}
+
+
+def told_report(report: "Report", verdict: "BillVerdict") -> dict[str, Any]:
+    """A report, and what its check came to, for programs."""
     return {
         "ok": verdict.is_true,
         "meter": report.household,
         "month": report.month,
         "version": report.bill_version,
         "bid": report.bid,
-        "cid": read.opened.registered.cid,
         "currency": report.currency,
         "total_e9": report.total_e9,
         "payable_e9": report.payable_e9,

@@ -316,11 +316,11 @@ class Billing:
             ContentError: reasons are not to be had.
             ReportFormatError: they do not open.
         """
-        seat, names, read = self._provider.seat, self.names(region, month), []
+        seat, billed, read = self._provider.seat, self.billed(region, month), []
         for bid, number, raised in seat.ask(billing.month_objections, region, month):
             info = reasons_info(seat.chain_id, region, month, bid, number, answer=False)
             words = open_reasons(self._stores.public.get(raised.cid), list(opening_secrets), info)
-            read.append((names.get(bid, bid.hex()), number, raised, words))
+            read.append((billed.get(bid, (bid.hex(), b""))[0], number, raised, words))
         return read
 
     def answer(self, region: int, month: MonthId, name: str, number: int, words: str, *, upheld: bool) -> None:
@@ -356,8 +356,8 @@ class Billing:
         """A month's bills as they are noted, all versions, by handle and version."""
         return self._provider.bills.bills(region, month)
 
-    def names(self, region: int, month: MonthId) -> dict[bytes, str]:
-        """Whose each billing identity of a month is.
+    def billed(self, region: int, month: MonthId) -> dict[bytes, tuple[str, bytes]]:
+        """Whose each billing identity of a month is: the meter's name and handle.
 
         Raises:
             MonthNotBillableError: the month is not closed, or has no prices.
@@ -365,7 +365,7 @@ class Billing:
         """
         accounts, bounds = self._accounts(region, month), self._require_billable(region, month)[0]
         billed = self._billed(region, bounds)
-        return {accounts[places[0].line][places[0].number].bid: places[0].name for places in billed}
+        return {accounts[places[0].line][places[0].number].bid: (places[0].name, places[0].meter) for places in billed}
 
     def _waits(self, note: BillNote) -> bool:
         """Whether a noted bill is the next version of its identity."""

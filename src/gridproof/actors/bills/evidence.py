@@ -49,10 +49,12 @@ class LeafFacts(NamedTuple):
     Attributes:
         filled: whether it has a record, in the slot or in its side batch.
         live: whether that counts in the slot's total.
+        dropped: whether an aggregator was proved to have dropped its record.
     """
 
     filled: bool
     live: bool
+    dropped: bool = False
 
 
 class SlotFacts(NamedTuple):
@@ -106,6 +108,7 @@ class _KnownSlot(NamedTuple):
     state: SlotState | None
     records: dict[bytes, FoundRecord]
     late_filled: bytes
+    claimed: frozenset[int]
 
 
 class LedgerEvidence:
@@ -179,7 +182,7 @@ class LedgerEvidence:
         position = bisect_left(leaves, leaf)
         if leaves[position : position + 1] != [leaf]:
             return None
-        return leaf_facts(known.state, known.late_filled, position)
+        return leaf_facts(known.state, known.late_filled, position, dropped=position in known.claimed)
 
     def is_provider_key(self, key: bytes) -> bool:
         """Whether a transaction key is or was a bill provider's."""
@@ -197,7 +200,7 @@ class LedgerEvidence:
     def _ask(self, channel: Direction, k: int) -> _KnownSlot:
         folded = self._ledger.ask(aggregation.folded_slot, self._region, channel, self._month, k)
         if folded is None:
-            return _KnownSlot(None, {}, b"")
+            return _KnownSlot(None, {}, b"", frozenset())
         state, records = folded.state, {}
         for body in self._ledger.ask(aggregation.bodies, self._region, channel, k):
             for position, record in zip(body.positions, body.records, strict=True):
@@ -206,7 +209,8 @@ class LedgerEvidence:
         for body in self._ledger.ask(aggregation.late_bodies, self._region, channel, k) if late else ():
             for record in body.records:
                 records[record.prid] = FoundRecord(record.rc, late=True, live=False)
-        return _KnownSlot(state, records, late.filled if late else b"")
+        claimed = frozenset(self._ledger.ask(aggregation.claimed, self._region, channel, k))
+        return _KnownSlot(state, records, late.filled if late else b"", claimed)
 
 
 def facts_of(state: SlotState | None) -> SlotFacts:
@@ -216,10 +220,10 @@ def facts_of(state: SlotState | None) -> SlotFacts:
     return SlotFacts(state.filled_count > 0, bool(state.live))
 
 
-def leaf_facts(state: SlotState, late_filled: bytes, position: int) -> LeafFacts:
-    """What a slot and its side batch say of a leaf."""
+def leaf_facts(state: SlotState, late_filled: bytes, position: int, *, dropped: bool = False) -> LeafFacts:
+    """What a slot, its side batch and the claims for it say of a leaf."""
     filled = is_marked(state.filled, position) or is_marked(late_filled, position)
-    return LeafFacts(filled, is_marked(state.live, position))
+    return LeafFacts(filled, is_marked(state.live, position), dropped)
 
 
 def stretch_of(meter: Meter, bounds: MonthBounds) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 from gridproof.actors.enrolment import HouseholdFile
 from gridproof.actors.errors import ActorError
 from gridproof.domain import (
+    MAX_READING_WH,
     Absent,
     Bill,
     BillMonth,
@@ -48,6 +49,7 @@ from gridproof.domain.metering import Halves
 from gridproof.errors import GridproofError
 from gridproof.primitives import merkle
 from gridproof.primitives.errors import InvalidProofError
+from gridproof.primitives.hashing import HASH_SIZE
 
 from .evidence import Evidence, FoundRecord, LeafFacts, stretch_of, uncovered
 from .report import Report, ReportAbsence, ReportChannel, ReportLine
@@ -65,6 +67,7 @@ CHECKS: Final = (
     "tariffs",
 )
 _MAX_TOLD: Final = 5
+_NO_LEAVES: Final = (bytes(HASH_SIZE), bytes(HASH_SIZE))
 
 
 class Finding(NamedTuple):
@@ -171,17 +174,22 @@ def _told(falsehoods: Iterator[str]) -> tuple[str, ...]:
 
 def _identity(case: _Case) -> Iterator[str]:
     report, file, bounds = case.report, case.file, case.bounds
-    own = bill_key(file.identity_view(bounds.month)).public_key.hex()
     for what, said, true in (
         ("ledger", report.chain_id, case.evidence.chain_id),
         ("ledger of the household's file", file.chain_id, case.evidence.chain_id),
         ("region", report.region, file.region),
         ("month", report.month, month_label(bounds.month)),
         ("meter", report.meter, file.meter.hex()),
-        ("billing identity", report.bid, own),
+        ("household", report.household, file.name),
+        ("billing identity", report.bid, _own_bid(case).hex()),
     ):
         if said != true:
             yield f"the {what} is {said}, not {true}"
+
+
+def _own_bid(case: _Case) -> bytes:
+    """The household's billing identity of the month, by its own secret."""
+    return bill_key(case.file.identity_view(case.bounds.month)).public_key
 
 
 def _period(case: _Case) -> Iterator[str]:
@@ -230,7 +238,11 @@ class _Leaves:
 
 def _records(case: _Case) -> Iterator[str]:
     for channel in case.report.channels:
-        direction, own = Direction.parse(channel.channel), _Leaves(case, Direction.parse(channel.channel))
+        direction = Direction.parse(channel.channel)
+        if direction not in {view.channel for view in case.file.views}:
+            yield f"{channel.channel}: the household has no such channel"
+            continue
+        own = _Leaves(case, direction)
         for line in channel.lines:
             if not case.bounds.contains(line.k):
                 yield _at(channel, line, "it lies outside the month")
@@ -248,9 +260,9 @@ def _is_line(
     first, second = found
     if first is None or second is None or line.prids[0] == line.prids[1]:
         return "its records are not both on the ledger"
-    if (first.rc, second.rc) != halves(line.energy_wh, *own):
+    if line.energy_wh >= MAX_READING_WH or (first.rc, second.rc) != halves(line.energy_wh, *own):
         energy_wh = reading(Halves(first.rc, second.rc), *own)
-        read = f"they read {energy_wh} Wh" if energy_wh < 2**32 else "they are another household's"
+        read = f"they read {energy_wh} Wh" if energy_wh < MAX_READING_WH else "they are another household's"
         return f"its records do not give {line.energy_wh} Wh: {read}"
     if line.late != (first.late or second.late):
         return "it is called late, and was not" if line.late else "its records came late, and it says otherwise"
@@ -288,20 +300,32 @@ def _absences(case: _Case) -> Iterator[str]:
 def _is_absence(case: _Case, direction: Direction, absence: ReportAbsence, leaves: Sequence[LeafFacts | None]) -> str:
     """What is false about an absence, or nothing."""
     why, heard = Why(absence.why), case.evidence.slot(direction, absence.k).heard
-    if why == Why.VOID:
-        return "batches came for this slot" if heard else ""
-    if not heard and why == Why.SILENT:
-        return "no batch came for anybody, so the meter is not to blame"
     known = [leaf for leaf in leaves if leaf is not None]
+    if why == Why.VOID and heard:
+        return "batches came for this slot"
+    if why == Why.VOID and not known:
+        return ""  # it has no roster
+    if why == Why.SILENT and not heard:
+        return "no batch came for anybody, so the meter is not to blame"
     if len(known) < len(leaves):
         return "its leaves are not in the slot's roster"
-    if why == Why.EXCLUDED and not all(leaf.filled for leaf in known):
-        return "a record of it is missing"
-    if why == Why.EXCLUDED and all(leaf.live for leaf in known):
-        return "its records count in the slot's total"
-    if why != Why.EXCLUDED and all(leaf.filled for leaf in known):
+    if why == Why.EXCLUDED:
+        return _is_exclusion(known)
+    if all(leaf.filled for leaf in known):
         return "both its records are on the ledger"
+    dropped = any(leaf.dropped for leaf in known)
+    if why == Why.SILENT and dropped:
+        return "an aggregator was proved to have dropped it, so the meter is not to blame"
+    if why == Why.DROPPED and not dropped:
+        return "no aggregator was proved to have dropped it"
     return ""
+
+
+def _is_exclusion(leaves: Sequence[LeafFacts]) -> str:
+    """What is false about records that are said to be left out, or nothing."""
+    if not all(leaf.filled for leaf in leaves):
+        return "a record of it is missing"
+    return "its records count in the slot's total" if all(leaf.live for leaf in leaves) else ""
 
 
 # --- what was bound in advance ---------------------------------------------------------------------------------------
@@ -314,7 +338,7 @@ def _leaves(case: _Case) -> Iterator[str]:
     if not case.evidence.is_provider_key(case.card.key):
         yield "the card was not signed by a bill provider of the ledger"
     try:
-        case.card.verify(case.evidence.chain_id, bytes.fromhex(case.report.bid))
+        case.card.verify(case.evidence.chain_id, _own_bid(case))
     except CardError as wrong:
         yield wrong.detail
     for channel in case.report.channels:
@@ -335,13 +359,15 @@ def _leads_to(case: _Case, channel: ReportChannel, part: CardPart) -> bool:
     ks = range(max(case.report.from_k, part.first_k), case.report.until_k)
     if any(k not in pairs for k in ks) or part.first_k + part.periods != case.bounds.end_k:
         return False
+    if any(pair != _NO_LEAVES for k, pair in pairs.items() if k < part.first_k):
+        return False  # the slot had no roster
     leaves = [leaf for k in ks for leaf in pairs[k]]
-    if not leaves:
-        return True
-    if len(ks) == part.periods:
-        return merkle.root(leaves) == part.root
-    first = 2 * (ks.start - part.first_k)
     proof = [bytes.fromhex(step) for step in channel.leaf_proof]
+    if not leaves:
+        return not proof
+    if len(ks) == part.periods:
+        return merkle.root(leaves) == part.root and not proof
+    first = 2 * (ks.start - part.first_k)
     try:
         merkle.verify_multi(part.root, 2 * part.periods, range(first, first + len(leaves)), leaves, proof)
     except InvalidProofError:
@@ -359,7 +385,7 @@ def _registers(case: _Case) -> Iterator[str]:
         span = RegisterSpan(direction, register.start_k, register.end_k, register.start_wh, register.end_wh)
         word = RegisterWord(case.file.meter, case.bounds.month, *span, bytes.fromhex(register.signature))
         try:
-            word.verify(report.chain_id, part.register_key if part else b"")
+            word.verify(case.evidence.chain_id, part.register_key if part else b"")
         except RegisterWordError:
             yield f"{channel.channel}: the meter did not sign the register"
         if register.end_k != report.until_k or register.start_k > report.from_k:
@@ -416,6 +442,8 @@ def _sums(report: Report, bill: Bill, case: _Case) -> Iterator[str]:
             yield f"the charge {true.kind} {true.name} over {true.amount_e9} is missing or another"
     if len(said) != len(bill.charges):
         yield f"there are {len(said)} charges, not {len(bill.charges)}"
+    elif said != list(bill.charges):
+        yield "the charges are not those that the slots give, each once and in their order"
     if report.total_e9 != bill.total_e9:
         yield f"the sum is {bill.total_e9}, not {report.total_e9}"
     tariff = tariff_at(case.evidence.tariffs(), report.until_k - 1)

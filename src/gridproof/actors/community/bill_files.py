@@ -1,12 +1,13 @@
-"""A bill as a file: the page for people, the same on paper, or the report itself."""
+"""A bill as a file: the page for people, the same on paper, the report itself, a table, a Green Button file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from gridproof.actors.bills.page import Check, Verdict, render_page
-from gridproof.actors.bills.report import encode_report
+from gridproof.actors.bills.exports import green_button
+from gridproof.actors.bills.page import Check, Verdict, finding_name, render_page
+from gridproof.actors.bills.report import Report, encode_report
 from gridproof.actors.bills.verifying import BillVerdict
 from gridproof.connectors.files import PRIVATE_FILE, write_whole
 from gridproof.connectors.printing import print_pdf
@@ -35,6 +36,30 @@ def write_bill(read: Read, path: Path, language: str) -> None:
     write(read, path, language)
 
 
+def write_table(read: Read, path: Path, lines: Callable[[Report], Iterable[str]]) -> None:
+    """Write a bill's slots or charges as a CSV file; nothing is overwritten.
+
+    Args:
+        read: the bill.
+        path: the file.
+        lines: `csv_lines`, `csv_charges` or `csv_readings`.
+
+    Raises:
+        FileExistsAlreadyError, FileUnwritableError: it cannot be written.
+    """
+    write_whole(path, "".join(lines(read.opened.report)).encode(), PRIVATE_FILE, replace=False)
+
+
+def write_green_button(read: Read, path: Path) -> None:
+    """Write a bill as a Green Button file (ESPI); nothing is overwritten.
+
+    Raises:
+        BeyondGreenButtonError: something has no place in it.
+        FileExistsAlreadyError, FileUnwritableError: it cannot be written.
+    """
+    write_whole(path, green_button(read.opened.report), PRIVATE_FILE, replace=False)
+
+
 def page_of(read: Read, language: str) -> str:
     """The page of a bill, with what the household's check came to.
 
@@ -43,13 +68,15 @@ def page_of(read: Read, language: str) -> str:
     """
     registered = read.opened.registered
     digest = registered.digest.hex()
-    return render_page(read.opened.report, language, verdict=shown(read.verdict), cid=registered.cid, digest=digest)
+    return render_page(
+        read.opened.report, language, verdict=shown(read.verdict, language), cid=registered.cid, digest=digest
+    )
 
 
-def shown(verdict: BillVerdict) -> Verdict:
+def shown(verdict: BillVerdict, language: str) -> Verdict:
     """A verdict as pages show it."""
     checks = tuple(
-        Check(finding.check, finding.holds, "; ".join(finding.falsehoods) or str(finding.looked_at))
+        Check(finding_name(language, finding.check), finding.holds, "; ".join(finding.falsehoods))
         for finding in verdict.findings
     )
     return Verdict(verdict.is_true, checks)

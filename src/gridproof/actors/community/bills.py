@@ -2,20 +2,25 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gridproof.actors.bill_provider import Billing
 from gridproof.actors.bill_provider.billing import Outcome
-from gridproof.actors.bills.reading import BillReader, OpenedBill
+from gridproof.actors.bills.proof import BillProof
+from gridproof.actors.bills.proving import BillProver
+from gridproof.actors.bills.reading import BillReader, OpenedBill, open_sealed
 from gridproof.actors.bills.verifying import BillVerdict
+from gridproof.actors.bills.words import Card, card_path, read_card
 from gridproof.actors.enrolment import HouseholdFile
 from gridproof.actors.errors import MonthErasedError, MonthNotBillableError, NotEnrolledError
 from gridproof.actors.household import public_leaves
 from gridproof.connectors.config import Region
 from gridproof.connectors.content import Damage
+from gridproof.connectors.files import FileMissingError
 from gridproof.connectors.ledger import LedgerClient
 from gridproof.connectors.rosters import RosterFiles
 from gridproof.domain import MonthId, month_label
+from gridproof.errors import GridproofError
 from gridproof.modules.aggregation.rules.timetable import month_settled_s
 from gridproof.modules.billing import queries as billing
 from gridproof.modules.billing.types import Objection
@@ -25,11 +30,13 @@ from gridproof.modules.registry.types import KeyRole
 
 from .access import at_work
 from .community import Community
-from .errors import NoBillsYetError
+from .errors import NoBillsYetError, NoHouseholdFitsError
 from .people import BILL_PROVIDER, OPERATOR, participant_id
 from .periods import months_of
 from .proving import household_files, household_named
 from .running import worker_pool
+
+MIN_HANDLE: Final = 8  # hexadecimal digits by which a handle is told from a name
 
 Step = Callable[[int, int], None]
 
@@ -39,6 +46,7 @@ class BillRow(NamedTuple):
 
     Attributes:
         name: the meter's name among people.
+        handle: the meter's on the ledger, 16 bytes.
         region: the region.
         month: the month.
         version: of its last bill; 0 where none is registered.
@@ -51,6 +59,7 @@ class BillRow(NamedTuple):
     """
 
     name: str
+    handle: bytes
     region: int
     month: MonthId
     version: int
@@ -178,14 +187,16 @@ def bill_rows(
 def _rows(client: LedgerClient, work: Billing, region: int, month: MonthId) -> list[BillRow]:
     notes = {note.bid: note for note in work.noted(region, month)}
     rows = []
-    for bid, name in sorted(work.names(region, month).items(), key=lambda each: each[1]):
+    for bid, (name, handle) in sorted(work.billed(region, month).items(), key=lambda each: each[1]):
         version, note = client.ask(billing.last_version, region, month, bid), notes.get(bid)
         registered = client.ask(billing.bill, region, month, bid, version) if version else None
         raised = client.ask(billing.objections, region, month, bid)
         answered = sum(objection.answer is not None for _, objection in raised)
         payable_e9, import_wh, export_wh = (note.payable_e9, note.import_wh, note.export_wh) if note else (None, 0, 0)
         cid = registered.cid if registered else ""
-        rows.append(BillRow(name, region, month, version, payable_e9, import_wh, export_wh, cid, len(raised), answered))
+        rows.append(
+            BillRow(name, handle, region, month, version, payable_e9, import_wh, export_wh, cid, len(raised), answered)
+        )
     return rows
 
 
@@ -218,7 +229,7 @@ def answer_objection(
     """
     with at_work(community.folder), billing_of(community, client) as work:
         for region in community.settings.regions:
-            if name in work.names(region.number, month).values():
+            if any(name == known for known, _ in work.billed(region.number, month).values()):
                 work.answer(region.number, month, name, number, words, upheld=upheld)
                 return
     community.require_meter(name)
@@ -276,9 +287,18 @@ def read_bill(
 def _find_bill(
     community: Community, client: LedgerClient, name: str, month: MonthId | None
 ) -> tuple[HouseholdFile, MonthId]:
-    """The household's file and month that are meant: the last bill of the last meter, where nothing else is said."""
-    household_named(community, name, 0)
-    for file in reversed([each for each in household_files(community) if each.name == name]):
+    """The household's file and month that are meant: the last bill of the last meter, where nothing else is said.
+
+    A household whose meter was swapped under its name has a bill for each of the two in that month; either is found by
+    the beginning of its handle.
+    """
+    files = household_files(community)
+    named = [each for each in files if each.name == name]
+    if not named and len(name) >= MIN_HANDLE:
+        named = [each for each in files if each.meter.hex().startswith(name.lower())]
+    if not named:
+        household_named(community, name, 0)
+    for file in reversed(named):
         months = [month] if month is not None else list(reversed(billable(client, file.region)))
         with reader_of(community, client, file) as reader:
             for each in months:
@@ -292,6 +312,56 @@ def _has_bill(reader: BillReader, month: MonthId) -> bool:
         return bool(reader.versions(month))
     except MonthErasedError:
         return False
+
+
+def prove_bill(
+    community: Community,
+    client: LedgerClient,
+    name: str,
+    month: MonthId | None,
+    version: int | None,
+    step: Callable[[int], None],
+) -> BillProof:
+    """Make the proof file of a household's bill.
+
+    Raises:
+        NoBillsYetError, NoBillError, ContentError, ReportFormatError: the bill cannot be had or opened.
+        RecordUnknownError: the ledger no longer has the month's records.
+        FileError, RosterFileError: a roster file cannot be read.
+        LedgerMovedError: the ledger moved on each time the file was made.
+    """
+    file, found = _find_bill(community, client, name, month)
+    with reader_of(community, client, file) as reader:
+        opened, card = reader.open(found, version), reader.card(found)
+    prover = BillProver(client, public_leaves(client, RosterFiles(community.folder.rosters)))
+    return prover.prove(opened, found, card, step)
+
+
+def household_of_proof(community: Community, proof: BillProof) -> HouseholdFile:
+    """The file of the household here that a bill's proof is for.
+
+    Raises:
+        NoHouseholdFitsError: it is none of those here.
+    """
+    for file in household_files(community):
+        try:
+            open_sealed(proof.sealed, file, MonthId(proof.month), proof.version)
+        except GridproofError:
+            continue
+        return file
+    raise NoHouseholdFitsError(folder=str(community.folder.enrolments))
+
+
+def card_of(community: Community, file: HouseholdFile, month: MonthId) -> Card | None:
+    """A household's card of a month as it lies here, or None.
+
+    Raises:
+        FileError, SecretFileError: it cannot be read.
+    """
+    try:
+        return read_card(community.secrets, card_path(community.folder.cards, file.meter, month), month)
+    except FileMissingError:
+        return None
 
 
 def object_to_bill(

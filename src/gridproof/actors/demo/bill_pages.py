@@ -48,7 +48,7 @@ def write_page(page: BillPage) -> None:
         FileUnwritableError: the disk does not take it.
     """
     written = render_page(
-        decode_report(page.report), LANGUAGE, verdict=shown(page.verdict), cid=page.cid, digest=page.digest
+        decode_report(page.report), LANGUAGE, verdict=shown(page.verdict, LANGUAGE), cid=page.cid, digest=page.digest
     )
     for name, content in ((page.name, written.encode()), (f"{Path(page.name).stem}.json", page.report)):
         _write(page.folder / name, content)

@@ -30,11 +30,13 @@ class Counted(NamedTuple):
         live: what the meters reported that count, Wh by name.
         missing: the others, with the reason.
         late: what those of them reported whose records come too late for the total, Wh by name.
+        understated: what meters reported that drew more, Wh by name.
     """
 
     live: dict[str, int]
     missing: dict[str, Why]
     late: Mapping[str, int] = MappingProxyType({})
+    understated: Mapping[str, int] = MappingProxyType({})
 
     @property
     def is_heard(self) -> bool:
@@ -80,11 +82,13 @@ class Counter:
             dropped: the meter that an aggregator dropped, and where.
         """
         read = {
-            each.meter: self._script.shown_wh(each.meter, slot.channel, slot.k, each.energy_wh)
+            each.meter: self._script.shown_wh(Part(slot, each.meter), each.energy_wh)
             for each in self._readings.slot(slot.channel, slot.k * self._period_s)
         }
         late: dict[str, int] = {}
-        counted = Counted({}, {}, late)
+        shaving = self._script.shaving
+        cheats = {meter: wh for meter, wh in read.items() if shaving and shaving.holds(Part(slot, meter))}
+        counted = Counted({}, {}, late, cheats)
         for meter, channels in self._regions[slot.region].items():
             if slot.channel not in channels:
                 continue

@@ -37,7 +37,7 @@ class FailingRegisters(SqliteReadings):
         """All meters' readings of one period, by name, as they report them."""
         k, part, shown_wh = start_s // self._period_s, self._script.absurd, self._script.shown_wh
         readings = [
-            each._replace(energy_wh=shown_wh(each.meter, channel, k, each.energy_wh))
+            each._replace(energy_wh=shown_wh(Part(Slot(part.slot.region, channel, k), each.meter), each.energy_wh))
             for each in super().slot(channel, start_s)
             if not self._script.is_silent(each.meter, k)
         ]

@@ -83,6 +83,7 @@ class Period(NamedTuple):
             "enrolled": self.enrolled,
             "live": self.live,
             "late": sorted(self.counted.late),
+            "understated_wh": dict(sorted(self.counted.understated.items())),
             "missing": {meter: why.value for meter, why in sorted(self.counted.missing.items())},
             "named_by_bill_provider": {meter: kind.value for meter, kind in sorted(self.named.items())},
         }

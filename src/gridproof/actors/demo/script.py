@@ -60,6 +60,11 @@ class Shaving(NamedTuple):
     from_k: int
     until_k: int
 
+    def holds(self, part: Part) -> bool:
+        """Whether a meter's records say too little in a slot."""
+        is_then = self.from_k <= part.slot.k < self.until_k
+        return is_then and (part.meter, part.slot.channel) == (self.meter, Direction.IMPORT)
+
     @staticmethod
     def shown_wh(energy_wh: int) -> int:
         """What the records say where the register counts so much."""
@@ -97,12 +102,10 @@ class Script(NamedTuple):
         """Whether a meter is dead in a period."""
         return any(each.meter == meter and each.from_k <= k < each.until_k for each in self.silences)
 
-    def shown_wh(self, meter: str, channel: Direction, k: int, energy_wh: int) -> int:
-        """What a meter's records say in a period where its register counts so much."""
+    def shown_wh(self, part: Part, energy_wh: int) -> int:
+        """What a meter's records say in a slot where its register counts so much."""
         shaving = self.shaving
-        if shaving is None or (meter, channel) != (shaving.meter, Direction.IMPORT):
-            return energy_wh
-        return shaving.shown_wh(energy_wh) if shaving.from_k <= k < shaving.until_k else energy_wh
+        return shaving.shown_wh(energy_wh) if shaving is not None and shaving.holds(part) else energy_wh
 
 
 class Span(NamedTuple):

@@ -13,10 +13,9 @@ from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 
 from gridproof.connectors.config import Fault
-from gridproof.domain import MAX_PRICE_E5, MAX_TOTAL_WH, TAX_WHOLE
+from gridproof.domain import MAX_NAME, MAX_PRICE_E5, MAX_TOTAL_WH, TAX_WHOLE, is_name
 from gridproof.domain.tariff import MAX_CHARGE_E9
 
-MAX_NAME: Final = 64
 MAX_DIGITS: Final = 40
 MAX_SHOWN: Final = 60
 STAND_IN: Final = "?"  # for a name that cannot be had, so that reading goes on
@@ -105,7 +104,7 @@ class Table:
         value = self._get(name, 'a name, such as "high"')
         if value is None:
             return STAND_IN
-        if isinstance(value, str) and 0 < len(value) <= MAX_NAME and value.isprintable() and value == value.strip():
+        if isinstance(value, str) and is_name(value) and value.isprintable():
             return value
         self.fault(name, f"{shown(value)} is not 1 to {MAX_NAME} printable characters without blanks at the ends")
         return STAND_IN
@@ -156,22 +155,26 @@ class Table:
             self.fault(name, f"{shown(value)} is neither true nor false")
         return value is True
 
-    def cycle(self, name: str, words: Sequence[str]) -> tuple[int, ...]:
+    def cycle(self, name: str, words: Sequence[str], default: tuple[int, ...] | None = None) -> tuple[int, ...]:
         """Days or months: `all`, one, several parted by commas, and stretches like `mon-fri`, which may wrap around.
 
         Args:
-            name: of the entry; all where it is not there.
+            name: of the entry.
             words: their names, in order.
+            default: where the entry is not there; None for all.
 
         Returns:
             Their positions in `words`, ascending.
         """
-        value = self._raw[name] if self.has(name) else "all"
+        everything = tuple(range(len(words)))
+        if not self.has(name):
+            return everything if default is None else default
+        value = self._raw[name]
         found = _positions(value, words) if isinstance(value, str) else None
         if found is None:
             wanted = f'"all", "{words[0]}-{words[4]}" or "{words[5]},{words[6]}" (of {" ".join(words)})'
             self.fault(name, f"{shown(value)} names none; write {wanted}")
-        return found or tuple(range(len(words)))
+        return found or everything
 
     def minute(self, name: str, default: int) -> int:
         """A time of the day in minutes."""
