@@ -142,4 +142,4 @@ def check_bills(path: Path, folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    print(f"{check_bills(Path(sys.argv[1]), Path(sys.argv[2]))} bills are right")
+    sys.stdout.write(f"{check_bills(Path(sys.argv[1]), Path(sys.argv[2]))} bills are right\n")
