@@ -115,6 +115,11 @@ class Gatherer:
         finally:
             _erase(path)
 
+    def clear(self) -> None:
+        """Erase what killed runs left (H-1)."""
+        for path in sorted(self._folder.glob("*.cells")):
+            _erase(path)
+
     def _fill(
         self, line: Line, bounds: MonthBounds, path: Path, rows: Mapping[int, int], progress: Callable[[int], None]
     ) -> Sheet:
