@@ -14,7 +14,7 @@ from tests.unit.cli.home import Done, typed, write_readings
 START: Final = "2025-10-31T20:00+01:00"
 START_S: Final = 1_761_937_200
 PERIOD_S: Final = 3_600
-NAMES: Final = ("Ada", "Bo", "Cleo", "Dan", "Eve")
+NAMES: Final = ("Adalind", "Bo", "Cleo", "Dan", "Eve")
 HOURS: Final = 7  # four of October, three of November
 OCTOBER, NOVEMBER = "2025-10", "2025-11"
 AFTER_OCTOBER, AFTER_NOVEMBER = "2025-11-02T00:00", "2025-12-02T00:00"

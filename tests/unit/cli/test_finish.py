@@ -68,7 +68,7 @@ def test_after_it_the_bills_are_listed_opened_and_true_and_the_ledger_verifies(b
     before = billed("bill", "list", "--json").json
     billed("bill", "finish", "--month", OCTOBER)
     assert billed("bill", "list", "--json").json == before
-    shown = billed("verify", "bill", "Ada", "--month", OCTOBER, "--json").json
+    shown = billed("verify", "bill", "Adalind", "--month", OCTOBER, "--json").json
     assert (shown["ok"], shown["gone"], shown["falsehoods"]) == (True, [], [])
     assert billed("verify", "ledger", "--json").json["ok"]
     assert billed("doctor", "--json").json["ok"]
@@ -93,7 +93,7 @@ def test_erasing_that_was_cut_short_goes_on(billed: Billed) -> None:
         path.unlink()
     billed("bill", "finish", "--month", OCTOBER)
     assert set(sent(billed).values()) == {6}
-    assert billed("bill", "list", "--json").json["bills"][0]["name"] == "Ada"
+    assert billed("bill", "list", "--json").json["bills"][0]["name"] == "Adalind"
 
 
 def test_gathered_records_that_a_killed_run_left_are_erased(billed: Billed) -> None:
@@ -119,25 +119,25 @@ def test_open_month_and_one_that_never_was_are_not_finished(billed: Billed) -> N
 
 def test_month_with_bills_owed_is_not_finished(billed: Billed) -> None:
     billed.run(AFTER_NOVEMBER)
-    refuses(billed, NOVEMBER, "a bill is owed to Ada, Bo, Cleo, Dan, Eve")
+    refuses(billed, NOVEMBER, "a bill is owed to Adalind, Bo, Cleo, Dan, Eve")
 
 
 def test_month_with_an_open_objection_is_not_finished(billed: Billed) -> None:
-    billed("bill", "object", "Ada", "--because", "The cellar is not mine.", "--month", OCTOBER)
-    refuses(billed, OCTOBER, "an objection of Ada has no answer")
-    billed("bill", "answer", "Ada", 1, "--because", "Right.", "--uphold", "--month", OCTOBER)
-    refuses(billed, OCTOBER, "an objection of Ada was upheld and its bill not corrected")
-    billed("bill", "make", "--month", OCTOBER, "--correct", "Ada")
+    billed("bill", "object", "Adalind", "--because", "The cellar is not mine.", "--month", OCTOBER)
+    refuses(billed, OCTOBER, "an objection of Adalind has no answer")
+    billed("bill", "answer", "Adalind", 1, "--because", "Right.", "--uphold", "--month", OCTOBER)
+    refuses(billed, OCTOBER, "an objection of Adalind was upheld and its bill not corrected")
+    billed("bill", "make", "--month", OCTOBER, "--correct", "Adalind")
     billed("bill", "finish", "--month", OCTOBER)
     assert billed("bill", "objections", "--json").json["objections"][0]["reasons"] == "The cellar is not mine."
 
 
 def test_nothing_about_finished_bills_changes_any_more(billed: Billed) -> None:
     billed("bill", "finish", "--month", OCTOBER)
-    words = ("bill", "make", "--month", OCTOBER, "--correct", "Ada", "-C", billed.root)
+    words = ("bill", "make", "--month", OCTOBER, "--correct", "Adalind", "-C", billed.root)
     refused(*words, error="MonthFinishedError")
-    billed("bill", "object", "Ada", "--because", "Too late.", "--month", OCTOBER)
-    answer = ("bill", "answer", "Ada", 1, "--because", "Indeed.", "--month", OCTOBER, "-C", billed.root)
+    billed("bill", "object", "Adalind", "--because", "Too late.", "--month", OCTOBER)
+    answer = ("bill", "answer", "Adalind", 1, "--because", "Indeed.", "--month", OCTOBER, "-C", billed.root)
     refused(*answer, error="MonthFinishedError")
 
 
@@ -171,21 +171,21 @@ def test_bills_that_were_never_made_are_told_when_they_cannot_be_made_any_more(t
     told = billed.run(AFTER_NOVEMBER).json
     assert told["problem_count"] == 1
     assert "cannot be made any more" in told["problems"][0]
-    assert "Ada" in told["problems"][0]
+    assert "Adalind" in told["problems"][0]
     assert keys_of(billed, OF_OCTOBER) == []
 
 
 def test_pruned_month_is_true_to_the_root_and_what_cannot_be_recomputed_is_said(billed: Billed, tmp_path: Path) -> None:
     proof, records = tmp_path / "ada.proof", tmp_path / "ada.json"
-    billed("export", "bill", "Ada", proof, "--month", OCTOBER)
-    billed("export", "records", "Ada", records)
+    billed("export", "bill", "Adalind", proof, "--month", OCTOBER)
+    billed("export", "records", "Adalind", records)
     billed.run(AFTER_NOVEMBER)
 
-    told = billed("verify", "bill", "Ada", "--month", OCTOBER, "--json").json
+    told = billed("verify", "bill", "Adalind", "--month", OCTOBER, "--json").json
     assert told["ok"]
     assert told["gone"] == ["records", "prices", "absences", "arithmetic"]
     assert told["checks"] == dict.fromkeys(("identity", "period", "leaves", "registers", "tariffs"), True)
-    for words in (("bill", "show", "Ada", "--month", OCTOBER), ("verify", "bill", "Ada", "--month", OCTOBER)):
+    for words in (("bill", "show", "Adalind", "--month", OCTOBER), ("verify", "bill", "Adalind", "--month", OCTOBER)):
         said = [line for line in billed(*words).out.splitlines() if "has forgotten this month's records" in line]
         assert len(said) == 1
     assert billed("verify", "ledger", "--json").json["ok"]
@@ -198,5 +198,5 @@ def test_page_of_a_pruned_month_says_that_not_all_could_be_checked(billed: Bille
     billed.run(AFTER_NOVEMBER)
     for language, words in (("en", "what can still be checked"), ("de", "was sich noch prüfen lässt")):
         page = tmp_path / f"{language}.html"
-        billed("bill", "open", "Ada", page, "--month", OCTOBER, "--language", language)
+        billed("bill", "open", "Adalind", page, "--month", OCTOBER, "--language", language)
         assert words in page.read_text(encoding="utf-8")
