@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Bills: make, list, show, open, object.", no_args_is_help=True)
 
-Meter = Annotated[str, typer.Argument(metavar="METER", help="The household's meter, by its name.")]
+Meter = Annotated[
+    str, typer.Argument(metavar="METER", help="The household's meter, by its name, or the beginning of its handle.")
+]
 Month = Annotated[
     str | None, typer.Option(metavar="YYYY-MM", help="The month.", show_default="the last one that has bills")
 ]
@@ -50,8 +52,7 @@ def make(
     from gridproof.actors.community.access import reached
     from gridproof.actors.community.bills import make_bills
 
-    if correct and month is None:
-        raise typer.BadParameter("--correct needs --month: which bill is meant?")
+    _require_month(correct, month)
     community = open_community(folder, passphrase_file)
     speaker = Speaker(as_json=as_json)
     chosen = community.regions(regions or ())
@@ -325,6 +326,16 @@ def check(
 
     Speaker(as_json=as_json).result({"damaged": told}, tell)
     return 0 if all(mended for _, _, mended in found) else 1
+
+
+def _require_month(correct: list[str] | None, month: str | None) -> None:
+    """Return unless bills are to be corrected of a month that was not named.
+
+    Raises:
+        BadParameter: they are.
+    """
+    if correct and month is None:
+        raise typer.BadParameter("--correct needs --month: which bill is meant?")
 
 
 # --- what is said ----------------------------------------------------------------------------------------------------

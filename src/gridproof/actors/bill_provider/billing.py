@@ -223,11 +223,8 @@ class Billing:
     ) -> MonthContext:
         seat, head = self._provider.seat, self._letterhead
         made_s = seat.ask(system.operator_clock_s) or bounds.end_s
-        limit_wh = self._provider.policy.limit_wh
         name = head.regions.get(region, "")
-        return MonthContext(
-            seat.chain_id, head.community, head.zone, region, name, bounds, tariffs, sheets, limit_wh, made_s
-        )
+        return MonthContext(seat.chain_id, head.community, head.zone, region, name, bounds, tariffs, sheets, made_s)
 
     def _make(self, context: MonthContext, jobs: Sequence[HouseholdJob]) -> Iterator[MadeBill | UnmadeBill]:
         """Make bills, many at once where there is an executor, in the order of the jobs."""
@@ -321,11 +318,11 @@ class Billing:
             ContentError: reasons are not to be had.
             ReportFormatError: they do not open.
         """
-        seat, names, read = self._provider.seat, self.names(region, month), []
+        seat, billed, read = self._provider.seat, self.billed(region, month), []
         for bid, number, raised in seat.ask(billing.month_objections, region, month):
             info = reasons_info(seat.chain_id, region, month, bid, number, answer=False)
             words = open_reasons(self._stores.public.get(raised.cid), list(opening_secrets), info)
-            read.append((names.get(bid, bid.hex()), number, raised, words))
+            read.append((billed.get(bid, (bid.hex(), b""))[0], number, raised, words))
         return read
 
     def answer(self, region: int, month: MonthId, name: str, number: int, words: str, *, upheld: bool) -> None:
@@ -364,8 +361,8 @@ class Billing:
         """A month's bills as they are noted, all versions, by handle and version."""
         return self._provider.bills.bills(region, month)
 
-    def names(self, region: int, month: MonthId) -> dict[bytes, str]:
-        """Whose each billing identity of a month is.
+    def billed(self, region: int, month: MonthId) -> dict[bytes, tuple[str, bytes]]:
+        """Whose each billing identity of a month is: the meter's name and handle.
 
         Raises:
             MonthNotBillableError: the month is not closed, or has no prices.
@@ -377,7 +374,7 @@ class Billing:
             noted = self._provider.bills.bills(region, month)
             return {note.bid: meters[note.meter][0].name if note.meter in meters else note.bid.hex() for note in noted}
         billed = self._billed(region, bounds)
-        return {accounts[places[0].line][places[0].number].bid: places[0].name for places in billed}
+        return {accounts[places[0].line][places[0].number].bid: (places[0].name, places[0].meter) for places in billed}
 
     def waits(self, note: BillNote) -> bool:
         """Whether a noted bill is the next version of its identity."""

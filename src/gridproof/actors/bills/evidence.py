@@ -16,7 +16,6 @@ from gridproof.domain import (
     Slot,
     SlotPrice,
     TariffStep,
-    is_marked,
 )
 from gridproof.modules.aggregation import queries as aggregation
 from gridproof.modules.aggregation.types import SlotState
@@ -35,12 +34,10 @@ class FoundRecord(NamedTuple):
     Attributes:
         rc: its value, modulo 2**64.
         late: whether it stands in the slot's side batch.
-        live: whether it counts in the slot's total.
     """
 
     rc: int
     late: bool
-    live: bool
 
 
 class LeafFacts(NamedTuple):
@@ -48,11 +45,13 @@ class LeafFacts(NamedTuple):
 
     Attributes:
         filled: whether it has a record, in the slot or in its side batch.
-        live: whether that counts in the slot's total.
+        dropped: whether an aggregator was proved to have dropped its record.
+        rc: that record's value, modulo 2**64; None where there is none, or where it is not shown.
     """
 
     filled: bool
-    live: bool
+    dropped: bool
+    rc: int | None = None
 
 
 class SlotFacts(NamedTuple):
@@ -60,11 +59,9 @@ class SlotFacts(NamedTuple):
 
     Attributes:
         heard: whether any batch came.
-        fixed: whether its live set is known.
     """
 
     heard: bool
-    fixed: bool
 
 
 class Evidence(Protocol):
@@ -105,7 +102,8 @@ class Evidence(Protocol):
 class _KnownSlot(NamedTuple):
     state: SlotState | None
     records: dict[bytes, FoundRecord]
-    late_filled: bytes
+    by_position: dict[int, int]
+    claimed: frozenset[int]
 
 
 class LedgerEvidence:
@@ -179,7 +177,8 @@ class LedgerEvidence:
         position = bisect_left(leaves, leaf)
         if leaves[position : position + 1] != [leaf]:
             return None
-        return leaf_facts(known.state, known.late_filled, position)
+        rc = known.by_position.get(position)
+        return LeafFacts(rc is not None, position in known.claimed, rc)
 
     def is_provider_key(self, key: bytes) -> bool:
         """Whether a transaction key is or was a bill provider's."""
@@ -197,16 +196,20 @@ class LedgerEvidence:
     def _ask(self, channel: Direction, k: int) -> _KnownSlot:
         folded = self._ledger.ask(aggregation.folded_slot, self._region, channel, self._month, k)
         if folded is None:
-            return _KnownSlot(None, {}, b"")
-        state, records = folded.state, {}
+            return _KnownSlot(None, {}, {}, frozenset())
+        records: dict[bytes, FoundRecord] = {}
+        by_position: dict[int, int] = {}
         for body in self._ledger.ask(aggregation.bodies, self._region, channel, k):
             for position, record in zip(body.positions, body.records, strict=True):
-                records[record.prid] = FoundRecord(record.rc, late=False, live=is_marked(state.live, position))
+                records[record.prid] = FoundRecord(record.rc, late=False)
+                by_position[position] = record.rc
         late = self._ledger.ask(aggregation.late, self._region, channel, k)
         for body in self._ledger.ask(aggregation.late_bodies, self._region, channel, k) if late else ():
-            for record in body.records:
-                records[record.prid] = FoundRecord(record.rc, late=True, live=False)
-        return _KnownSlot(state, records, late.filled if late else b"")
+            for position, record in zip(body.positions, body.records, strict=True):
+                records[record.prid] = FoundRecord(record.rc, late=True)
+                by_position[position] = record.rc
+        claimed = frozenset(self._ledger.ask(aggregation.claimed, self._region, channel, k))
+        return _KnownSlot(folded.state, records, by_position, claimed)
 
 
 def is_pruned(ledger: Asked, region: int, bounds: MonthBounds) -> bool:
@@ -225,14 +228,8 @@ def is_pruned(ledger: Asked, region: int, bounds: MonthBounds) -> bool:
 def facts_of(state: SlotState | None) -> SlotFacts:
     """What a slot's state says of it; a slot without a roster has none."""
     if state is None:
-        return SlotFacts(heard=False, fixed=False)
-    return SlotFacts(state.filled_count > 0, bool(state.live))
-
-
-def leaf_facts(state: SlotState, late_filled: bytes, position: int) -> LeafFacts:
-    """What a slot and its side batch say of a leaf."""
-    filled = is_marked(state.filled, position) or is_marked(late_filled, position)
-    return LeafFacts(filled, is_marked(state.live, position))
+        return SlotFacts(heard=False)
+    return SlotFacts(state.filled_count > 0)
 
 
 def stretch_of(meter: Meter, bounds: MonthBounds) -> tuple[int, int]:
