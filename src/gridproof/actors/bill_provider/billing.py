@@ -370,9 +370,9 @@ class Billing:
         """
         accounts, bounds = self._accounts(region, month), self._require_billable(region, month)[0]
         if self._provider.is_finished(region, month):
-            meters = self._provider.book.by_meter()
+            names = {meter: places[0].name for meter, places in self._provider.book.by_meter().items()}
             noted = self._provider.bills.bills(region, month)
-            return {note.bid: meters[note.meter][0].name if note.meter in meters else note.bid.hex() for note in noted}
+            return {note.bid: (names.get(note.meter, note.meter.hex()), note.meter) for note in noted}
         billed = self._billed(region, bounds)
         return {accounts[places[0].line][places[0].number].bid: (places[0].name, places[0].meter) for places in billed}
 

@@ -82,7 +82,7 @@ class Finishing:
             return
         if self._provider.is_finished(region, month) or not ask(pricing.tariffs, region, month):
             return
-        names = self._bills.names(region, month)
+        names = {bid: name for bid, (name, _) in self._bills.billed(region, month).items()}
         owed = {name for bid, name in names.items() if not ask(billing.last_version, region, month, bid)}
         if owed:
             yield f"a bill is owed to {_listed(owed)}: `gridproof bill make`"
