@@ -178,6 +178,7 @@ def test_forgotten_household_is_in_no_file_any_more_but_the_ledgers(finished: Bi
     assert counted == {"readings": 7, "registers": 2, "records": 0, "bills": 2, "reports": 4, "files": 4}
     assert len(told["remains"]) == 3
     assert remains_of(finished, "Adalind", *traces) == {}
+    assert finished.holding(b"Adalind") == [], "the ledger never knew the name"
     assert remains_of(finished, "Bo", others) != {}, "the others' are where they were"
 
 
