@@ -179,6 +179,14 @@ def test_a_zone_that_depends_on_the_machine_is_refused(zone: str) -> None:
         Calendar(zone, QUARTER_S)
 
 
+def test_the_clock_shows_an_hour_twice_and_skips_one() -> None:
+    zurich = Calendar("Europe/Zurich", 900)
+    first = zurich.local(1_761_438_600)
+    second = zurich.local(1_761_438_600 + 3_600)
+    assert (first.hour, first.minute, first.fold) == (second.hour, second.minute, 0) == (2, 30, 0)
+    assert second.fold == 1
+
+
 def test_an_unknown_period_length_is_refused() -> None:
     with pytest.raises(OutOfRangeError) as refusal:
         Calendar("UTC", 700)

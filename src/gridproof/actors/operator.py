@@ -7,8 +7,10 @@ over.
 from collections.abc import Iterable
 
 from gridproof.connectors.ledger import Sender
-from gridproof.domain import MonthBounds, ParticipantId, RegionId
+from gridproof.domain import MonthBounds, ParticipantId, RegionId, Tariff
 from gridproof.modules.aggregation.messages import CloseMonth
+from gridproof.modules.pricing import queries as pricing
+from gridproof.modules.pricing.messages import ChangeTariff
 from gridproof.modules.registry import queries as registry
 from gridproof.modules.registry.messages import (
     AddRegion,
@@ -95,6 +97,15 @@ class Operator:
         known = self._ledger.ask(registry.month, region, month)
         if known is not None and not known.closed:
             self.sender.send(CloseMonth(region, month))
+
+    def change_tariff(self, region: RegionId, month: int, from_k: int, tariff: Tariff) -> None:
+        """Put another tariff into force in an open month, unless it is in force from that period on.
+
+        Raises:
+            Refusal: the ledger refuses; the tariff before stays.
+        """
+        if (from_k, tariff) not in self._ledger.ask(pricing.tariffs, region, month):
+            self.sender.send(ChangeTariff(region, month, from_k, tariff))
 
     def advance_clock(self, to_s: int) -> TransactionPlace | None:
         """Move ledger time forward; nothing happens where it is there already, or moves with the blocks.

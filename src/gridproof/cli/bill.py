@@ -11,6 +11,7 @@ from .console import Speaker, table
 from .options import HERE, AsJson, Dir, PassphraseFile, Regions, open_community
 
 if TYPE_CHECKING:
+    from gridproof.actors.bills.report import Report
     from gridproof.actors.bills.verifying import BillVerdict
     from gridproof.actors.community import Community
     from gridproof.actors.community.bills import BillRow, Read
@@ -41,7 +42,11 @@ def make(
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Make and register the bills of closed months that are owed. Interrupted anywhere, it goes on where it was."""
+    """Make and register the bills of closed months that are owed. Interrupted anywhere, it goes on where it was.
+
+    Raises:
+        BadParameter: a correction is asked for, and no month.
+    """
     from gridproof.actors.community.access import reached
     from gridproof.actors.community.bills import make_bills
 
@@ -320,14 +325,17 @@ def say_verdict(words: Console, verdict: "BillVerdict") -> None:
 
 def told_bill(read: "Read") -> dict[str, Any]:
     """A bill that was read, and what its check came to, for programs."""
-    report, verdict = read.opened.report, read.verdict
+    return {**told_report(read.opened.report, read.verdict), "cid": read.opened.registered.cid}
+
+
+def told_report(report: "Report", verdict: "BillVerdict") -> dict[str, Any]:
+    """A report, and what its check came to, for programs."""
     return {
         "ok": verdict.is_true,
         "meter": report.household,
         "month": report.month,
         "version": report.bill_version,
         "bid": report.bid,
-        "cid": read.opened.registered.cid,
         "currency": report.currency,
         "total_e9": report.total_e9,
         "payable_e9": report.payable_e9,

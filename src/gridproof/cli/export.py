@@ -1,15 +1,19 @@
 """`gridproof export`: files that others can check without us."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from .console import Speaker
 from .options import HERE, AsJson, Dir, PassphraseFile, open_community, require_one
 
+if TYPE_CHECKING:
+    from gridproof.actors.community.bills import Read
+
 app = typer.Typer(
-    help="Files that anyone can check: the ledger's history, a household's records.", no_args_is_help=True
+    help="Files to take away: the ledger's history; a household's records, bill and tables.", no_args_is_help=True
 )
 
 
@@ -77,3 +81,136 @@ def records(
             f"{len(proof.slots)} periods of {meter} in {path}, proven against app hash {proof.app_hash}.", markup=False
         ),
     )
+
+
+Household = Annotated[str, typer.Argument(metavar="METER", help="The household's meter, by its name.")]
+Target = Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; nothing is overwritten.")]
+Month = Annotated[str | None, typer.Option(metavar="YYYY-MM", help="The month.", show_default="its last bill's")]
+Version = Annotated[int | None, typer.Option(metavar="N", help="Version of the bill.", show_default="the last one")]
+
+
+@app.command("bill")
+def bill_proof(
+    meter: Household,
+    path: Target,
+    *,
+    month: Month = None,
+    version: Version = None,
+    folder: Dir = HERE,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Export a household's bill with all that proves it, recomputed offline by `gridproof verify bill FILE`."""
+    from gridproof.actors.bills.proof import write_bill_proof
+    from gridproof.actors.community.access import reached
+    from gridproof.actors.community.bills import prove_bill
+    from gridproof.domain import MonthId, month_label
+
+    community = open_community(folder, passphrase_file)
+    speaker = Speaker(as_json=as_json)
+    wanted = None if month is None else community.times.month(month)
+    with reached(community.folder) as ledger, speaker.progress("slots and lines") as step:
+        count = Counter()
+        proof = prove_bill(community, ledger.client, meter, wanted, version, lambda _k: step(count.next(), count.value))
+    write_bill_proof(path, proof)
+    label = month_label(MonthId(proof.month))
+    told = {
+        "path": path,
+        "meter": meter,
+        "month": label,
+        "version": proof.version,
+        "height": proof.height,
+        "app_hash": proof.app_hash,
+    }
+    sentence = f"The bill of {meter} for {label} is in {path}, proven against app hash {proof.app_hash.hex()}."
+    speaker.result(told, lambda words: words.print(sentence, markup=False))
+
+
+@app.command()
+def csv(
+    meter: Household,
+    path: Target,
+    *,
+    month: Month = None,
+    version: Version = None,
+    what: Annotated[str, typer.Option(metavar="slots|charges|readings", help="What stands in the table.")] = "slots",
+    folder: Dir = HERE,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Export a household's month as a table: slots (UTC and offset), charges, or readings as they are imported.
+
+    Raises:
+        BadParameter: there is no such table.
+    """
+    from gridproof.actors.bills.exports import csv_charges, csv_lines, csv_readings
+    from gridproof.actors.community.bill_files import write_table
+
+    tables = {"slots": csv_lines, "charges": csv_charges, "readings": csv_readings}
+    if what not in tables:
+        raise typer.BadParameter(f"--what takes {', '.join(tables)}; not {what[:20]}")
+    read = _read_bill(folder, passphrase_file, meter, month, version)
+    write_table(read, path, tables[what])
+    _say_written(as_json, read, path, what)
+
+
+@app.command("green-button")
+def green_button_file(
+    meter: Household,
+    path: Target,
+    *,
+    month: Month = None,
+    version: Version = None,
+    folder: Dir = HERE,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Export a household's month as a Green Button file (ESPI 4.0), which other programs for energy data read."""
+    from gridproof.actors.community.bill_files import write_green_button
+
+    read = _read_bill(folder, passphrase_file, meter, month, version)
+    write_green_button(read, path)
+    _say_written(as_json, read, path, "Green Button data")
+
+
+class Counter:
+    """Counts steps whose number is not known beforehand."""
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def next(self) -> int:
+        """One more."""
+        self.value += 1
+        return self.value
+
+
+def _read_bill(
+    folder: Path, passphrase_file: Path | None, meter: str, month: str | None, version: int | None
+) -> "Read":
+    from gridproof.actors.community.access import reached
+    from gridproof.actors.community.bills import read_bill
+
+    community = open_community(folder, passphrase_file)
+    wanted = None if month is None else community.times.month(month)
+    with reached(community.folder) as ledger:
+        return read_bill(community, ledger.client, meter, wanted, version)
+
+
+def _say_written(as_json: bool, read: "Read", path: Path, what: str) -> None:
+    report, verdict = read.opened.report, read.verdict
+    told = {
+        "path": path,
+        "meter": report.household,
+        "month": report.month,
+        "version": report.bill_version,
+        "ok": verdict.is_true,
+        "falsehoods": verdict.falsehoods,
+    }
+
+    def tell(words: Console) -> None:
+        words.print(f"The {what} of {report.household} for {report.month} are in {path}.", markup=False)
+        for falsehood in verdict.falsehoods:
+            words.print(f"NOT TRUE: {falsehood}", markup=False)
+
+    Speaker(as_json=as_json).result(told, tell)

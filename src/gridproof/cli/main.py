@@ -14,7 +14,7 @@ from typer._click.exceptions import ClickException  # Typer carries a Click of i
 from gridproof import __version__
 from gridproof.errors import GridproofError
 
-from . import backup, bill, config, demo, export, init, key, meter, period, readings, status, verify
+from . import backup, bill, config, demo, export, init, key, meter, period, readings, status, tariff, verify
 from . import run as running
 from .console import say_error
 
@@ -49,6 +49,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(meter.app, name="meter")
 app.add_typer(key.app, name="key")
 app.add_typer(readings.app, name="readings")
+app.add_typer(tariff.app, name="tariff")
 app.command()(running.run)
 app.command()(status.status)
 app.add_typer(period.app, name="period")

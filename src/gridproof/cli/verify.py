@@ -1,15 +1,17 @@
 """`gridproof verify`: is it true? Exit code 0 only if all of it is; otherwise each falsehood in a line."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
+from .bill import money, told_report
 from .console import Speaker, Step, table
 from .options import HERE, AsJson, Dir, PassphraseFile, open_community
 
 if TYPE_CHECKING:
+    from gridproof.actors.bills.verifying import BillVerdict
     from gridproof.actors.enrolment import HouseholdFile
     from gridproof.actors.proof_file import ProofFile, Verdict
     from gridproof.drivers.verification import Report
@@ -109,6 +111,121 @@ def record(
     }
     Speaker(as_json=as_json).result(told, tell)
     return 1 if verdict.falsehoods else 0
+
+
+@app.command()
+def bill(
+    what: Annotated[
+        str, typer.Argument(metavar="METER|FILE", help="A household's meter, or a file of `gridproof export bill`.")
+    ],
+    *,
+    month: Annotated[
+        str | None, typer.Option(metavar="YYYY-MM", help="The month.", show_default="its last bill's")
+    ] = None,
+    version: Annotated[
+        int | None, typer.Option(metavar="N", help="Version of the bill.", show_default="the last one")
+    ] = None,
+    household: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The household's file, with its view secret.", show_default="the one here"),
+    ] = None,
+    card: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The month's card.", show_default="the one here")
+    ] = None,
+    app_hash: Annotated[
+        str | None, typer.Option(metavar="HEX", help="App hash that you have from elsewhere and trust.")
+    ] = None,
+    folder: Dir = HERE,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Recompute a household's bill: from the ledger here, or offline from a proof file.
+
+    Raises:
+        BadParameter: an option does not go with what is checked.
+    """
+    from gridproof.actors.bills.proof import is_bill_proof
+
+    given = {"--household": household, "--card": card, "--app-hash": app_hash}
+    if not is_bill_proof(Path(what)):
+        for name, value in given.items():
+            if value is not None:
+                raise typer.BadParameter(f"{name} goes with a file of `gridproof export bill`; {what} is none")
+        told, verdict = _bill_here(what, month, version, folder, passphrase_file)
+    else:
+        if month is not None or version is not None:
+            raise typer.BadParameter("a file is of one month and version; leave out --month and --version")
+        told, verdict = _bill_file(Path(what), household, card, app_hash, folder, passphrase_file)
+
+    def tell(words: Console) -> None:
+        for finding in verdict.findings:
+            words.print(f"{finding.check:<11} {'true' if finding.holds else 'NOT TRUE'}", markup=False)
+            for falsehood in finding.falsehoods:
+                words.print(f"            {falsehood}", markup=False)
+        words.print(
+            f"The bill of {told['meter']} for {told['month']}, version {told['version']}: "
+            f"{'all true' if verdict.is_true else 'NOT TRUE'}; to be paid are "
+            f"{money(told['payable_e9'])} {told['currency']}.",
+            markup=False,
+        )
+
+    Speaker(as_json=as_json).result(told, tell)
+    return 0 if verdict.is_true else 1
+
+
+def _bill_here(
+    meter: str, month: str | None, version: int | None, folder: Path, passphrase_file: Path | None
+) -> tuple[dict[str, Any], "BillVerdict"]:
+    from gridproof.actors.community.access import reached
+    from gridproof.actors.community.bills import read_bill
+
+    community = open_community(folder, passphrase_file)
+    wanted = None if month is None else community.times.month(month)
+    with reached(community.folder) as ledger:
+        read = read_bill(community, ledger.client, meter, wanted, version)
+        status = ledger.client.status()
+    told = told_report(read.opened.report, read.verdict)
+    return {**told, "app_hash": status.app_hash, "height": status.height, "trusted": False}, read.verdict
+
+
+def _bill_file(
+    path: Path,
+    household: Path | None,
+    card: Path | None,
+    app_hash: str | None,
+    folder: Path,
+    passphrase_file: Path | None,
+) -> tuple[dict[str, Any], "BillVerdict"]:
+    from gridproof.actors.bills.proof import read_bill_proof, verify_bill_proof
+    from gridproof.actors.bills.words import read_card
+    from gridproof.actors.community.bills import card_of, household_of_proof
+    from gridproof.actors.community.proving import parse_app_hash
+    from gridproof.actors.enrolment import read_household
+    from gridproof.connectors.passphrase import read_passphrase
+    from gridproof.connectors.secret_files import SecretFiles
+    from gridproof.domain import MonthId
+
+    proof = read_bill_proof(path)
+    trusted = None if app_hash is None else parse_app_hash(app_hash)
+    secrets = SecretFiles(read_passphrase(file=passphrase_file))
+    own = None if household is None else read_household(secrets, household)
+    shown = None if card is None else read_card(secrets, card, proof.month)
+    if own is None or shown is None:
+        community = open_community(folder, passphrase_file) if own is None or card is None else None
+        if own is None and community is not None:
+            own = household_of_proof(community, proof)
+        if card is None and community is not None and own is not None:
+            shown = card_of(community, own, MonthId(proof.month))
+    if own is None:
+        raise typer.BadParameter("name the household's file with --household")
+    proven = verify_bill_proof(proof, own, shown, trusted)
+    told = told_report(proven.report, proven.verdict)
+    return {
+        **told,
+        "app_hash": proof.app_hash,
+        "height": proof.height,
+        "trusted": trusted is not None,
+    }, proven.verdict
 
 
 def _replay_here(folder: Path, step: Step) -> "Report":

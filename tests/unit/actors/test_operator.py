@@ -3,15 +3,18 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gridproof.actors import credentials
 from gridproof.actors.operator import Operator
 from gridproof.actors.randomness import Seeded
-from gridproof.domain import MonthBounds, RegionId
+from gridproof.domain import ChannelTariff, Flat, MonthBounds, RegionId, Tariff
 from gridproof.modules.aggregation.errors import DeadlinesPending
+from gridproof.modules.pricing import queries as pricing
+from gridproof.modules.pricing.errors import TariffTooEarly
 from gridproof.modules.registry import queries as registry
-from gridproof.modules.registry.messages import AddRegion
+from gridproof.modules.registry.messages import AddRegion, OpenMonth
 from gridproof.modules.registry.types import Role
 
 from tests.simulation.village import OCTOBER, PERIOD_S, REGION, RULES, START_S, Village
@@ -78,3 +81,19 @@ def test_the_clock_goes_forward_only_and_only_where_it_is_the_operators(
     assert village.ledger.status().ledger_time_s == START_S
     with Village(tmp_path / "other", ledger_clock="block") as other:
         assert Operator(other.seat("operator")._sender).advance_clock(2**40) is None
+
+
+def test_a_tariff_is_changed_once_and_a_refused_one_leaves_the_one_before(village: Village, operator: Operator) -> None:
+    tariff = Tariff("T", "CHF", 1, ChannelTariff(Flat(20_000), 20_000), ChannelTariff(Flat(9_000), 9_000))
+    operator.sender.send(OpenMonth(REGION, OCTOBER, BOUNDS.start_s, BOUNDS.end_s, tariff))
+    other, from_k = msgspec.structs.replace(tariff, name="U"), BOUNDS.first_k + 2
+    operator.change_tariff(REGION, OCTOBER, from_k, other)
+    height = village.ledger.head.height
+    operator.change_tariff(REGION, OCTOBER, from_k, other)
+    assert village.ledger.head.height == height
+    steps = ((BOUNDS.first_k, tariff), (from_k, other))
+    assert village.client.ask(pricing.tariffs, REGION, OCTOBER) == steps
+    with pytest.raises(TariffTooEarly) as refusal:
+        operator.change_tariff(REGION, OCTOBER, from_k, tariff)
+    assert refusal.value.low_k == from_k + 1
+    assert village.client.ask(pricing.tariffs, REGION, OCTOBER) == steps

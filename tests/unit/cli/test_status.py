@@ -59,7 +59,7 @@ def test_healthy_folder_has_nothing_wrong(worked: Path) -> None:
     findings = typed("doctor", "-C", worked, "--json").json["findings"]
     assert {each["subject"] for each in findings} == {
         "settings", "rights", "recovery keys", "disk", "database", "ledger", "rosters", "secrets", "enrolments",
-        "readings", "versions",
+        "readings", "tariff", "versions",
     }  # fmt: skip
 
 
@@ -178,3 +178,11 @@ def test_sealed_secrets_are_not_looked_at_without_their_passphrase(
     assert any("clock agrees" in each["sentence"] for each in findings)
     monkeypatch.delenv("GRIDPROOF_PASSPHRASE")
     assert "give the passphrase" in typed("doctor", "-C", tmp_path / "c").out
+
+
+def test_faults_of_the_tariff_and_that_there_is_none_are_told(new: Path) -> None:
+    path = new / "tariff.toml"
+    path.write_text(path.read_text(encoding="utf-8").replace("0.1650", "0.165001"), encoding="utf-8")
+    assert wrong(new)["tariff"].startswith("import.band[1].price: 0.165001 has more than 5 decimals")
+    path.unlink()
+    assert "hint  tariff: " in typed("doctor", "-C", new).out

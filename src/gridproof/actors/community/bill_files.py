@@ -1,12 +1,13 @@
-"""A bill as a file: the page for people, the same on paper, or the report itself."""
+"""A bill as a file: the page for people, the same on paper, the report itself, a table, a Green Button file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from gridproof.actors.bills.exports import green_button
 from gridproof.actors.bills.page import Check, Verdict, render_page
-from gridproof.actors.bills.report import encode_report
+from gridproof.actors.bills.report import Report, encode_report
 from gridproof.actors.bills.verifying import BillVerdict
 from gridproof.connectors.files import PRIVATE_FILE, write_whole
 from gridproof.connectors.printing import print_pdf
@@ -33,6 +34,30 @@ def write_bill(read: Read, path: Path, language: str) -> None:
     if write is None:
         raise UnknownFormError(path=str(path), known=tuple(_FORMS))
     write(read, path, language)
+
+
+def write_table(read: Read, path: Path, lines: Callable[[Report], Iterable[str]]) -> None:
+    """Write a bill's slots or charges as a CSV file; nothing is overwritten.
+
+    Args:
+        read: the bill.
+        path: the file.
+        lines: `csv_lines`, `csv_charges` or `csv_readings`.
+
+    Raises:
+        FileExistsAlreadyError, FileUnwritableError: it cannot be written.
+    """
+    write_whole(path, "".join(lines(read.opened.report)).encode(), PRIVATE_FILE, replace=False)
+
+
+def write_green_button(read: Read, path: Path) -> None:
+    """Write a bill as a Green Button file (ESPI); nothing is overwritten.
+
+    Raises:
+        BeyondGreenButtonError: something has no place in it.
+        FileExistsAlreadyError, FileUnwritableError: it cannot be written.
+    """
+    write_whole(path, green_button(read.opened.report), PRIVATE_FILE, replace=False)
 
 
 def page_of(read: Read, language: str) -> str:

@@ -6,16 +6,21 @@ from typing import NamedTuple
 
 from gridproof.actors.bill_provider import Billing
 from gridproof.actors.bill_provider.billing import Outcome
-from gridproof.actors.bills.reading import BillReader, OpenedBill
+from gridproof.actors.bills.proof import BillProof
+from gridproof.actors.bills.proving import BillProver
+from gridproof.actors.bills.reading import BillReader, OpenedBill, open_sealed
 from gridproof.actors.bills.verifying import BillVerdict
+from gridproof.actors.bills.words import Card, card_path, read_card
 from gridproof.actors.enrolment import HouseholdFile
 from gridproof.actors.errors import MonthErasedError, MonthNotBillableError, NotEnrolledError
 from gridproof.actors.household import public_leaves
 from gridproof.connectors.config import Region
 from gridproof.connectors.content import Damage
+from gridproof.connectors.files import FileMissingError
 from gridproof.connectors.ledger import LedgerClient
 from gridproof.connectors.rosters import RosterFiles
 from gridproof.domain import MonthId, month_label
+from gridproof.errors import GridproofError
 from gridproof.modules.aggregation.rules.timetable import month_settled_s
 from gridproof.modules.billing import queries as billing
 from gridproof.modules.billing.types import Objection
@@ -25,7 +30,7 @@ from gridproof.modules.registry.types import KeyRole
 
 from .access import at_work
 from .community import Community
-from .errors import NoBillsYetError
+from .errors import NoBillsYetError, NoHouseholdFitsError
 from .people import BILL_PROVIDER, OPERATOR, participant_id
 from .periods import months_of
 from .proving import household_files, household_named
@@ -292,6 +297,56 @@ def _has_bill(reader: BillReader, month: MonthId) -> bool:
         return bool(reader.versions(month))
     except MonthErasedError:
         return False
+
+
+def prove_bill(
+    community: Community,
+    client: LedgerClient,
+    name: str,
+    month: MonthId | None,
+    version: int | None,
+    step: Callable[[int], None],
+) -> BillProof:
+    """Make the proof file of a household's bill.
+
+    Raises:
+        NoBillsYetError, NoBillError, ContentError, ReportFormatError: the bill cannot be had or opened.
+        RecordUnknownError: the ledger no longer has the month's records.
+        FileError, RosterFileError: a roster file cannot be read.
+        LedgerMovedError: the ledger moved on each time the file was made.
+    """
+    file, found = _find_bill(community, client, name, month)
+    with reader_of(community, client, file) as reader:
+        opened, card = reader.open(found, version), reader.card(found)
+    prover = BillProver(client, public_leaves(client, RosterFiles(community.folder.rosters)))
+    return prover.prove(opened, found, card, step)
+
+
+def household_of_proof(community: Community, proof: BillProof) -> HouseholdFile:
+    """The file of the household here that a bill's proof is for.
+
+    Raises:
+        NoHouseholdFitsError: it is none of those here.
+    """
+    for file in household_files(community):
+        try:
+            open_sealed(proof.sealed, file, MonthId(proof.month), proof.version)
+        except GridproofError:
+            continue
+        return file
+    raise NoHouseholdFitsError(folder=str(community.folder.enrolments))
+
+
+def card_of(community: Community, file: HouseholdFile, month: MonthId) -> Card | None:
+    """A household's card of a month as it lies here, or None.
+
+    Raises:
+        FileError, SecretFileError: it cannot be read.
+    """
+    try:
+        return read_card(community.secrets, card_path(community.folder.cards, file.meter, month), month)
+    except FileMissingError:
+        return None
 
 
 def object_to_bill(

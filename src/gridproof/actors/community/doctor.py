@@ -1,7 +1,8 @@
 """What is wrong with a community's folder: each finding in a line with what to do.
 
 Looked at, in this order: settings; rights of folders and files; room on the disk; lock and node; the database's pages;
-the ledger against genesis document, settings, machine and roster files; secrets; enrolments; readings; versions.
+tariffs; the ledger against genesis document, settings, machine and roster files; secrets; enrolments; readings;
+versions.
 What cannot be looked at because something before it is wrong is left out.
 """
 
@@ -21,6 +22,7 @@ from gridproof.actors.randomness import system
 from gridproof.connectors.config import check, load
 from gridproof.connectors.ledger import LedgerClient
 from gridproof.connectors.rosters import RosterFiles
+from gridproof.connectors.tariff_file import check_tariff
 from gridproof.domain import Direction
 from gridproof.drivers.embedded import FolderLock
 from gridproof.drivers.errors import LedgerLockedError
@@ -85,7 +87,7 @@ def examine(root: Path, passphrase: Passphrase) -> list[Finding]:
     for look in (_rights, _room, _database):
         findings += _guarded(look.__name__.strip("_"), look, folder)
     community = Community(root, passphrase, system)
-    for inspect in (_ledger, _secrets, _enrolments, _readings):
+    for inspect in (_tariff, _ledger, _secrets, _enrolments, _readings):
         findings += _guarded(inspect.__name__.strip("_"), inspect, community)
     findings.append(_good("versions", f"gridproof {__version__}, Python {platform.python_version()}"))
     return findings
@@ -162,6 +164,19 @@ def _database(folder: Folder) -> Iterator[Finding]:
         yield _wrong("database", f"{damage[0]}. Restore the ledger with `gridproof restore`.")
     else:
         yield _good("database", "all pages are sound; `gridproof verify ledger` checks what they say")
+
+
+def _tariff(community: Community) -> Iterator[Finding]:
+    """What months are opened with; without a file they have no prices."""
+    paths = dict.fromkeys(community.folder.tariff_of(region.number) for region in community.settings.regions)
+    for path in paths:
+        if not path.exists():
+            yield _hint("tariff", f"{path} is not there, so months are opened without prices. Write it to have bills.")
+            continue
+        faults = check_tariff(path)
+        yield from (_wrong("tariff", f"{fault}. Correct {path.name}.") for fault in faults)
+        if not faults:
+            yield _good("tariff", f"{path} is good")
 
 
 def _ledger(community: Community) -> Iterator[Finding]:

@@ -184,6 +184,47 @@ class EmptySpanError(TimeError):
     end: str
 
 
+# --- tariffs -------------------------------------------------------------------------------------------------------
+
+
+class NoTariffFileError(CommunityError):
+    """The community has no tariff: its file is not there, and no month has one. Write the file; `gridproof init` makes
+    one to start from.
+    """
+
+    path: str
+
+
+class UnpricedMonthError(NotFoundError):
+    """The month was opened without a tariff, so its energy has no prices. Choose another month."""
+
+    region: str
+    month: str
+
+
+class NoMonthThenError(NotFoundError):
+    """The region has no month that holds this time, so nothing changed. A month takes the tariff of the file when it is
+    opened; for one that is to come, change the file.
+    """
+
+    given: str
+    region: str
+    until: str
+
+
+class NoReadingsThenError(NotFoundError):
+    """There are no readings of this month, so nothing can be billed. Import some, or name another month."""
+
+    month: str
+
+
+class NoSuchHouseholdError(NotFoundError):
+    """No household of this name has readings in the month. Use one like `close`."""
+
+    household: str
+    close: Names
+
+
 # --- lists of meters -----------------------------------------------------------------------------------------------
 
 

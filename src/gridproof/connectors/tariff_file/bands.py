@@ -56,25 +56,29 @@ def read_bands(table: Table) -> TimeBands:
 
 
 def _band(table: Table) -> BandPlan:
+    """A band; its windows hold on its days and in its months, unless they say their own."""
     name, price_e5 = table.name(), table.number("price", PRICE)
-    own = [time for time in _TIMES if table.has(time)]
-    windows = [_window(table)] if own else []
-    more = table.tables("window", MAX_WINDOWS)
-    windows += [_window(each) for each in more]
-    for each in more:
+    own = [word for word in _TIMES if table.has(word)]
+    days, months = table.cycle("days", DAYS), table.cycle("months", MONTHS)
+    tables = table.tables("window", MAX_WINDOWS)
+    for word in ("from", "to"):
+        if tables and word in own:
+            table.fault(word, "this band has windows; give this time a window of its own")
+    if not tables and own:
+        return BandPlan(name, price_e5, (_window(table, days, months),))
+    windows = [_window(each, each.cycle("days", DAYS, days), each.cycle("months", MONTHS, months)) for each in tables]
+    for each in tables:
         each.end()
     return BandPlan(name, price_e5, tuple(windows))
 
 
-def _window(table: Table) -> Window:
-    days = table.cycle("days", DAYS)
-    months = tuple(month + 1 for month in table.cycle("months", MONTHS))
+def _window(table: Table, days: tuple[int, ...], months: tuple[int, ...]) -> Window:
     from_min, to_min = table.minute("from", 0), table.minute("to", MINUTES_PER_DAY)
     if from_min == to_min:
         table.fault("to", 'it is the same as from; for the whole day write from = "00:00" and to = "24:00"')
     if from_min == MINUTES_PER_DAY:
         table.fault("from", 'no day goes on after 24:00; write "00:00" and the days after')
-    return Window(days, months, from_min, to_min)
+    return Window(days, tuple(month + 1 for month in months), from_min, to_min)
 
 
 def _require_names(tables: list[Table], bands: list[BandPlan]) -> None:

@@ -142,6 +142,14 @@ class ChannelPlan(NamedTuple):
     scheme: Flat | TimeBands | Linear | Stepped
     fallback_e5: int
 
+    @property
+    def label(self) -> str:
+        """Its scheme for people."""
+        scheme = self.scheme
+        if isinstance(scheme, TimeBands):
+            return f"by time ({', '.join(band.name for band in scheme.bands)})"
+        return "flat" if isinstance(scheme, Flat) else "linear in the load" if isinstance(scheme, Linear) else "by load"
+
     def cut(self, calendar: Calendar, bounds: MonthBounds, from_s: int) -> ChannelTariff:
         """The same for the ledger, from an instant to the month's end."""
         scheme = self.scheme
@@ -225,6 +233,13 @@ class TariffPlan(NamedTuple):
         )
         _require_priced(tariff, bounds, start_s)
         return tariff
+
+    def summary(self) -> str:
+        """What there is of it, in a line."""
+        names = [levy.name for levy in self.levies] + [each.name for each in self.standing]
+        names += [tax.name for tax in self.taxes]
+        rest = ", ".join(names) or "nothing else"
+        return f"{self.name}: import {self.imports.label}, feed-in {self.feed_in.label}; {rest}"
 
 
 def _require_priced(tariff: Tariff, bounds: MonthBounds, start_s: int) -> None:

@@ -156,22 +156,26 @@ class Table:
             self.fault(name, f"{shown(value)} is neither true nor false")
         return value is True
 
-    def cycle(self, name: str, words: Sequence[str]) -> tuple[int, ...]:
+    def cycle(self, name: str, words: Sequence[str], default: tuple[int, ...] | None = None) -> tuple[int, ...]:
         """Days or months: `all`, one, several parted by commas, and stretches like `mon-fri`, which may wrap around.
 
         Args:
-            name: of the entry; all where it is not there.
+            name: of the entry.
             words: their names, in order.
+            default: where the entry is not there; None for all.
 
         Returns:
             Their positions in `words`, ascending.
         """
-        value = self._raw[name] if self.has(name) else "all"
+        everything = tuple(range(len(words)))
+        if not self.has(name):
+            return everything if default is None else default
+        value = self._raw[name]
         found = _positions(value, words) if isinstance(value, str) else None
         if found is None:
             wanted = f'"all", "{words[0]}-{words[4]}" or "{words[5]},{words[6]}" (of {" ".join(words)})'
             self.fault(name, f"{shown(value)} names none; write {wanted}")
-        return found or tuple(range(len(words)))
+        return found or everything
 
     def minute(self, name: str, default: int) -> int:
         """A time of the day in minutes."""

@@ -76,6 +76,7 @@ class Wanted(NamedTuple):
         first_day: days of the month before the first one that is billed.
         days: how many days are billed; 0 for all to the month's end.
         odd: what happens in a slot, by its offset in the stretch: a reason, `fallback` or `late`.
+        odd_in: the channels in which it happens.
         tariffs: from which slot of the stretch on which tariff holds.
         extra_wh: what the register says beyond the records; None where it is not signed.
         carried_wh: what was billed before without a register.
@@ -92,6 +93,7 @@ class Wanted(NamedTuple):
     first_day: int = 0
     days: int = 0
     odd: Mapping[int, str] = {}
+    odd_in: tuple[Direction, ...] = tuple(Direction)
     tariffs: tuple[tuple[int, Tariff], ...] = ((0, TARIFF),)
     extra_wh: int | None = 0
     carried_wh: int = 0
@@ -128,7 +130,7 @@ def _channel(
     prices, readings, absent = [], [], []
     for k in range(bounds.first_k, bounds.end_k):
         hour = int(calendar.label(k * wanted.period_s)[11:13])
-        fate = wanted.odd.get(k - from_k, "")
+        fate = wanted.odd.get(k - from_k, "") if direction in wanted.odd_in else ""
         price_e5 = wanted.price_e5(hour) if direction == Direction.IMPORT else wanted.feed_in_e5 + 2_000 * (hour >= 17)
         price_e5 += 10 * noise(k // (3_600 // wanted.period_s), 400) - 2_000
         prices.append(SlotPrice(35_000 if fate == "fallback" else price_e5, fate == "fallback"))
@@ -290,7 +292,7 @@ SAMPLES: Final[dict[str, Wanted]] = {
     "spring": Wanted((2025, 3), tariffs=((0, EURO),)),
     "export": Wanted(export=True, changes={"history": history(12, exported=True)}),
     "gaps": Wanted(export=True, odd=ODD, extra_wh=4_321, changes={"history": history(2, exported=True)}),
-    "unsigned": Wanted(odd={5: "silent", 9: "late"}, extra_wh=None, export=True),
+    "unsigned": Wanted(odd={5: "silent", 9: "late"}, odd_in=(Direction.EXPORT,), extra_wh=None, export=True),
     "carried": Wanted(carried_wh=12_345, odd={5: "silent", 9: "late"}),
     "correction": Wanted(changes={"bill_version": 3, "history": history(5)}),
     "credit": Wanted((2025, 6), export=True, sun=9_000, changes={"history": history(2, exported=True)}),

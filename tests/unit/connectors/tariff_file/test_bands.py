@@ -50,6 +50,11 @@ def test_windows_have_places_of_their_own() -> None:
     ]
 
 
+def test_a_band_with_windows_has_no_times_beside_them() -> None:
+    found = faults(HEAD + band("x", 'from = "07:00"', "[[import.band.window]]", 'to = "06:00"') + REST)
+    assert found == ["import.band[1].from: this band has windows; give this time a window of its own"]
+
+
 def test_one_band_is_the_default() -> None:
     assert faults(HEAD + band("a", window("mon")) + band("b", window("tue"))) == [
         "import.band: no band is the default; leave one without times, for the hours that no other has"
@@ -99,8 +104,8 @@ def test_bands_that_only_touch_are_good(one: str, other: str) -> None:
 
 
 def test_a_band_may_overlap_itself() -> None:
-    own = "[[import.band.window]]\n" + window("mon-wed")
-    imports(HEAD + band("a", window("all", "07:00", "09:00"), own) + REST)
+    twice = [f"[[import.band.window]]\n{each}" for each in (window("all", "07:00", "09:00"), window("mon-wed"))]
+    imports(HEAD + band("a", *twice) + REST)
 
 
 def test_an_overlap_is_not_guessed_from_a_faulty_time() -> None:

@@ -97,9 +97,10 @@ def test_bands_have_one_window_or_several() -> None:
     made = imports(
         'scheme = "time-of-use"\nfallback = 0.2\n'
         '[[import.band]]\nname = "high"\nprice = 0.3\n'
-        'days = "Mon-Fri"\nmonths = "oct-mar"\nfrom = 07:00:00\nto = "12:00"\n'
+        'days = "Mon-Fri"\nmonths = "oct-mar"\n[[import.band.window]]\nfrom = 07:00:00\nto = "12:00"\n'
         '[[import.band.window]]\ndays = "sat, sun"\nfrom = "22:00"\nto = "06:00"\n'
         '[[import.band.window]]\ndays = "fri-mon"\nmonths = "jul"\nfrom = "13:00"\n'
+        '[[import.band]]\nname = "noon"\nprice = 0.2\ndays = "sun"\nfrom = "12:00"\nto = "12:30"\n'
         '[[import.band]]\nname = "low"\nprice = 0.1\ndefault = true\n'
     )
     assert made.scheme == TimeBands(
@@ -109,13 +110,14 @@ def test_bands_have_one_window_or_several() -> None:
                 30_000,
                 (
                     Window((0, 1, 2, 3, 4), (1, 2, 3, 10, 11, 12), 420, 720),
-                    Window((5, 6), ALL_YEAR, 1_320, 360),
+                    Window((5, 6), (1, 2, 3, 10, 11, 12), 1_320, 360),
                     Window((0, 4, 5, 6), (7,), 780, 1_440),
                 ),
             ),
+            BandPlan("noon", 20_000, (Window((6,), ALL_YEAR, 720, 750),)),
             BandPlan("low", 10_000, ()),
         ),
-        1,
+        2,
     )
 
 

@@ -80,10 +80,11 @@ def charges_of(context: Context) -> Charges:
     )
 
 
-def _place(charge: ReportCharge) -> tuple[int, int]:
+def _place(charge: ReportCharge) -> int:
     """What lowers the bill stands last."""
-    credited = charge.kind == "feed_in" or (charge.kind == "reconciliation" and charge.channel == "export")
-    return int(credited), _ORDER.index(charge.kind)
+    if charge.kind == "reconciliation" and charge.channel == "export":
+        return len(_ORDER)
+    return _ORDER.index(charge.kind)
 
 
 def _tariffs(context: Context) -> list[str]:

@@ -278,7 +278,7 @@ def _labels(frame: _Frame) -> Iterator[str]:
 
 def _chosen(frame: _Frame) -> Sequence[int]:
     anchors, columns = frame.picture.anchors, frame.picture.columns
-    for every in (1, 2, 3, 4, 5, 6, 7, 8, 12, 24):
+    for every in (1, 2, 3, 4, 6, 8, 12, 24):
         chosen = anchors[::every]
         if _clear(frame, ((at, len(columns[at].label)) for at in chosen)):
             return chosen

@@ -75,8 +75,8 @@ class WallClock:
             closing = self.local(end_s).date() - timedelta(days=1)
             if closing == self.local(start_s).date():
                 return f"{first}, {self.time(start_s)}\u201324:00"
-            return f"{first}, {self.time(start_s)}\u2013{self.day_of(closing)}, 24:00"
-        return f"{first}, {self.time(start_s)}\u2013{last}, {self.time(end_s)}"
+            return f"{first}, {self.time(start_s)} \u2013 {self.day_of(closing)}, 24:00"
+        return f"{first}, {self.time(start_s)} \u2013 {last}, {self.time(end_s)}"
 
     def days(self, start_s: int, end_s: int) -> str:
         """Whole or partial days [start, end), by their dates: `10 to 31 October 2025`."""

@@ -168,7 +168,8 @@ def _slots(context: Context) -> tuple[tuple[Column, ...], tuple[int, ...]]:
         when = f"{context.clock.day(row.start_s)}, {context.clock.time(row.start_s)}"
         prices = [line.price_e5 if line else None for line in lines]
         marked = any(events(entry) for entry in row.entries)
-        column = _column(context, when, f"{local.hour:02d}", energies, prices, marked=marked, signed=False)
+        label = context.clock.day(row.start_s) if at and not (local.hour or local.minute) else f"{local.hour:02d}"
+        column = _column(context, when, label, energies, prices, marked=marked, signed=False)
         columns.append(column)
     return tuple(columns), tuple(anchors or [0])
 

@@ -17,6 +17,7 @@ COMMANDS: Final = (
     ("object", "gridproof bill object"),
 )
 _FEW: Final = 12
+_PRINTED: Final = 100
 _EVENTS: Final[tuple[Event, ...]] = ("silent", "dropped", "excluded", "void", "fallback", "late")
 _PER_CENT: Final = 100
 
@@ -53,6 +54,7 @@ class Odd(NamedTuple):
         kinds: what happened, explained.
         rows: by time.
         few: whether the rows are so few that they are shown at once.
+        printed: whether they are so few that they are printed though folded; else the days' remarks must do.
         costs: whether any of them costs something.
     """
 
@@ -60,6 +62,7 @@ class Odd(NamedTuple):
     kinds: tuple[OddKind, ...]
     rows: tuple[OddRow, ...]
     few: bool
+    printed: bool
     costs: bool
 
 
@@ -140,7 +143,7 @@ def odd_of(context: Context) -> Odd:
     count = sum(day.odd for day in context.figures.days)
     costs = any(stretch.cost_e9 for stretch in stretches)
     slots_shown = words.count("unit.slots", count, numbers.whole(count))
-    return Odd(slots_shown if count else "", tuple(kinds), rows, len(rows) <= _FEW, costs)
+    return Odd(slots_shown if count else "", tuple(kinds), rows, len(rows) <= _FEW, len(rows) <= _PRINTED, costs)
 
 
 def _channels(context: Context, channels: Sequence[ChannelName]) -> str:

@@ -47,8 +47,8 @@ def test_dates_in_both_languages() -> None:
         (-2, 0, "Sun 26 Oct, 00:00\u201302:00 (UTC+2)"),
         (0, 2, "Sun 26 Oct, 02:00 (UTC+2)\u201303:00"),
         (-2, 23, "Sun 26 Oct, 00:00\u201324:00"),
-        (-3, 0, "Sat 25 Oct, 23:00\u2013Sun 26 Oct, 02:00 (UTC+2)"),
-        (-4, 23, "Sat 25 Oct, 22:00\u2013Sun 26 Oct, 24:00"),
+        (-3, 0, "Sat 25 Oct, 23:00 \u2013 Sun 26 Oct, 02:00 (UTC+2)"),
+        (-4, 23, "Sat 25 Oct, 22:00 \u2013 Sun 26 Oct, 24:00"),
     ],
 )
 def test_a_stretch_names_its_day_once_and_ends_at_24(start_h: int, end_h: int, told: str) -> None:

@@ -8,6 +8,7 @@ from time import perf_counter
 import msgspec
 import pytest
 
+from gridproof.actors.bills import page as page_package
 from gridproof.actors.bills.page import (
     LANGUAGES,
     Check,
@@ -21,7 +22,7 @@ from gridproof.calendar import UnknownZoneError
 from gridproof.domain import OutOfRangeError
 
 from tests.unit.actors.bills.page.reading import Element, amount_e9, read
-from tests.unit.actors.bills.samples import HOSTILE, SAMPLES, sample
+from tests.unit.actors.bills.samples import HOSTILE, SAMPLES, build, sample
 
 CID = "bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi"
 GOOD = Verdict(True, (Check("Hash", True, "as registered"), Check("Sum", True)))
@@ -214,9 +215,9 @@ def test_what_is_out_of_the_ordinary_is_named_with_time_and_reason() -> None:
         "Fri 3 Oct, 02:00\u201316:00 14 slots Missing drawn and fed in 2.80",
         "Mon 6 Oct, 05:00\u201308:00 3 slots Lost on the way drawn and fed in \u2013",
         "Thu 9 Oct, 02:00\u201303:00 1 slot Left out drawn and fed in \u2013",
-        "Sun 12 Oct, 11:00\u2013Mon 13 Oct, 19:00 32 slots Void drawn and fed in \u2013",
-        "Wed 15 Oct, 14:00\u2013Thu 16 Oct, 10:00 20 slots Fallback price drawn and fed in \u2013",
-        "Mon 20 Oct, 19:00\u2013Tue 21 Oct, 03:00 8 slots Late drawn and fed in 0.80",
+        "Sun 12 Oct, 11:00 \u2013 Mon 13 Oct, 19:00 32 slots Void drawn and fed in \u2013",
+        "Wed 15 Oct, 14:00 \u2013 Thu 16 Oct, 10:00 20 slots Fallback price drawn and fed in \u2013",
+        "Mon 20 Oct, 19:00 \u2013 Tue 21 Oct, 03:00 8 slots Late drawn and fed in 0.80",
         "Sun 26 Oct, 00:00\u201301:00 1 slot Late drawn and fed in 0.10",
     ]
     penalties = sum(charge.amount_e9 for charge in made("gaps").charges if charge.kind == "penalty")
@@ -240,6 +241,24 @@ def test_a_day_or_two_are_shown_by_slot_and_a_month_by_day() -> None:
     assert [columns(name) for name in ("day", "spring_day", "two_days", "month")] == [100, 46, 96, 31]
     assert all("open" in each.attributes for each in tree("two_days").section("slots").all("details"))
     assert not any("open" in each.attributes for each in tree("month").section("slots").all("details"))
+
+
+def test_the_second_day_of_two_is_named_under_the_picture() -> None:
+    for picture in tree("two_days").section("usage").all("svg"):
+        labels = [each.text for each in picture.all("text") if each.has("label")]
+        assert "Sun 5 Oct" in labels
+
+
+def test_a_long_table_is_folded_and_one_that_no_sheet_would_hold_is_not_printed() -> None:
+    def folded(rows: int) -> dict[str, str]:
+        wanted = SAMPLES["gaps"]._replace(odd=dict.fromkeys(range(0, 2 * rows, 2), "late"))
+        (details,) = read(render_page(build(wanted), "en")).section("odd").all("details")
+        assert len(details.all("tbody")[0].all("tr")) == rows
+        return details.attributes
+
+    assert folded(12) == {"class": "more", "open": ""}
+    assert folded(13) == folded(100) == {"class": "more"}
+    assert folded(101) == {}
 
 
 def test_the_verdict_is_shown_as_it_fell() -> None:
@@ -321,3 +340,17 @@ def test_a_report_of_no_zone_or_stretch_gives_no_page(changes: dict[str, object]
     report = msgspec.structs.replace(made("day"), **changes)
     with pytest.raises(refusal):
         render_page(report, "en")
+
+
+def test_the_package_offers_these_names_and_has_them() -> None:
+    assert set(page_package.__all__) == {
+        "LANGUAGES",
+        "Check",
+        "Language",
+        "PageError",
+        "ReportContradictsError",
+        "UnknownLanguageError",
+        "Verdict",
+        "render_page",
+    }
+    assert all(hasattr(page_package, name) for name in page_package.__all__)
