@@ -65,6 +65,7 @@ def test_list_shows_whose_keys_are_which_and_where(new: Path) -> None:
         ("bill provider", 2, ["bill_provider"]),
         ("aggregator 1", 3, ["data_aggregator"]),
         ("aggregator 2", 4, ["data_aggregator"]),
+        ("control center", 5, ["control_center"]),
     ]
     operator = told[0]
     assert list(operator["keys"]) == ["transaction", "encryption", "recovery"]

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from gridproof.actors.bills.exports import green_button
-from gridproof.actors.bills.page import Check, Verdict, render_page
+from gridproof.actors.bills.page import Check, Verdict, finding_name, render_page
 from gridproof.actors.bills.report import Report, encode_report
 from gridproof.actors.bills.verifying import BillVerdict
 from gridproof.connectors.files import PRIVATE_FILE, write_whole
@@ -68,12 +68,14 @@ def page_of(read: Read, language: str) -> str:
     """
     registered = read.opened.registered
     digest = registered.digest.hex()
-    return render_page(read.opened.report, language, verdict=_shown(read.verdict), cid=registered.cid, digest=digest)
+    return render_page(
+        read.opened.report, language, verdict=_shown(read.verdict, language), cid=registered.cid, digest=digest
+    )
 
 
-def _shown(verdict: BillVerdict) -> Verdict:
+def _shown(verdict: BillVerdict, language: str) -> Verdict:
     checks = tuple(
-        Check(finding.check, finding.holds, "; ".join(finding.falsehoods) or str(finding.looked_at))
+        Check(finding_name(language, finding.check), finding.holds, "; ".join(finding.falsehoods))
         for finding in verdict.findings
     )
     return Verdict(verdict.is_true, checks)

@@ -186,7 +186,10 @@ def _penalties(file: Table) -> Penalties:
     table = file.table("penalties")
     if table is None:
         return Penalties(0, 0)
+    faults = table.faults
     made = Penalties(table.number("missing", AMOUNT, 0), table.number("late", AMOUNT, 0))
+    if made.late_e9 > made.missing_e9 and table.faults == faults:  # else a number may not be what was meant
+        table.fault("late", "a late period costs more than a missing one; write at most what missing has")
     table.end()
     return made
 

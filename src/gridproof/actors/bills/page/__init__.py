@@ -2,7 +2,7 @@
 
 from .errors import PageError, ReportContradictsError, UnknownLanguageError
 from .page import Check, Verdict, render_page
-from .words import LANGUAGES, Language
+from .words import LANGUAGES, Language, finding_name
 
 __all__ = [
     "LANGUAGES",
@@ -12,5 +12,6 @@ __all__ = [
     "ReportContradictsError",
     "UnknownLanguageError",
     "Verdict",
+    "finding_name",
     "render_page",
 ]

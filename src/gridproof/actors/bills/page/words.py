@@ -50,6 +50,19 @@ class Words:
         return self(f"{key}.{'one' if number == 1 else 'many'}", n=shown)
 
 
+def finding_name(language: str, check: str) -> str:
+    """What a check of a bill found, as people read it.
+
+    Args:
+        language: `de` or `en`.
+        check: its name, one of `verifying.CHECKS`.
+
+    Raises:
+        UnknownLanguageError: there is no catalogue of it.
+    """
+    return Words(language)(f"finding.{check}")
+
+
 @cache
 def catalogue(language: str) -> Mapping[str, str]:
     """The catalogue of a language: texts by key, sections joined by points.

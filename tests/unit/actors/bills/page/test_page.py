@@ -351,6 +351,7 @@ def test_the_package_offers_these_names_and_has_them() -> None:
         "ReportContradictsError",
         "UnknownLanguageError",
         "Verdict",
+        "finding_name",
         "render_page",
     }
     assert all(hasattr(page_package, name) for name in page_package.__all__)

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 
 import pytest
 
-from gridproof.actors.bills.page import LANGUAGES, Check, UnknownLanguageError, Verdict, render_page
+from gridproof.actors.bills.page import LANGUAGES, Check, UnknownLanguageError, Verdict, finding_name, render_page
 from gridproof.actors.bills.page import words as words_module
 from gridproof.actors.bills.page.clock import WallClock
 from gridproof.actors.bills.page.words import Words, catalogue
+from gridproof.actors.bills.verifying import CHECKS
 
 from tests.unit.actors.bills.samples import SAMPLES, ZONE, sample
 
@@ -44,7 +45,15 @@ def test_w1_no_key_is_unused(monkeypatch: pytest.MonkeyPatch) -> None:
                 render_page(report, "en", verdict=each, cid="c", digest="d")
     assert WallClock(ZONE, Words("en")).days(0, 40 * 86_400) == "1 January 1970 to 10 February 1970"
     calendar = {key for key in catalogue("en") if key.startswith(("month.", "weekday."))}
-    assert set(catalogue("en")) - used - calendar == set()
+    findings = {f"finding.{check}" for check in CHECKS}
+    assert set(catalogue("en")) - used - calendar == findings
+
+
+def test_every_check_of_a_bill_has_a_name_for_people() -> None:
+    for language in LANGUAGES:
+        names = [finding_name(language, check) for check in CHECKS]
+        assert len(set(names)) == len(CHECKS)
+        assert not set(names) & set(CHECKS)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
