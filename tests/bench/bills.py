@@ -28,7 +28,7 @@ from gridproof.drivers.verifying import available_cores
 from .closed_month import LETTERHEAD, Files, build
 from .community import REGION
 from .measure import KIBI, Spread, on_core, processor_s
-from .results import Curve, Figure, Row, Section
+from .results import Figure, Row, Section
 
 LIMIT_MINUTES: Final = 1.5
 LIMIT_S: Final = 0.5
@@ -182,6 +182,7 @@ def check(files: Files, rounds: int) -> Checked:
         node = [_true(lambda: reader.verify(reader.open(month), month)) for _ in range(min(2, rounds))]
         node_bytes = max(0, watch.main - before)
         path = files.folder / "bill.proof"
+        path.unlink(missing_ok=True)
         start = on_core()
         write_bill_proof(path, BillProver(client, leaves_of).prove(opened, month, card))
         proving = (on_core() - start) * _TO_S
@@ -233,9 +234,7 @@ def _tell_made(section: Section, made: dict[int, Made], periods: int) -> None:
         Figure(f"{name}: a sealed report", "KiB", Spread.of([whole.sealed_bytes / 1024])),
     ]
     for meters, each in made.items():
-        section.figures.append(
-            Figure(f"bills of {meters:,} meters", "core-s", Spread.of([each.core_s])),
-        )
+        section.figures.append(Figure(f"bills of {meters:,} meters", "core-s", Spread.of([each.core_s])))
         section.figures.append(Figure(f"bills of {meters:,} meters: memory", "MiB", Spread.of([held[meters]])))
 
 

@@ -56,6 +56,7 @@ from gridproof.domain import (
     sign_seeds,
     view_seeds,
 )
+from gridproof.domain.metering import Halves
 from gridproof.drivers.embedded import EmbeddedLedger
 from gridproof.drivers.embedded.ledger import DATABASE_NAME, Options
 from gridproof.drivers.verifying import available_cores
@@ -162,7 +163,7 @@ class Own(NamedTuple):
     """
 
     prids: tuple[bytes, bytes]
-    values: list[tuple[int, int]]
+    values: list[Halves]
 
 
 def build(files: Files, meters: int) -> None:
@@ -228,7 +229,8 @@ def _sent(files: Files, provider: BillProvider, pool: ProcessPoolExecutor) -> li
     bounds, places = files.bounds, _places(files, provider)
     chains = provider.keys.chains(LINE, bounds.month, [place.number for place in places])
     seeds = [
-        (sign_seeds(chain.sign, Direction.IMPORT), view_seeds(chain.view, Direction.IMPORT)) for chain in chains.values()
+        (sign_seeds(chain.sign, Direction.IMPORT), view_seeds(chain.view, Direction.IMPORT))
+        for chain in chains.values()
     ]
     return list(pool.map(partial(_own, bounds), range(len(seeds)), seeds, chunksize=8))
 
@@ -237,7 +239,7 @@ def _own(bounds: MonthBounds, place: int, seeds: tuple[SignSeeds, ViewSeeds]) ->
     span = bounds.first_k, bounds.end_k
     first, second = (b"".join(identities(seed, bounds, *span)) for seed in seeds[0])
     leaves = zip(*(leaves_between(seed, bounds, *span) for seed in seeds[1]), strict=True)
-    values = [tuple(halves(value_wh(place, at), *pair)) for at, pair in enumerate(leaves)]
+    values = [halves(value_wh(place, at), *pair) for at, pair in enumerate(leaves)]
     return Own((first, second), values)
 
 

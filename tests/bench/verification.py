@@ -63,7 +63,7 @@ def _build(meters: Meters, store: Store) -> list[SignatureClaim]:
     with ThreadedVerifier() as verifier:
         keep_genesis(store, genesis(PEOPLE, meters.bounds.start_s - 86_400))
         community = Community(meters, store, verifier, _KeptLedger)
-        claims = []
+        claims: list[SignatureClaim] = []
         for at in range(meters.bounds.periods):
             batch = meters.batch(at, meters.records(at))
             claims += _slot(community, at, batch)
@@ -88,14 +88,16 @@ def _verify(store: Store) -> None:
         raise AssertionError(report.falsehoods)
 
 
-def _measure(section: Section, meters: Meters, claims: list[SignatureClaim], verify: partial[None], rounds: int) -> None:
+def _measure(
+    section: Section, meters: Meters, claims: list[SignatureClaim], verify: partial[None], rounds: int
+) -> None:
     cores = available_cores()
     times: dict[str, list[int]] = {"bare": [], "bare_used": [], "ours": [], "ours_used": []}
     with ThreadPoolExecutor(cores) as pool:
         for turn in range(rounds + 1):
-            for name, work in (("bare", partial(bare.verify_on, pool, claims)), ("ours", verify)):
+            for name, do in (("bare", partial(bare.verify_on, pool, claims)), ("ours", verify)):
                 used = on_all_cores()
-                wall = timed(on_wall, work)
+                wall = timed(on_wall, do)
                 if turn:
                     times[name].append(wall)
                     times[f"{name}_used"].append(on_all_cores() - used)

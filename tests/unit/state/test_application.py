@@ -143,6 +143,35 @@ def test_a_block_that_does_not_follow_is_refused(store: Store, height: int, time
     assert application.info() == head
 
 
+def test_a_block_that_was_judged_is_not_judged_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    application, judged = born(store), []
+    judge = application._judge
+    monkeypatch.setattr(application, "_judge", lambda block: judged.append(block) or judge(block))
+    block = Block(1, NOW_S, 0, (signed("operator"),))
+    assert application.process_proposal(block)
+    first = application.finalize_block(block)
+    assert judged == [block]
+    assert application.finalize_block(block) == first  # a verdict serves once
+    assert judged == [block, block]
+    assert application.process_proposal(block)
+    assert (
+        application.finalize_block(Block(1, NOW_S, 0, block.transactions)) == first
+    )  # an equal block that is another one is judged itself
+    assert len(judged) == 4
+
+
+def test_a_verdict_on_a_block_ends_with_the_state_that_it_was_given_on(store: Store) -> None:
+    application = born(store)
+    late = Block(1, NOW_S, 0, (signed("operator"),))
+    application.finalize_block(Block(1, NOW_S, 0, ()))
+    assert application.process_proposal(late)
+    head = application.commit()
+    with pytest.raises(WrongBlockError) as refused:
+        application.finalize_block(late)
+    assert (refused.value.expected_height, refused.value.height) == (2, 1)
+    assert application.info() == head
+
+
 def test_an_empty_block_does_not_change_the_app_hash(store: Store) -> None:
     application = born(store)
     _, first = step(application, signed("operator"))

@@ -24,6 +24,7 @@ from gridproof.actors.errors import MonthNotBillableError, NotEnrolledError
 from gridproof.connectors.bill_book import BillNote
 from gridproof.connectors.content import ContentStore, Damage, find_damage
 from gridproof.domain import Direction, MonthBounds, MonthId, TariffStep, month_label, reasons_info
+from gridproof.drivers.verifying import available_cores
 from gridproof.errors import GridproofError
 from gridproof.modules.billing import queries as billing
 from gridproof.modules.billing.messages import AnswerObjection, NewBill, RegisterBills
@@ -33,14 +34,16 @@ from gridproof.modules.registry import queries as registry
 from gridproof.primitives import hpke
 from gridproof.state import system
 
+from .ahead import in_order
 from .gathering import Gatherer, Sheet
 from .keys import Line, PlaceAccount
 from .making import HouseholdJob, MadeBill, MonthContext, PlaceJob, UnmadeBill, make_bills
-from .places import Place
+from .places import Epoch, Place
 from .provider import BillProvider
 
 BILLS_A_MESSAGE: Final = 250
 _HOUSEHOLDS_A_TASK: Final = 8
+_TASKS_A_CORE: Final = 2
 _MAX_HISTORY: Final = 24
 
 Step = Callable[[int, int], None]  # done, in all
@@ -192,16 +195,14 @@ class Billing:
 
     def _billed(self, region: int, bounds: MonthBounds) -> Iterator[list[Place]]:
         """The places of each meter that was enrolled for some period of a month."""
-        for places in self._provider.book.by_meter().values():
+        book = self._provider.book
+        lines = (Line(region, channel) for channel in Direction)
+        numbers = {line: _numbers(book.epochs(line, bounds.month)) for line in lines}
+        for places in book.by_meter().values():
             from_k, until_k = _stretch(places[0], bounds)
-            if places[0].region == region and from_k < until_k:
-                numbers = {number for each in places for epoch in self._epochs(each, bounds) for number in epoch}
-                if all(place.number in numbers for place in places):
-                    yield places
-
-    def _epochs(self, place: Place, bounds: MonthBounds) -> Iterator[tuple[int, ...]]:
-        for epoch in self._provider.book.epochs(place.line, bounds.month):
-            yield epoch.places
+            enrolled = places[0].region == region and from_k < until_k
+            if enrolled and all(place.number in numbers[place.line] for place in places):
+                yield places
 
     def _gather(self, stack: ExitStack, region: int, bounds: MonthBounds, steps: "_Steps") -> dict[int, Sheet]:
         provider = self._provider
@@ -227,11 +228,11 @@ class Billing:
     def _make(self, context: MonthContext, jobs: Sequence[HouseholdJob]) -> Iterator[MadeBill | UnmadeBill]:
         """Make bills, many at once where there is an executor, in the order of the jobs."""
         chunks = [jobs[at : at + _HOUSEHOLDS_A_TASK] for at in range(0, len(jobs), _HOUSEHOLDS_A_TASK)]
-        if self._executor is None:
-            yield from (made for chunk in chunks for made in make_bills(context, chunk))
-        else:
-            for done in self._executor.map(partial(make_bills, context), chunks):
-                yield from done
+        work = partial(make_bills, context)
+        ahead = _TASKS_A_CORE * available_cores()
+        done = map(work, chunks) if self._executor is None else in_order(self._executor, work, chunks, ahead)
+        for made in done:
+            yield from made
 
     # --- jobs --------------------------------------------------------------------------------------------------------
 
@@ -405,6 +406,11 @@ class _Owed(NamedTuple):
     places: list[Place]
     bid: bytes
     version: int
+
+
+def _numbers(epochs: Iterable[Epoch]) -> frozenset[int]:
+    """Numbers of the places that stand in some epochs."""
+    return frozenset(number for epoch in epochs for number in epoch.places)
 
 
 class _Steps:

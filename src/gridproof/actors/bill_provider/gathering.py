@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from gridproof.actors.seat import Asked
 from gridproof.connectors.files import PRIVATE_FILE, FileMissingError, FileUnwritableError, make_private_folder
 from gridproof.connectors.secret_files import erase
-from gridproof.domain import Direction, MonthBounds, RegionId, Slot, SlotPrice, positions_in
+from gridproof.domain import Direction, MonthBounds, RegionId, Slot, SlotPrice
 from gridproof.modules.aggregation import queries as aggregation
 from gridproof.modules.aggregation.types import BatchBody, SlotState
 from gridproof.modules.pricing import queries as pricing
@@ -141,21 +141,19 @@ class Gatherer:
         return np.array([rows.get(number, -1) for number in epoch.places], dtype=np.int64)
 
     def _fill_slot(self, column: Cells, slot: Slot, state: SlotState, rows_of: NDArray[np.int64]) -> None:
-        leaves, owners = self._months.slot(slot)
-        where = _Where(owners, rows_of)
-        everywhere = np.arange(len(leaves))
-        row, half = where.of(everywhere)
+        leaves, where = self._months.rows(slot), _Where(self._months.owners(slot), rows_of)
+        row, half = where.of(np.arange(len(leaves)))
         kept = row >= 0
-        column["leaf"][row[kept], half[kept]] = _hashes(leaves)[kept]
+        column["leaf"][row[kept], half[kept]] = leaves[kept]
         for flag, bodies in (
             (FILLED, self._ledger.ask(aggregation.bodies, *slot)),
             (LATE, self._ledger.ask(aggregation.late_bodies, *slot)),
         ):
             for body in bodies:
                 _put_body(column, where, body, flag)
-        if state.live:
-            _mark(column, where, positions_in(state.live, state.count), LIVE)
-        _mark(column, where, self._ledger.ask(aggregation.claimed, *slot), DROPPED)
+        _mark(column, where, marked_positions(state.live, state.count), LIVE)
+        claimed = self._ledger.ask(aggregation.claimed, *slot)
+        _mark(column, where, np.array(claimed, dtype=np.int64), DROPPED)
 
     def _prices(self, line: Line, bounds: MonthBounds) -> tuple[SlotPrice, ...]:
         folded = self._ledger.ask(pricing.month_prices, *line, bounds.month)
@@ -183,10 +181,15 @@ def _put_body(column: Cells, where: _Where, body: BatchBody, flag: int) -> None:
     column["state"][row, half] |= flag
 
 
-def _mark(column: Cells, where: _Where, positions: Sequence[int], flag: int) -> None:
-    row, half = where.of(np.array(positions, dtype=np.int64))
+def _mark(column: Cells, where: _Where, positions: NDArray[np.int64], flag: int) -> None:
+    row, half = where.of(positions)
     kept = row >= 0
     column["state"][row[kept], half[kept]] |= flag
+
+
+def marked_positions(bitmap: bytes, count: int) -> NDArray[np.int64]:
+    """The positions that a bitmap of the ledger marks, ascending; none where it is empty."""
+    return np.flatnonzero(np.unpackbits(np.frombuffer(bitmap, dtype=np.uint8))[:count])
 
 
 def _hashes(hashes: Sequence[bytes]) -> NDArray[np.uint8]:

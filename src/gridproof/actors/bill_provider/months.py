@@ -162,6 +162,14 @@ class Months:
         """
         return self._leaves(Line(slot.region, slot.channel), slot.k), self.owners(slot)
 
+    def rows(self, slot: Slot) -> NDArray[np.uint8]:
+        """A slot's leaves, ascending: shape (leaves, 32).
+
+        Raises:
+            MonthNotPreparedError: the slot has no roster.
+        """
+        return self._file(self.epoch_of(slot)).rows(slot.k)
+
     def owners(self, slot: Slot) -> NDArray[np.uint32]:
         """Whose each of a slot's leaves is.
 

@@ -5,7 +5,7 @@ Both twins answer the same questions; who verifies cannot tell which of them it 
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from gridproof.actors.seat import Asked
 from gridproof.domain import (
@@ -19,7 +19,7 @@ from gridproof.domain import (
     is_marked,
 )
 from gridproof.modules.aggregation import queries as aggregation
-from gridproof.modules.aggregation.types import SlotState
+from gridproof.modules.aggregation.types import BatchBody, SlotState
 from gridproof.modules.billing import queries as billing
 from gridproof.modules.billing.types import Bill
 from gridproof.modules.pricing import queries as pricing
@@ -27,6 +27,8 @@ from gridproof.modules.registry import queries as registry
 from gridproof.modules.registry.types import KeyRole, Meter, Role
 
 LeavesOf = Callable[[Slot, int], list[bytes]]  # slot, its month -> the leaves of its roster, ascending
+
+_KEPT_SLOTS: Final = 4
 
 
 class FoundRecord(NamedTuple):
@@ -103,9 +105,24 @@ class Evidence(Protocol):
 
 
 class _KnownSlot(NamedTuple):
+    """A slot as the ledger tells of it, with the batches of its records and of those that came late."""
+
     state: SlotState | None
-    records: dict[bytes, FoundRecord]
+    bodies: tuple[BatchBody, ...]
+    late_bodies: tuple[BatchBody, ...]
     late_filled: bytes
+
+    def find(self, prid: bytes) -> FoundRecord | None:
+        for body in self.late_bodies:
+            for record in body.records:
+                if record.prid == prid:
+                    return FoundRecord(record.rc, late=True, live=False)
+        for body in self.bodies:
+            for position, record in zip(body.positions, body.records, strict=True):
+                if record.prid == prid:
+                    live = self.state is not None and is_marked(self.state.live, position)
+                    return FoundRecord(record.rc, late=False, live=live)
+        return None
 
 
 class LedgerEvidence:
@@ -168,7 +185,7 @@ class LedgerEvidence:
 
     def find_record(self, channel: Direction, k: int, prid: bytes) -> FoundRecord | None:
         """The record of an identity in a slot or its side batch, or None."""
-        return self._known(channel, k).records.get(prid)
+        return self._known(channel, k).find(prid)
 
     def find_leaf(self, channel: Direction, k: int, leaf: bytes) -> LeafFacts | None:
         """What is known of a leaf of a slot's roster; None where the roster does not hold it."""
@@ -190,23 +207,25 @@ class LedgerEvidence:
         return holder is not None and bool(holder.roles & Role.BILL_PROVIDER)
 
     def _known(self, channel: Direction, k: int) -> _KnownSlot:
+        """A slot. A region's month of records is far more than a household's: the last few slots are kept."""
         if (channel, k) not in self._slots:
+            while len(self._slots) >= _KEPT_SLOTS:
+                self._slots.pop(next(iter(self._slots)))
             self._slots[channel, k] = self._ask(channel, k)
         return self._slots[channel, k]
 
     def _ask(self, channel: Direction, k: int) -> _KnownSlot:
         folded = self._ledger.ask(aggregation.folded_slot, self._region, channel, self._month, k)
         if folded is None:
-            return _KnownSlot(None, {}, b"")
-        state, records = folded.state, {}
-        for body in self._ledger.ask(aggregation.bodies, self._region, channel, k):
-            for position, record in zip(body.positions, body.records, strict=True):
-                records[record.prid] = FoundRecord(record.rc, late=False, live=is_marked(state.live, position))
-        late = self._ledger.ask(aggregation.late, self._region, channel, k)
-        for body in self._ledger.ask(aggregation.late_bodies, self._region, channel, k) if late else ():
-            for record in body.records:
-                records[record.prid] = FoundRecord(record.rc, late=True, live=False)
-        return _KnownSlot(state, records, late.filled if late else b"")
+            return _KnownSlot(None, (), (), b"")
+        place = self._region, channel, k
+        late = self._ledger.ask(aggregation.late, *place)
+        return _KnownSlot(
+            folded.state,
+            self._ledger.ask(aggregation.bodies, *place),
+            self._ledger.ask(aggregation.late_bodies, *place) if late else (),
+            late.filled if late else b"",
+        )
 
 
 def facts_of(state: SlotState | None) -> SlotFacts:

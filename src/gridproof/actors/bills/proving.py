@@ -4,7 +4,7 @@ All proofs of a file are against one app hash: where the ledger moves on meanwhi
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from gridproof.actors.errors import LedgerMovedError, RecordUnknownError
@@ -40,6 +40,7 @@ from .words import Card
 ATTEMPTS: Final = 5
 
 Step = Callable[[int], None]
+_Bodies = list[tuple[bool, int, BatchBody]]  # whether it came late, its number there, what it brought
 
 
 class BillProver:
@@ -140,20 +141,19 @@ class BillProver:
         if line.late:
             bodies += [(True, at, body) for at, body in enumerate(self._ledger.ask(aggregation.late_bodies, *slot))]
         leaves = self._leaves_of(slot, month)
-        first, second = (self._half(bodies, leaves, slot, bytes.fromhex(prid)) for prid in line.prids)
+        prids = [bytes.fromhex(prid) for prid in line.prids]
+        placed = [_place(bodies, slot, prid) for prid in prids]
+        positions = [bodies[at][2].positions[index] for at, index in placed]
+        leaf_paths = merkle.inclusion_proofs(leaves, positions)
+        halves = []
+        for (at, index), path, position, leaf_path in zip(
+            placed, _paths(bodies, placed), positions, leaf_paths, strict=True
+        ):
+            late, batch, body = bodies[at]
+            leaf = ProvenLeaf(position, leaf_path)
+            halves.append(ProvenHalf(body.records[index], late, batch, index, path, leaf))
         step(line.k)
-        return ProvenLine(line.k, first, second)
-
-    @staticmethod
-    def _half(bodies: list[tuple[bool, int, BatchBody]], leaves: list[bytes], slot: Slot, prid: bytes) -> ProvenHalf:
-        for late, batch, body in bodies:
-            for index, record in enumerate(body.records):
-                if record.prid == prid:
-                    path = merkle.inclusion_proof([encode(each) for each in body.records], index)
-                    position = body.positions[index]
-                    leaf = ProvenLeaf(position, tuple(merkle.inclusion_proof(leaves, position)))
-                    return ProvenHalf(record, late, batch, index, tuple(path), leaf)
-        raise RecordUnknownError(channel=slot.channel.label, k=slot.k)
+        return ProvenLine(line.k, *halves)
 
     def _absence(self, report: Report, month: MonthId, direction: Direction, absence: ReportAbsence) -> ProvenAbsence:
         slot = Slot(RegionId(report.region), direction, absence.k)
@@ -161,6 +161,25 @@ class BillProver:
             return ProvenAbsence(absence.k, (), ())
         leaves, named = self._leaves_of(slot, month), tuple(bytes.fromhex(leaf) for leaf in absence.leaves)
         return ProvenAbsence(absence.k, named, tuple(_places(leaves, named, slot)))
+
+
+def _place(bodies: _Bodies, slot: Slot, prid: bytes) -> tuple[int, int]:
+    """Which of a slot's batches a record stands in, and where there."""
+    for at, (_, _, body) in enumerate(bodies):
+        for index, record in enumerate(body.records):
+            if record.prid == prid:
+                return at, index
+    raise RecordUnknownError(channel=slot.channel.label, k=slot.k)
+
+
+def _paths(bodies: _Bodies, placed: Sequence[tuple[int, int]]) -> list[merkle.Proof]:
+    """What leads from each record to the root of its batch; a batch's tree is computed once."""
+    paths: dict[tuple[int, int], merkle.Proof] = {}
+    for at in {at for at, _ in placed}:
+        own = [each for each in placed if each[0] == at]
+        found = merkle.inclusion_proofs([encode(each) for each in bodies[at][2].records], [index for _, index in own])
+        paths |= zip(own, found, strict=True)
+    return [paths[each] for each in placed]
 
 
 def _places(leaves: list[bytes], named: tuple[bytes, ...], slot: Slot) -> Iterator[ProvenLeaf]:
