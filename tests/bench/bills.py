@@ -28,7 +28,8 @@ from gridproof.drivers.verifying import available_cores
 from .closed_month import LETTERHEAD, Files, build
 from .community import REGION
 from .measure import KIBI, Spread, on_core, processor_s
-from .results import Figure, Row, Section
+from .results import Figure, Profile, Row, Section
+from .sampling import Sampler
 
 LIMIT_MINUTES: Final = 1.5
 LIMIT_S: Final = 0.5
@@ -91,7 +92,8 @@ def run(*, quick: bool) -> Section:
             build(files, meters)
             made[meters] = _apart(make, files)
         checked = _apart(check, files, 1 if quick else ROUNDS)
-    section = Section()
+        watched = _apart(watch_again, Files(Path(folder) / str(min(sizes)), periods))
+    section = Section(profiles=[watched])
     _tell_made(section, made, periods)
     _tell_checked(section, checked, max(sizes), periods)
     return section
@@ -164,6 +166,18 @@ def make(files: Files) -> Made:
             raise AssertionError(outcome)
         sealed_bytes = sorted(len(stores.public.get(note.cid)) for note in notes)[len(notes) // 2]
     return Made(core_s, wall_s, slots[-1] - start_s, watch.main, watch.workers, sealed_bytes)
+
+
+def watch_again(files: Files) -> Profile:
+    """Make all bills of a month anew, as their next versions and on one core, under the eye of the sampler."""
+    stores, month = files.stores, files.bounds.month
+    with files.opened() as (_, provider), closing(stores.public), closing(stores.archive):
+        work = Billing(provider, stores, LETTERHEAD)
+        names = list(work.names(REGION, month).values())
+        sampler = Sampler()
+        with sampler:
+            work.make(REGION, month, correct=names)
+    return sampler.profile(f"a month's bills of {len(names):,} meters ({files.periods:,} half-hours) on one core")
 
 
 # --- the household ---------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from types import ModuleType
 import pytest
 
 from gridproof.domain import ParticipantId
+from gridproof.errors import Refusal
 from gridproof.state import (
     Application,
     Block,
@@ -17,6 +18,7 @@ from gridproof.state import (
     Migration,
     Module,
     SerialVerifier,
+    Transaction,
     Violation,
     smt,
     system,
@@ -144,9 +146,14 @@ def test_a_block_that_does_not_follow_is_refused(store: Store, height: int, time
 
 
 def test_a_block_that_was_judged_is_not_judged_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    application, judged = born(store), []
-    judge = application._judge
-    monkeypatch.setattr(application, "_judge", lambda block: judged.append(block) or judge(block))
+    application, judge = born(store), Application._judge
+    judged: list[Block] = []
+
+    def counted(self: Application, block: Block) -> list[Transaction | Refusal]:
+        judged.append(block)
+        return judge(self, block)
+
+    monkeypatch.setattr(Application, "_judge", counted)
     block = Block(1, NOW_S, 0, (signed("operator"),))
     assert application.process_proposal(block)
     first = application.finalize_block(block)

@@ -9,20 +9,6 @@ import pytest
 from gridproof.actors.bill_provider.ahead import in_order
 
 
-class Waiting(Executor):
-    """An executor whose pieces are done when somebody wants their result, and that knows how many wait."""
-
-    def __init__(self) -> None:
-        self.pieces: list[Future[Any]] = []
-        self.most = 0
-
-    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        piece = _Lazy(lambda: work(*args, **kwargs))
-        self.pieces.append(piece)
-        self.most = max(self.most, sum(not each.taken for each in self.pieces))
-        return piece
-
-
 class _Lazy(Future[Any]):
     def __init__(self, work: Callable[[], Any]) -> None:
         super().__init__()
@@ -32,6 +18,20 @@ class _Lazy(Future[Any]):
     def result(self, timeout: float | None = None) -> Any:
         self.taken = True
         return self.work()
+
+
+class Waiting(Executor):
+    """An executor whose pieces are done when somebody wants their result, and that knows how many wait."""
+
+    def __init__(self) -> None:
+        self.pieces: list[_Lazy] = []
+        self.most = 0
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        piece = _Lazy(lambda: work(*args, **kwargs))
+        self.pieces.append(piece)
+        self.most = max(self.most, sum(not each.taken for each in self.pieces))
+        return piece
 
 
 @pytest.mark.parametrize("ahead", [1, 3, 100])
