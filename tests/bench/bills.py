@@ -173,7 +173,7 @@ def watch_again(files: Files) -> Profile:
     stores, month = files.stores, files.bounds.month
     with files.opened() as (_, provider), closing(stores.public), closing(stores.archive):
         work = Billing(provider, stores, LETTERHEAD)
-        names = list(work.names(REGION, month).values())
+        names = [name for name, _ in work.billed(REGION, month).values()]
         sampler = Sampler()
         with sampler:
             work.make(REGION, month, correct=names)

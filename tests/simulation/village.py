@@ -19,7 +19,7 @@ from gridproof.connectors.ledger import InProcessClient, Sender
 from gridproof.connectors.readings import Reading, SqliteReadings
 from gridproof.connectors.rosters import RosterFiles
 from gridproof.connectors.secret_files import SecretFiles
-from gridproof.domain import Direction, MonthBounds, MonthId, ParticipantId, RegionId, Slot
+from gridproof.domain import Direction, MonthBounds, MonthId, ParticipantId, RegionId, Slot, Tariff
 from gridproof.drivers.embedded import EmbeddedLedger
 from gridproof.drivers.embedded.ledger import Options
 from gridproof.modules.aggregation import queries as aggregation
@@ -77,6 +77,7 @@ class Village:
         aggregators: how many.
         spares: never-used places in each roster.
         ledger_clock: where ledger time comes from, `operator` or `block`.
+        tariff: that its months are opened with; a control centre then announces prices.
     """
 
     def __init__(
@@ -90,11 +91,14 @@ class Village:
         aggregators: int = 2,
         spares: int = 3,
         ledger_clock: str = "operator",
+        tariff: Tariff | None = None,
     ) -> None:
         self.folder = folder
+        self.tariff = tariff
         self.seed = Seeded(seed)
         self.secrets = SecretFiles(passphrase, random=self.seed.fork("salts"))
-        self.names = ["operator", "bill provider", *(f"aggregator {n}" for n in range(aggregators))]
+        priced = ["control center"] if tariff else []
+        self.names = ["operator", "bill provider", *priced, *(f"aggregator {n}" for n in range(aggregators))]
         self.rules = {**RULES, **(rules or {})}
         self.ledger_clock = ledger_clock
         self.clock = SimulatedClock(START_S - 2 * 86_400)
@@ -106,8 +110,8 @@ class Village:
         self.clock = SimulatedClock(now_s)
         self.readings = SqliteReadings(folder / "readings.db")
         self.watcher = Watcher()
-        rosters = RosterFiles(folder / "public")
-        shelf = Shelf(folder / "provider", folder / "enrolments", rosters, self.secrets)
+        shelf = Shelf(folder / "provider", folder / "enrolments", RosterFiles(folder / "public"), self.secrets)
+        self.shelf = shelf
         self.crew = Crew(
             self._posts(tuple(regions)),
             shelf,
@@ -166,9 +170,11 @@ class Village:
     def _posts(self, regions: tuple[int, ...]) -> Posts:
         aggregators = tuple(
             Post(self.seat(name), self._keys(name).receipt_signer, self.folder / f"{name}.db", regions)
-            for name in self.names[2:]
+            for name in self.names
+            if _role(name) == Role.DATA_AGGREGATOR
         )
-        return Posts(self.seat("operator"), self.seat("bill provider"), aggregators)
+        center = self.seat("control center") if self.tariff else None
+        return Posts(self.seat("operator"), self.seat("bill provider"), aggregators, center)
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -195,7 +201,15 @@ class Village:
             start_s = START_S + (month - OCTOBER) * month_periods * PERIOD_S
             return MonthBounds(month, start_s, start_s + month_periods * PERIOD_S, PERIOD_S)
 
-        return Conductor(self.crew, self.readings, bounds, self.clock, self.watcher, transport)
+        return Conductor(
+            self.crew,
+            self.readings,
+            bounds,
+            self.clock,
+            self.watcher,
+            transport,
+            tariffs=lambda _region, _bounds: self.tariff,
+        )
 
     def run(self, periods: int, transport: Transport | None = None, month_periods: int = 96, **more: Any) -> None:
         last = OCTOBER + (periods - 1) // month_periods
@@ -216,4 +230,4 @@ def slot(n: int, channel: Direction = Direction.IMPORT, region: RegionId = REGIO
 def _role(name: str) -> Role:
     if name.startswith("aggregator"):
         return Role.DATA_AGGREGATOR
-    return Role.OPERATOR if name == "operator" else Role.BILL_PROVIDER
+    return {"operator": Role.OPERATOR, "control center": Role.CONTROL_CENTER}.get(name, Role.BILL_PROVIDER)

@@ -21,6 +21,7 @@ from gridproof.modules.aggregation.messages import CloseSlot
 from gridproof.modules.aggregation.rules.timetable import timetable
 from gridproof.modules.aggregation.types import SlotState, Status
 from gridproof.modules.pricing import errors as pricing_errors
+from gridproof.modules.pricing import queries as pricing
 from gridproof.modules.registry import queries as registry
 from gridproof.modules.registry.messages import AdvanceClock, OpenMonth
 from gridproof.state import errors as state_errors
@@ -430,13 +431,14 @@ class Conductor:
             stop = min(at + SCAN, stop_k)
             found = self._crew.operator.ask(aggregation.slots, region, channel, at, stop)
             states = {each.k: each.state.status for each in found}
+            priced = {each.k for each in self._crew.operator.ask(pricing.prices, region, channel, at, stop)}
             for k in range(at, stop):
                 status = states.get(k, Status.OPEN)
                 if status == Status.OPEN:
                     self._closing[Slot(region, channel, k)] = 0
                 elif status not in ENDED:
                     self._working[Slot(region, channel, k)] = 0
-                else:
+                elif k not in priced:
                     self._pricing[Slot(region, channel, k)] = 0
 
     # --- the ledger --------------------------------------------------------------------------------------------------

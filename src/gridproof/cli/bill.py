@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Bills: make, list, show, open, object.", no_args_is_help=True)
 
-Meter = Annotated[str, typer.Argument(metavar="METER", help="The household's meter, by its name.")]
+Meter = Annotated[
+    str, typer.Argument(metavar="METER", help="The household's meter, by its name, or the beginning of its handle.")
+]
 Month = Annotated[
     str | None, typer.Option(metavar="YYYY-MM", help="The month.", show_default="the last one that has bills")
 ]
@@ -50,8 +52,7 @@ def make(
     from gridproof.actors.community.access import reached
     from gridproof.actors.community.bills import make_bills
 
-    if correct and month is None:
-        raise typer.BadParameter("--correct needs --month: which bill is meant?")
+    _require_month(correct, month)
     community = open_community(folder, passphrase_file)
     speaker = Speaker(as_json=as_json)
     chosen = community.regions(regions or ())
@@ -222,7 +223,8 @@ def objections(
             "version": raised.version,
             "raised": community.times.label(raised.raised_s),
             "answer": None if raised.answer is None else ("upheld" if raised.answer.upheld else "rejected"),
-            "reasons": words,
+            "reasons": words if isinstance(words, str) else None,
+            "unreadable": None if isinstance(words, str) else str(words),
         }
         for of_month, name, number, raised, words in found
     ]
@@ -230,8 +232,9 @@ def objections(
     def tell(words: Console) -> None:
         shown = table("month", "household", "#objection", "#version", "answer", "reasons")
         for each in told:
-            columns = ("month", "meter", "objection", "version", "answer", "reasons")
-            shown.add_row(*(escape(str(each[name] or "")) for name in columns))
+            columns = ("month", "meter", "objection", "version", "answer")
+            reasons = each["reasons"] or each["unreadable"]
+            shown.add_row(*(escape(str(each[name] or "")) for name in columns), escape(str(reasons)))
         words.print(shown if told else "Nobody has objected.")
 
     Speaker(as_json=as_json).result({"objections": told}, tell)
@@ -293,6 +296,16 @@ def check(
 
     Speaker(as_json=as_json).result({"damaged": told}, tell)
     return 0 if all(mended for _, _, mended in found) else 1
+
+
+def _require_month(correct: list[str] | None, month: str | None) -> None:
+    """Return unless bills are to be corrected of a month that was not named.
+
+    Raises:
+        BadParameter: they are.
+    """
+    if correct and month is None:
+        raise typer.BadParameter("--correct needs --month: which bill is meant?")
 
 
 # --- what is said ----------------------------------------------------------------------------------------------------

@@ -16,7 +16,6 @@ from gridproof.domain import (
     Slot,
     SlotPrice,
     TariffStep,
-    is_marked,
 )
 from gridproof.modules.aggregation import queries as aggregation
 from gridproof.modules.aggregation.types import BatchBody, SlotState
@@ -37,12 +36,10 @@ class FoundRecord(NamedTuple):
     Attributes:
         rc: its value, modulo 2**64.
         late: whether it stands in the slot's side batch.
-        live: whether it counts in the slot's total.
     """
 
     rc: int
     late: bool
-    live: bool
 
 
 class LeafFacts(NamedTuple):
@@ -50,11 +47,13 @@ class LeafFacts(NamedTuple):
 
     Attributes:
         filled: whether it has a record, in the slot or in its side batch.
-        live: whether that counts in the slot's total.
+        dropped: whether an aggregator was proved to have dropped its record.
+        rc: that record's value, modulo 2**64; None where there is none, or where it is not shown.
     """
 
     filled: bool
-    live: bool
+    dropped: bool
+    rc: int | None = None
 
 
 class SlotFacts(NamedTuple):
@@ -62,11 +61,9 @@ class SlotFacts(NamedTuple):
 
     Attributes:
         heard: whether any batch came.
-        fixed: whether its live set is known.
     """
 
     heard: bool
-    fixed: bool
 
 
 class Evidence(Protocol):
@@ -110,18 +107,23 @@ class _KnownSlot(NamedTuple):
     state: SlotState | None
     bodies: tuple[BatchBody, ...]
     late_bodies: tuple[BatchBody, ...]
-    late_filled: bytes
+    claimed: frozenset[int]
 
     def find(self, prid: bytes) -> FoundRecord | None:
-        for body in self.late_bodies:
-            for record in body.records:
-                if record.prid == prid:
-                    return FoundRecord(record.rc, late=True, live=False)
-        for body in self.bodies:
-            for position, record in zip(body.positions, body.records, strict=True):
-                if record.prid == prid:
-                    live = self.state is not None and is_marked(self.state.live, position)
-                    return FoundRecord(record.rc, late=False, live=live)
+        """The record of an identity; the one that came late, where there are two."""
+        for late, bodies in ((True, self.late_bodies), (False, self.bodies)):
+            for body in bodies:
+                for record in body.records:
+                    if record.prid == prid:
+                        return FoundRecord(record.rc, late=late)
+        return None
+
+    def find_rc(self, position: int) -> int | None:
+        """The value of the record at a leaf's position, likewise."""
+        for body in (*self.late_bodies, *self.bodies):
+            at = bisect_left(body.positions, position)
+            if body.positions[at : at + 1] == (position,):
+                return body.records[at].rc
         return None
 
 
@@ -190,13 +192,14 @@ class LedgerEvidence:
     def find_leaf(self, channel: Direction, k: int, leaf: bytes) -> LeafFacts | None:
         """What is known of a leaf of a slot's roster; None where the roster does not hold it."""
         known = self._known(channel, k)
-        if known.state is None:
+        if known.state is None or not known.state.count:
             return None
         leaves = self._leaves_of(Slot(RegionId(self._region), channel, k), self._month)
         position = bisect_left(leaves, leaf)
         if leaves[position : position + 1] != [leaf]:
             return None
-        return leaf_facts(known.state, known.late_filled, position)
+        rc = known.find_rc(position)
+        return LeafFacts(rc is not None, position in known.claimed, rc)
 
     def is_provider_key(self, key: bytes) -> bool:
         """Whether a transaction key is or was a bill provider's."""
@@ -217,28 +220,18 @@ class LedgerEvidence:
     def _ask(self, channel: Direction, k: int) -> _KnownSlot:
         folded = self._ledger.ask(aggregation.folded_slot, self._region, channel, self._month, k)
         if folded is None:
-            return _KnownSlot(None, (), (), b"")
+            return _KnownSlot(None, (), (), frozenset())
         place = self._region, channel, k
-        late = self._ledger.ask(aggregation.late, *place)
-        return _KnownSlot(
-            folded.state,
-            self._ledger.ask(aggregation.bodies, *place),
-            self._ledger.ask(aggregation.late_bodies, *place) if late else (),
-            late.filled if late else b"",
-        )
+        bodies, late = self._ledger.ask(aggregation.bodies, *place), self._ledger.ask(aggregation.late, *place)
+        late_bodies = self._ledger.ask(aggregation.late_bodies, *place) if late else ()
+        return _KnownSlot(folded.state, bodies, late_bodies, frozenset(self._ledger.ask(aggregation.claimed, *place)))
 
 
 def facts_of(state: SlotState | None) -> SlotFacts:
     """What a slot's state says of it; a slot without a roster has none."""
     if state is None:
-        return SlotFacts(heard=False, fixed=False)
-    return SlotFacts(state.filled_count > 0, bool(state.live))
-
-
-def leaf_facts(state: SlotState, late_filled: bytes, position: int) -> LeafFacts:
-    """What a slot and its side batch say of a leaf."""
-    filled = is_marked(state.filled, position) or is_marked(late_filled, position)
-    return LeafFacts(filled, is_marked(state.live, position))
+        return SlotFacts(heard=False)
+    return SlotFacts(state.filled_count > 0)
 
 
 def stretch_of(meter: Meter, bounds: MonthBounds) -> tuple[int, int]:

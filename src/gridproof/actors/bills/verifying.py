@@ -4,7 +4,7 @@ It needs its view secret, the report, the month's card and the ledger's word (`E
 report says. The checks, each with its name; all are made, so that one falsehood hides no other:
     identity   the report is for this ledger, region and month, and its BID comes from the household's own secret
     period     its instants are the month's, its stretch the meter's, and each slot stands in it once on each channel
-    records    each line's two records are on the ledger and, unmasked, add up to its energy; late and excluded are true
+    records    each line's two records are on the ledger and, unmasked, add up to its energy, late or not
     prices     each line's price is the ledger's
     absences   nothing is called absent that the ledger has; the reason is the one that it shows
     leaves     all lines' and absences' leaves are those that the card bound in advance
@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 from gridproof.actors.enrolment import HouseholdFile
 from gridproof.actors.errors import ActorError
 from gridproof.domain import (
+    MAX_READING_WH,
     Absent,
     Bill,
     BillMonth,
@@ -48,6 +49,7 @@ from gridproof.domain.metering import Halves
 from gridproof.errors import GridproofError
 from gridproof.primitives import merkle
 from gridproof.primitives.errors import InvalidProofError
+from gridproof.primitives.hashing import HASH_SIZE
 
 from .evidence import Evidence, FoundRecord, LeafFacts, stretch_of, uncovered
 from .report import Report, ReportAbsence, ReportChannel, ReportLine
@@ -65,6 +67,7 @@ CHECKS: Final = (
     "tariffs",
 )
 _MAX_TOLD: Final = 5
+_NO_LEAVES: Final = (bytes(HASH_SIZE), bytes(HASH_SIZE))
 
 
 class Finding(NamedTuple):
@@ -171,17 +174,22 @@ def _told(falsehoods: Iterator[str]) -> tuple[str, ...]:
 
 def _identity(case: _Case) -> Iterator[str]:
     report, file, bounds = case.report, case.file, case.bounds
-    own = bill_key(file.identity_view(bounds.month)).public_key.hex()
     for what, said, true in (
         ("ledger", report.chain_id, case.evidence.chain_id),
         ("ledger of the household's file", file.chain_id, case.evidence.chain_id),
         ("region", report.region, file.region),
         ("month", report.month, month_label(bounds.month)),
         ("meter", report.meter, file.meter.hex()),
-        ("billing identity", report.bid, own),
+        ("household", report.household, file.name),
+        ("billing identity", report.bid, _own_bid(case).hex()),
     ):
         if said != true:
             yield f"the {what} is {said}, not {true}"
+
+
+def _own_bid(case: _Case) -> bytes:
+    """The household's billing identity of the month, by its own secret."""
+    return bill_key(case.file.identity_view(case.bounds.month)).public_key
 
 
 def _period(case: _Case) -> Iterator[str]:
@@ -212,6 +220,11 @@ def _period(case: _Case) -> Iterator[str]:
 # --- slots -----------------------------------------------------------------------------------------------------------
 
 
+def _has(case: _Case, channel: Direction) -> bool:
+    """Whether the household's file has a channel."""
+    return any(view.channel == channel for view in case.file.views)
+
+
 class _Leaves:
     """A household's view leaves of a month on one channel."""
 
@@ -230,33 +243,34 @@ class _Leaves:
 
 def _records(case: _Case) -> Iterator[str]:
     for channel in case.report.channels:
-        direction, own = Direction.parse(channel.channel), _Leaves(case, Direction.parse(channel.channel))
+        direction = Direction.parse(channel.channel)
+        if not _has(case, direction):
+            yield f"{channel.channel}: the household has no such channel"
+            continue
+        own = _Leaves(case, direction)
         for line in channel.lines:
             if not case.bounds.contains(line.k):
                 yield _at(channel, line, "it lies outside the month")
                 continue
             found = [case.evidence.find_record(direction, line.k, bytes.fromhex(prid)) for prid in line.prids]
-            told = _is_line(case, direction, line, found, own.at(line.k))
+            told = _is_line(case, line, found, own.at(line.k))
             if told:
                 yield _at(channel, line, told)
 
 
-def _is_line(
-    case: _Case, direction: Direction, line: ReportLine, found: Sequence[FoundRecord | None], own: tuple[bytes, bytes]
-) -> str:
+def _is_line(case: _Case, line: ReportLine, found: Sequence[FoundRecord | None], own: tuple[bytes, bytes]) -> str:
     """What is false about a line's records, or nothing."""
     first, second = found
     if first is None or second is None or line.prids[0] == line.prids[1]:
         return "its records are not both on the ledger"
-    if (first.rc, second.rc) != halves(line.energy_wh, *own):
+    if line.energy_wh >= MAX_READING_WH or (first.rc, second.rc) != halves(line.energy_wh, *own):
         energy_wh = reading(Halves(first.rc, second.rc), *own)
-        read = f"they read {energy_wh} Wh" if energy_wh < 2**32 else "they are another household's"
+        read = f"they read {energy_wh} Wh" if energy_wh < MAX_READING_WH else "they are another household's"
         return f"its records do not give {line.energy_wh} Wh: {read}"
     if line.late != (first.late or second.late):
         return "it is called late, and was not" if line.late else "its records came late, and it says otherwise"
-    if not line.late and case.evidence.slot(direction, line.k).fixed and not (first.live and second.live):
-        return "its records were left out of the slot's total"
-    return ""
+    limit_wh = tariff_at(case.evidence.tariffs(), line.k).limit_wh
+    return f"it is above {limit_wh} Wh, which cannot be true" if line.energy_wh > limit_wh else ""
 
 
 def _prices(case: _Case) -> Iterator[str]:
@@ -288,20 +302,37 @@ def _absences(case: _Case) -> Iterator[str]:
 def _is_absence(case: _Case, direction: Direction, absence: ReportAbsence, leaves: Sequence[LeafFacts | None]) -> str:
     """What is false about an absence, or nothing."""
     why, heard = Why(absence.why), case.evidence.slot(direction, absence.k).heard
-    if why == Why.VOID:
-        return "batches came for this slot" if heard else ""
-    if not heard and why == Why.SILENT:
-        return "no batch came for anybody, so the meter is not to blame"
     known = [leaf for leaf in leaves if leaf is not None]
+    if why == Why.VOID and heard:
+        return "batches came for this slot"
+    if why == Why.VOID and not known:
+        return ""  # it has no roster
+    if why == Why.SILENT and not heard:
+        return "no batch came for anybody, so the meter is not to blame"
     if len(known) < len(leaves):
         return "its leaves are not in the slot's roster"
-    if why == Why.EXCLUDED and not all(leaf.filled for leaf in known):
-        return "a record of it is missing"
-    if why == Why.EXCLUDED and all(leaf.live for leaf in known):
-        return "its records count in the slot's total"
-    if why != Why.EXCLUDED and all(leaf.filled for leaf in known):
+    if why == Why.EXCLUDED:
+        return _is_exclusion(case, direction, absence.k, known)
+    if all(leaf.filled for leaf in known):
         return "both its records are on the ledger"
+    dropped = any(leaf.dropped for leaf in known)
+    if why == Why.SILENT and dropped:
+        return "an aggregator was proved to have dropped it, so the meter is not to blame"
+    if why == Why.DROPPED and not dropped:
+        return "no aggregator was proved to have dropped it"
     return ""
+
+
+def _is_exclusion(case: _Case, direction: Direction, k: int, leaves: Sequence[LeafFacts]) -> str:
+    """What is false about records that are said to be no reading, or nothing."""
+    if not _has(case, direction):
+        return "the household has no such channel"
+    values = [leaf.rc for leaf in leaves if leaf.rc is not None]
+    if len(values) < len(leaves):
+        return "a record of it is missing"
+    energy_wh = reading(Halves(*values), *_Leaves(case, direction).at(k))
+    limit_wh = tariff_at(case.evidence.tariffs(), k).limit_wh
+    return f"its records read {energy_wh} Wh, which can be true" if energy_wh <= limit_wh else ""
 
 
 # --- what was bound in advance ---------------------------------------------------------------------------------------
@@ -314,7 +345,7 @@ def _leaves(case: _Case) -> Iterator[str]:
     if not case.evidence.is_provider_key(case.card.key):
         yield "the card was not signed by a bill provider of the ledger"
     try:
-        case.card.verify(case.evidence.chain_id, bytes.fromhex(case.report.bid))
+        case.card.verify(case.evidence.chain_id, _own_bid(case))
     except CardError as wrong:
         yield wrong.detail
     for channel in case.report.channels:
@@ -335,13 +366,15 @@ def _leads_to(case: _Case, channel: ReportChannel, part: CardPart) -> bool:
     ks = range(max(case.report.from_k, part.first_k), case.report.until_k)
     if any(k not in pairs for k in ks) or part.first_k + part.periods != case.bounds.end_k:
         return False
+    if any(pair != _NO_LEAVES for k, pair in pairs.items() if k < part.first_k):
+        return False  # the slot had no roster
     leaves = [leaf for k in ks for leaf in pairs[k]]
-    if not leaves:
-        return True
-    if len(ks) == part.periods:
-        return merkle.root(leaves) == part.root
-    first = 2 * (ks.start - part.first_k)
     proof = [bytes.fromhex(step) for step in channel.leaf_proof]
+    if not leaves:
+        return not proof
+    if len(ks) == part.periods:
+        return merkle.root(leaves) == part.root and not proof
+    first = 2 * (ks.start - part.first_k)
     try:
         merkle.verify_multi(part.root, 2 * part.periods, range(first, first + len(leaves)), leaves, proof)
     except InvalidProofError:
@@ -359,7 +392,7 @@ def _registers(case: _Case) -> Iterator[str]:
         span = RegisterSpan(direction, register.start_k, register.end_k, register.start_wh, register.end_wh)
         word = RegisterWord(case.file.meter, case.bounds.month, *span, bytes.fromhex(register.signature))
         try:
-            word.verify(report.chain_id, part.register_key if part else b"")
+            word.verify(case.evidence.chain_id, part.register_key if part else b"")
         except RegisterWordError:
             yield f"{channel.channel}: the meter did not sign the register"
         if register.end_k != report.until_k or register.start_k > report.from_k:
@@ -416,6 +449,8 @@ def _sums(report: Report, bill: Bill, case: _Case) -> Iterator[str]:
             yield f"the charge {true.kind} {true.name} over {true.amount_e9} is missing or another"
     if len(said) != len(bill.charges):
         yield f"there are {len(said)} charges, not {len(bill.charges)}"
+    elif said != list(bill.charges):
+        yield "the charges are not those that the slots give, each once and in their order"
     if report.total_e9 != bill.total_e9:
         yield f"the sum is {bill.total_e9}, not {report.total_e9}"
     tariff = tariff_at(case.evidence.tariffs(), report.until_k - 1)

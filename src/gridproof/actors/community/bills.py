@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gridproof.actors.bill_provider import Billing
 from gridproof.actors.bill_provider.billing import Outcome
@@ -36,6 +36,8 @@ from .periods import months_of
 from .proving import household_files, household_named
 from .running import worker_pool
 
+MIN_HANDLE: Final = 8  # hexadecimal digits by which a handle is told from a name
+
 Step = Callable[[int, int], None]
 
 
@@ -44,6 +46,7 @@ class BillRow(NamedTuple):
 
     Attributes:
         name: the meter's name among people.
+        handle: the meter's on the ledger, 16 bytes.
         region: the region.
         month: the month.
         version: of its last bill; 0 where none is registered.
@@ -56,6 +59,7 @@ class BillRow(NamedTuple):
     """
 
     name: str
+    handle: bytes
     region: int
     month: MonthId
     version: int
@@ -181,16 +185,19 @@ def bill_rows(
 
 
 def _rows(client: LedgerClient, work: Billing, region: int, month: MonthId) -> list[BillRow]:
-    notes = {note.bid: note for note in work.noted(region, month)}
+    notes = {(note.bid, note.version): note for note in work.noted(region, month)}
     rows = []
-    for bid, name in sorted(work.names(region, month).items(), key=lambda each: each[1]):
-        version, note = client.ask(billing.last_version, region, month, bid), notes.get(bid)
+    for bid, (name, handle) in sorted(work.billed(region, month).items(), key=lambda each: each[1]):
+        version = client.ask(billing.last_version, region, month, bid)
+        note = notes.get((bid, version or 1))
         registered = client.ask(billing.bill, region, month, bid, version) if version else None
         raised = client.ask(billing.objections, region, month, bid)
         answered = sum(objection.answer is not None for _, objection in raised)
         payable_e9, import_wh, export_wh = (note.payable_e9, note.import_wh, note.export_wh) if note else (None, 0, 0)
         cid = registered.cid if registered else ""
-        rows.append(BillRow(name, region, month, version, payable_e9, import_wh, export_wh, cid, len(raised), answered))
+        rows.append(
+            BillRow(name, handle, region, month, version, payable_e9, import_wh, export_wh, cid, len(raised), answered)
+        )
     return rows
 
 
@@ -223,7 +230,7 @@ def answer_objection(
     """
     with at_work(community.folder), billing_of(community, client) as work:
         for region in community.settings.regions:
-            if name in work.names(region.number, month).values():
+            if any(name == known for known, _ in work.billed(region.number, month).values()):
                 work.answer(region.number, month, name, number, words, upheld=upheld)
                 return
     community.require_meter(name)
@@ -232,9 +239,9 @@ def answer_objection(
 
 def objections_of(
     community: Community, client: LedgerClient, month: MonthId | None
-) -> list[tuple[MonthId, str, int, Objection, str]]:
-    """All objections that the bill provider can read: month, household, number, as on record, reasons."""
-    found = []
+) -> list[tuple[MonthId, str, int, Objection, str | GridproofError]]:
+    """All objections: month, household, number, as on record, and the reasons, or why they cannot be read."""
+    found: list[tuple[MonthId, str, int, Objection, str | GridproofError]] = []
     secrets = list(community.keys(client, BILL_PROVIDER).opening_secrets())
     with billing_of(community, client) as work:
         for region in community.settings.regions:
@@ -281,9 +288,18 @@ def read_bill(
 def _find_bill(
     community: Community, client: LedgerClient, name: str, month: MonthId | None
 ) -> tuple[HouseholdFile, MonthId]:
-    """The household's file and month that are meant: the last bill of the last meter, where nothing else is said."""
-    household_named(community, name, 0)
-    for file in reversed([each for each in household_files(community) if each.name == name]):
+    """The household's file and month that are meant: the last bill of the last meter, where nothing else is said.
+
+    A household whose meter was swapped under its name has a bill for each of the two in that month; either is found by
+    the beginning of its handle.
+    """
+    files = household_files(community)
+    named = [each for each in files if each.name == name]
+    if not named and len(name) >= MIN_HANDLE:
+        named = [each for each in files if each.meter.hex().startswith(name.lower())]
+    if not named:
+        household_named(community, name, 0)
+    for file in reversed(named):
         months = [month] if month is not None else list(reversed(billable(client, file.region)))
         with reader_of(community, client, file) as reader:
             for each in months:

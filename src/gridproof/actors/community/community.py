@@ -170,7 +170,21 @@ class Community:
             FileUnreadableError: the system refuses it.
         """
         plan = self.tariff_plan(region)
-        return None if plan is None else plan.for_month(self.calendar, bounds, self.settings.community.currency)
+        return None if plan is None else self.cut_tariff(plan, bounds)
+
+    def cut_tariff(self, plan: TariffPlan, bounds: MonthBounds, from_s: int | None = None) -> Tariff:
+        """A tariff as the ledger takes it for a month, with the settings' currency and plausible limit.
+
+        Args:
+            plan: the tariff.
+            bounds: the month, perhaps cut.
+            from_s: start of its first slot; the month's when None.
+
+        Raises:
+            TariffMonthError: the ledger would refuse it for this month.
+        """
+        currency, limit_wh = self.settings.community.currency, self.settings.meters.plausible_limit_wh
+        return plan.for_month(self.calendar, bounds, currency, from_s, limit_wh=limit_wh)
 
     # --- who takes part ----------------------------------------------------------------------------------------------
 

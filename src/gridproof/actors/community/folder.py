@@ -100,20 +100,21 @@ class Folder:
     @property
     def secret_folders(self) -> list[Path]:
         """All folders that hold secrets, those that are there, sorted."""
-        found = [self.secrets, *self.secrets.rglob("*"), self.enrolments]
+        found = [self.secrets, *self.secrets.rglob("*"), self.enrolments, *self.cards.rglob("*")]
         return sorted({path for path in found if path.is_dir()})
 
     @property
     def secret_files(self) -> list[Path]:
         """All files that hold secrets, sorted."""
         found = [path for path in self.secrets.rglob("*") if path.is_file() and path.name != "lock"]
-        found += [path for path in self.enrolments.glob("*") if path.is_file()]
+        found += [path for path in (*self.enrolments.glob("*"), *self.cards.rglob("*")) if path.is_file()]
         return sorted(found)
 
     @property
     def private_files(self) -> list[Path]:
         """All files that only their owner may open, those that are there, sorted."""
-        databases = [self.readings, *self.meters.parent.glob("*.db"), *self._aggregators.glob("*.db")]
+        folders = (self.meters.parent, self._aggregators, self.bills)
+        databases = [self.readings, *(path for folder in folders for path in folder.glob("*.db"))]
         return sorted([*self.secret_files, *(path for path in databases if path.exists())])
 
     def key_file(self, name: str) -> Path:

@@ -13,10 +13,9 @@ from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 
 from gridproof.connectors.config import Fault
-from gridproof.domain import MAX_PRICE_E5, MAX_TOTAL_WH, TAX_WHOLE
+from gridproof.domain import MAX_NAME, MAX_PRICE_E5, MAX_TOTAL_WH, TAX_WHOLE, is_name
 from gridproof.domain.tariff import MAX_CHARGE_E9
 
-MAX_NAME: Final = 64
 MAX_DIGITS: Final = 40
 MAX_SHOWN: Final = 60
 STAND_IN: Final = "?"  # for a name that cannot be had, so that reading goes on
@@ -105,7 +104,7 @@ class Table:
         value = self._get(name, 'a name, such as "high"')
         if value is None:
             return STAND_IN
-        if isinstance(value, str) and 0 < len(value) <= MAX_NAME and value.isprintable() and value == value.strip():
+        if isinstance(value, str) and is_name(value) and value.isprintable():
             return value
         self.fault(name, f"{shown(value)} is not 1 to {MAX_NAME} printable characters without blanks at the ends")
         return STAND_IN

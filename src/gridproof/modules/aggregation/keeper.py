@@ -90,7 +90,6 @@ from .rules.timetable import Timetable, month_settled_s, timetable
 from .types import (
     BODIES,
     CLAIMED,
-    DROPPED,
     EPOCHS,
     FOLDED,
     FOLDS,
@@ -499,10 +498,6 @@ def _fold_month(ctx: Context, region: RegionId, channel: Direction, bounds: Mont
         folded.append(FoldedSlot(k, ended(state)))
         SLOTS.delete(ctx, *slot)
         FOLDED.put(ctx, region, channel, bounds.month, k, value=folded[-1])
-    for (_, _, k, position), aggregator in list(CLAIMED.under(ctx, region, channel)):
-        if bounds.contains(k):
-            DROPPED.put(ctx, region, channel, k, position, value=aggregator)
-            CLAIMED.delete(ctx, region, channel, k, position)
     made = fold(folded)
     FOLDS.put(ctx, region, channel, bounds.month, value=made)
     ctx.emit(MonthClosed(region, channel, bounds.month, made.root, made.opened, made.total_wh))
@@ -517,8 +512,8 @@ def _prune(ctx: Context, region: RegionId, channel: Direction, last: MonthId) ->
                 BODIES.delete(ctx, region, channel, k, batch)
             for (*place, batch), _ in list(LATE_BODIES.under(ctx, region, channel, k)):
                 LATE_BODIES.delete(ctx, *place, batch)
-            for (*place, position), _ in list(DROPPED.under(ctx, region, channel, k)):
-                DROPPED.delete(ctx, *place, position)
+            for (*place, position), _ in list(CLAIMED.under(ctx, region, channel, k)):
+                CLAIMED.delete(ctx, *place, position)
             LATE.delete(ctx, region, channel, k)
             ROSTERS.delete(ctx, region, channel, k)
             FOLDED.delete(ctx, region, channel, month, k)

@@ -8,7 +8,6 @@ from .rules.folding import fold_leaves
 from .types import (
     BODIES,
     CLAIMED,
-    DROPPED,
     EPOCHS,
     FOLDED,
     FOLDS,
@@ -66,8 +65,7 @@ def missing(view: Reader, region: int, channel: int, k: int) -> tuple[int, ...]:
 
 def claimed(view: Reader, region: int, channel: int, k: int) -> tuple[int, ...]:
     """Leaf positions of a slot whose record was proven to be dropped, ascending, while its month is kept."""
-    tables = (CLAIMED, DROPPED)
-    return tuple(position for table in tables for (*_, position), _ in table.under(view, region, channel, k))
+    return tuple(position for (*_, position), _ in CLAIMED.under(view, region, channel, k))
 
 
 def roster(view: Reader, region: int, channel: int, k: int) -> Roster | None:

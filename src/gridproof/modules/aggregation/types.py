@@ -217,9 +217,6 @@ FOLDED: Final = SideMap(
 LATE_BODIES: Final = SideMap(
     module=MODULE, collection=4, key=(U16, U8, U64, U16), value=BatchBody
 )  # slot, batch of its side batch
-DROPPED: Final = SideMap(
-    module=MODULE, collection=5, key=(U16, U8, U64, U32), value=U32
-)  # slot, leaf position -> aggregator: the claims of a closed month
 
 NO_ROSTER: Final = Roster(bytes(HASH_SIZE), 0)  # of a slot before a month's first epoch
 NOTHING_REMOVED: Final = bytes(HASH_SIZE)

@@ -57,6 +57,7 @@ class Node:
                 BatchBody(4, (1, 3), (record(k, 1, 11), record(k, 3, 13))),
             ),
             aggregation.late: LateState(bitmap_of(COUNT, (4,)), ()) if k % 2 else None,
+            aggregation.claimed: () if k % 2 else (5,),
             aggregation.late_bodies: (BatchBody(3, (4,), (record(k, 4, 14),)),),
         }[query]
 
@@ -79,11 +80,11 @@ def evidence(node: Node) -> LedgerEvidence:
 @pytest.mark.parametrize(
     ("n", "expected"),
     [
-        (0, FoundRecord(10, late=False, live=True)),
-        (1, FoundRecord(11, late=False, live=True)),
-        (2, FoundRecord(12, late=False, live=False)),
-        (3, FoundRecord(13, late=False, live=False)),
-        (4, FoundRecord(14, late=True, live=False)),
+        (0, FoundRecord(10, late=False)),
+        (1, FoundRecord(11, late=False)),
+        (2, FoundRecord(12, late=False)),
+        (3, FoundRecord(13, late=False)),
+        (4, FoundRecord(14, late=True)),
         (5, None),
     ],
 )
@@ -106,14 +107,15 @@ def test_a_slot_without_a_side_batch_has_no_late_record(evidence: LedgerEvidence
 @pytest.mark.parametrize(
     ("k", "n", "expected"),
     [
-        (101, 0, LeafFacts(filled=True, live=True)),
-        (101, 3, LeafFacts(filled=True, live=False)),
-        (101, 4, LeafFacts(filled=True, live=False)),
-        (102, 4, LeafFacts(filled=False, live=False)),
+        (101, 0, LeafFacts(filled=True, dropped=False, rc=10)),
+        (101, 3, LeafFacts(filled=True, dropped=False, rc=13)),
+        (101, 4, LeafFacts(filled=True, dropped=False, rc=14)),
+        (102, 4, LeafFacts(filled=False, dropped=False)),
+        (102, 5, LeafFacts(filled=False, dropped=True)),
         (101, 6, None),
     ],
 )
-def test_a_leaf_is_told_with_what_came_late(
+def test_a_leaf_is_told_with_what_came_late_and_what_was_dropped(
     evidence: LedgerEvidence, k: int, n: int, expected: LeafFacts | None
 ) -> None:
     assert evidence.find_leaf(Direction.IMPORT, k, bytes([k, n])) == expected
@@ -121,7 +123,7 @@ def test_a_leaf_is_told_with_what_came_late(
 
 def test_a_slot_without_a_roster_has_nothing(evidence: LedgerEvidence) -> None:
     beyond = LAST_K + 1
-    assert evidence.slot(Direction.IMPORT, beyond) == SlotFacts(heard=False, fixed=False)
+    assert evidence.slot(Direction.IMPORT, beyond) == SlotFacts(heard=False)
     assert evidence.find_record(Direction.IMPORT, beyond, prid(beyond, 0)) is None
     assert evidence.find_leaf(Direction.IMPORT, beyond, bytes([beyond, 0])) is None
 
@@ -131,12 +133,14 @@ def test_a_slot_is_asked_for_once_however_often_it_is_looked_at(evidence: Ledger
         evidence.find_record(Direction.IMPORT, 101, prid(101, n))
         evidence.find_leaf(Direction.IMPORT, 101, bytes([101, n]))
         evidence.slot(Direction.IMPORT, 101)
-    assert sorted(node.asked) == [("bodies", 101), ("folded_slot", 101), ("late", 101), ("late_bodies", 101)]
+    assert sorted(node.asked) == sorted(
+        (what, 101) for what in ("bodies", "claimed", "folded_slot", "late", "late_bodies")
+    )
 
 
 def test_a_month_is_gone_through_without_being_kept(evidence: LedgerEvidence, node: Node) -> None:
     for k in range(FIRST_K, LAST_K + 1):
-        assert evidence.find_record(Direction.IMPORT, k, prid(k, 1)) == FoundRecord(11, late=False, live=True)
+        assert evidence.find_record(Direction.IMPORT, k, prid(k, 1)) == FoundRecord(11, late=False)
     assert len(evidence._slots) <= 4
-    assert evidence.find_record(Direction.IMPORT, FIRST_K, prid(FIRST_K, 0)) == FoundRecord(10, late=False, live=True)
+    assert evidence.find_record(Direction.IMPORT, FIRST_K, prid(FIRST_K, 0)) == FoundRecord(10, late=False)
     assert node.asked.count(("bodies", FIRST_K)) == 2  # asked again, for it was not kept

@@ -227,6 +227,7 @@ def test_a_number_of_far_too_many_digits_is_refused() -> None:
         ('[[standing]]\nname = "S"\namount = 0.0000000001\n', "standing[1].amount"),
         ("[penalties]\nmissing = 1000000.1\n", "penalties.missing"),
         ("[penalties]\nlate = -0.01\n", "penalties.late"),
+        ("[penalties]\nlate = 0.01\n", "penalties.late"),
         ("[penalties]\nmissing = 0.01\nlate = 0.02\n", "penalties.late"),
     ],
 )

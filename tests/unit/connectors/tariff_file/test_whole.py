@@ -32,6 +32,7 @@ from gridproof.domain import (
     Stepped,
     Tariff,
     Tax,
+    is_name,
     month_id,
     require_tariff,
 )
@@ -44,7 +45,7 @@ MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 
 prices = st.integers(-MAX_PRICE_E5, MAX_PRICE_E5)
 amounts = st.integers(0, 10**15)
-names = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=20)
+names = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=20).filter(is_name)
 loads = st.integers(0, MAX_TOTAL_WH)
 
 

@@ -120,10 +120,13 @@ def test_a31_a_month_without_any_roster_closes_without_a_fold() -> None:
     town.refuses_by("operator", MONTH_OVER, MonthIsClosed, region=REGION, month=MONTH)
 
 
-def test_a32_slots_and_claims_leave_the_tree_and_bodies_stay(busy: Community) -> None:
-    assert keys_in(busy, CLAIMED)
+def test_a32_slots_leave_the_tree_and_bodies_and_claims_stay(busy: Community) -> None:
+    """Bills are made after the close: nobody is to pay for a record that an aggregator dropped."""
+    before = busy.ask(queries.claimed, REGION, IMPORT, K + 1)
+    assert len(before) == 1
     busy.accepts("operator", MONTH_OVER)
-    assert keys_in(busy, SLOTS) == keys_in(busy, CLAIMED) == []
+    assert keys_in(busy, SLOTS) == []
+    assert busy.ask(queries.claimed, REGION, IMPORT, K + 1) == before
     assert [k for _, _, k, _ in keys_in(busy, BODIES)] == [K, K + 1]
     assert [k for _, _, k in keys_in(busy, ROSTERS)] == [K, K + 1, K + 2]
     assert busy.ask(queries.tally, busy.people["first"].id, MONTH).claims == 1
@@ -154,7 +157,8 @@ def test_a1_closing_one_regions_month_leaves_the_others(busy: Community) -> None
 def two_months(step: int, retention_months: int) -> Community:
     """A month of one slot closed, and a later one ready to be closed, its slot opened."""
     town = Community(periods=1, opening_s=600, claim_s=600, retention_months=retention_months).begin()
-    town.opened(K)
+    town.opened(K, 0, 1, 2)
+    town.accepts("household", town.claim(K, town.record(3, Half.FIRST, K)))
     later = month_bounds(MONTH + step, K + 4, 1)
     town.accepts("operator", OpenMonth(REGION, later.month, later.start_s, later.end_s))
     town.bounds = later
@@ -165,6 +169,7 @@ def two_months(step: int, retention_months: int) -> Community:
     town.go_to(town.claim_end_of(K + 4))
     assert town.ask(queries.fold_proof, REGION, IMPORT, MONTH, K) is not None
     assert [k for _, _, k, _ in keys_in(town, BODIES)] == [K, K + 4]
+    assert [k for _, _, k, _ in keys_in(town, CLAIMED)] == [K]
     return town
 
 
@@ -176,6 +181,7 @@ def test_a32_bodies_are_forgotten_after_the_retention_and_folds_stay(step: int, 
     assert [k for _, _, k, _ in keys_in(town, BODIES)] == [K + 4]
     assert [k for _, _, k in keys_in(town, ROSTERS)] == [K + 4]
     assert [k for *_, k in keys_in(town, FOLDED)] == [K + 4]
+    assert keys_in(town, CLAIMED) == []
     assert town.ask(queries.fold, REGION, IMPORT, MONTH).opened == 1
     assert town.ask(queries.fold_proof, REGION, IMPORT, MONTH, K) is None
     assert town.ask(queries.epochs, REGION, IMPORT, MONTH)

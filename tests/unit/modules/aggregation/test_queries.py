@@ -1,14 +1,17 @@
 """What one may read, and what is answered where there is nothing."""
 
+from pathlib import Path
+
 import pytest
 
 from gridproof.domain import Direction, Half
-from gridproof.modules.aggregation import queries
+from gridproof.modules.aggregation import messages, queries
 from gridproof.modules.aggregation.keeper import Keeper
 from gridproof.modules.aggregation.module import aggregation
 from gridproof.modules.aggregation.types import DropTally, FoldedSlot, SlotState
 from gridproof.modules.registry.keeper import Keeper as Registry
-from gridproof.state import question
+from gridproof.state import Message, question
+from gridproof.state.module import require_wiring, tag_of
 
 from .community import FIRST_K, IMPORT, MONTH, REGION, Community
 
@@ -83,3 +86,31 @@ def test_missing_positions_are_what_the_halves_left(town: Community) -> None:
     town.filled(K, orphans=(2,))
     expected = sorted([town.position(2, Half.SECOND, K), *(town.position(4, half, K) for half in Half)])
     assert list(town.ask(queries.missing, REGION, IMPORT, K)) == expected
+
+
+MODULE = aggregation(Keeper(Registry()))
+
+
+def test_the_module_lists_all_that_it_declares() -> None:
+    require_wiring((MODULE,))
+    declared = [
+        each for each in vars(messages).values() if isinstance(each, type) and each.__module__ == messages.__name__
+    ]
+    sent = {each for each in declared if issubclass(each, Message)} - {messages.SlotMessage}
+    assert sent == set(MODULE.messages())
+    assert [tag_of(each) for each in MODULE.messages()] == list(range(2001, 2009))
+    assert [tag_of(each) for each in MODULE.events()] == list(range(2001, 2012))
+    assert [each.code for each in MODULE.refusal_types()] == list(range(2001, 2040))
+    asked = {each for each in vars(queries).values() if callable(each) and each.__module__ == queries.__name__}
+    assert {each for each in asked if not isinstance(each, type)} == set(MODULE.queries)
+
+
+def test_the_readme_names_every_message_event_rule_and_table() -> None:
+    text = (Path(messages.__file__).parent / "README.md").read_text()
+    for each in (*MODULE.messages(), *MODULE.events()):
+        assert f"`{each.__name__}`" in text, each
+    for number in range(1, 37):
+        assert f"\n- A-{number} " in text, number
+    assert "- A-37 " not in text
+    for _, table in MODULE.maps():
+        assert f"| `{table.collection} \\|" in text, table.collection
