@@ -32,11 +32,11 @@ def taken(store: Registers, path: Path, *rows: str, header: str = "meter,at,regi
 
 
 def refused(store: Registers, path: Path, *rows: str, header: str = "meter,at,register_wh,channel") -> RegisterReport:
-    before = [store.of_meter(name, channel) for name in ("h1", "h2") for channel in Direction]
+    before = [store.of_channel(name, channel) for name in ("h1", "h2") for channel in Direction]
     with pytest.raises(RegistersRefusedError) as refusal:
         taken(store, path, *rows, header=header)
     assert refusal.value.path == str(path)
-    assert [store.of_meter(name, channel) for name in ("h1", "h2") for channel in Direction] == before
+    assert [store.of_channel(name, channel) for name in ("h1", "h2") for channel in Direction] == before
     return refusal.value.report
 
 
@@ -44,7 +44,7 @@ def test_whole_file_is_stored_by_meter_channel_and_instant(store: Registers, tmp
     report = taken(store, tmp_path / "r.csv", f"h1,{AT},5000,", "", f'"h1", {AT} ,70,export', f"h2,{AT},0,import")
     assert report == RegisterReport(3, 0, (), ("h1", "h2"))
     assert store.find("h1", Direction.IMPORT, AT_S) == 5_000
-    assert store.of_meter("h1", Direction.EXPORT) == [RegisterReading("h1", Direction.EXPORT, AT_S, 70)]
+    assert store.of_channel("h1", Direction.EXPORT) == [RegisterReading("h1", Direction.EXPORT, AT_S, 70)]
     assert store.find("h2", Direction.IMPORT, AT_S) == 0
 
 

@@ -67,7 +67,7 @@ class RegisterAdmission:
         """Hold new registers of a meter's enrolment against one another and those that are there (E-4)."""
         start_s = row.from_k * self._period_s
         end_s = row.until_k * self._period_s if row.until_k else None
-        there = self._registers.of_meter(row.name, channel)
+        there = self._registers.of_channel(row.name, channel)
         known = [(each.at_s, each.register_wh, -1) for each in there]
         known += [(each.at_s, each.register_wh, at) for at, each in new.items()]
         known = sorted(each for each in known if start_s <= each[0] and (end_s is None or each[0] <= end_s))
