@@ -87,6 +87,7 @@ from .metering import (
 from .names import MAX_NAME, is_name
 from .rules import MonthRules, RegionRules, SlotOutcome
 from .tariff import (
+    DEFAULT_LIMIT_WH,
     MAX_PRICE_E5,
     MAX_SWITCHES,
     TAX_WHOLE,
@@ -130,6 +131,7 @@ from .units import (
 )
 
 __all__ = [
+    "DEFAULT_LIMIT_WH",
     "MAX_NAME",
     "MAX_PRICE_E5",
     "MAX_READING_WH",

@@ -8,6 +8,7 @@ Rules:
         what is charged for import, levies and standing) and penalties for missing and for late slots. A missing slot
         costs no less than a late one.
     Y-4 Zones do not exist here: a time-of-use scheme names its switches as instants.
+    Y-5 A reading above the limit is taken for a fault: it has no line, and its energy comes in through the register.
 
 Prices may be negative, where energy costs its producer; levies, standing charges, taxes and penalties are not.
 
@@ -24,9 +25,10 @@ from msgspec import Meta
 from .errors import DomainError
 from .ids import Direction
 from .names import MAX_NAME, is_name
-from .units import MAX_TOTAL_WH, PriceE5
+from .units import MAX_READING_WH, MAX_TOTAL_WH, PriceE5
 
 __all__ = [
+    "DEFAULT_LIMIT_WH",
     "MAX_PRICE_E5",
     "MAX_SWITCHES",
     "TAX_WHOLE",
@@ -49,6 +51,7 @@ __all__ = [
     "slot_price",
 ]
 
+DEFAULT_LIMIT_WH: Final = 50_000
 MAX_PRICE_E5: Final = 10**9  # 10,000 of the currency per kWh
 MAX_CHARGE_E9: Final = 10**15  # a million of the currency
 MAX_SWITCHES: Final = 2_000  # of a month: more than two an hour
@@ -236,6 +239,7 @@ class Tariff(_Part, frozen=True):
         standing: for time enrolled.
         taxes: shares of the charges.
         penalties: for missing and late slots.
+        limit_wh: the largest reading of a period that can be true, Wh (Y-5).
     """
 
     name: Name
@@ -247,6 +251,7 @@ class Tariff(_Part, frozen=True):
     standing: Annotated[tuple[Standing, ...], Meta(max_length=MAX_NAMED)] = ()
     taxes: Annotated[tuple[Tax, ...], Meta(max_length=MAX_NAMED)] = ()
     penalties: Penalties = Penalties(0, 0)
+    limit_wh: Annotated[int, Meta(ge=1, lt=MAX_READING_WH)] = DEFAULT_LIMIT_WH
 
     def channel(self, channel: Direction) -> ChannelTariff:
         """How a channel's energy is priced."""

@@ -221,9 +221,9 @@ def test_a_tariff_has_one_encoding(made: Tariff) -> None:
 
 def test_a_tariff_without_its_last_fields_is_another_spelling_and_refused() -> None:
     whole = CODEC.encode(tariff())
-    assert whole[0] == 0x99  # an array of nine
+    assert whole[0] == 0x9A  # an array of ten
     with pytest.raises((MalformedEncodingError, NonCanonicalEncodingError)):
-        CODEC.decode(b"\x98" + whole[1:-3])  # eight: without the penalties, two zeros in an array
+        CODEC.decode(b"\x99" + whole[1:-3])  # nine: without the limit, 50,000 in three bytes
 
 
 @pytest.mark.parametrize(

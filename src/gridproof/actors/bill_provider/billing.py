@@ -3,9 +3,11 @@
 Rules:
     O-1 What is owed follows from the book of places and the ledger: each meter that was enrolled in a closed month has
         one bill of version 1. A correction is made for those that are named.
-    O-2 The order of a bill is: noted, archived, published, registered. Killed anywhere, the next run finds what is
-        noted and not registered, and goes on; what is registered is never made again under that version.
+    O-2 The order of a bill is: noted, archived, published, registered. Killed anywhere, the next run registers what is
+        published, and makes the rest; what is registered is never made again under that version.
     O-3 Bills are registered in the order of their identities, which are fresh each month and tell nothing.
+    O-4 What a register says beyond a month's records is reconciled once: a register that reaches back over months
+        without one is set against what their bills had, so those come first.
 
 Source: seed 002, dynamic billing phase; private-metering.md, rows 17 and 21 to 23.
 """
@@ -20,10 +22,17 @@ from typing import Final, NamedTuple
 from gridproof.actors.bills.reading import open_reasons
 from gridproof.actors.bills.report import ReportHistory
 from gridproof.actors.bills.sealing import pack
-from gridproof.actors.errors import MonthNotBillableError, NotEnrolledError
+from gridproof.actors.errors import (
+    EarlierBillMissingError,
+    MonthFinishedError,
+    MonthNotBillableError,
+    NotEnrolledError,
+)
 from gridproof.connectors.bill_book import BillNote
 from gridproof.connectors.content import ContentStore, Damage, find_damage
+from gridproof.connectors.registers import SignedRegister
 from gridproof.domain import Direction, MonthBounds, MonthId, TariffStep, month_label, reasons_info
+from gridproof.drivers.verifying import available_cores
 from gridproof.errors import GridproofError
 from gridproof.modules.billing import queries as billing
 from gridproof.modules.billing.messages import AnswerObjection, NewBill, RegisterBills
@@ -33,6 +42,7 @@ from gridproof.modules.registry import queries as registry
 from gridproof.primitives import hpke
 from gridproof.state import system
 
+from .ahead import in_order
 from .gathering import Gatherer, Sheet
 from .keys import Line, PlaceAccount
 from .making import HouseholdJob, MadeBill, MonthContext, PlaceJob, UnmadeBill, make_bills
@@ -41,6 +51,7 @@ from .provider import BillProvider
 
 BILLS_A_MESSAGE: Final = 250
 _HOUSEHOLDS_A_TASK: Final = 8
+_TASKS_A_CORE: Final = 2
 _MAX_HISTORY: Final = 24
 
 Step = Callable[[int, int], None]  # done, in all
@@ -128,28 +139,44 @@ class Billing:
 
         Raises:
             MonthNotBillableError: the month is not closed, or has no prices.
+            MonthFinishedError: a correction is asked for in a month that is finished.
             MonthErasedError: the month's view seeds or owners were erased.
             NotEnrolledError: a meter to correct was not enrolled in the month, or has no bill yet.
             ContentError: a store does not take a report; what was registered stays.
             FileError, DatabaseError: a file cannot be read or written.
         """
         bounds, tariffs = self._require_billable(region, month)
+        if self._provider.is_finished(region, month):
+            if correct:
+                raise MonthFinishedError(region=region, month=month_label(month))
+            return Outcome(region, month, 0, self._provider.seat.ask(billing.tally, region, month).bills, ())
         accounts = self._accounts(region, month)
-        owed, before = self._owed(bounds, region, accounts, frozenset(correct))
+        gatherer = self._gatherer()
+        gatherer.clear()
+        resumed = self._register(region, month)
+        names = {places[0].meter: places[0].name for places in self._provider.book.by_meter().values()}
+        corrected = {names.get(note.meter, "") for note in resumed if note.version > 1}
+        owed, before = self._owed(bounds, region, accounts, frozenset(correct) - corrected)
+        before -= sum(note.version == 1 for note in resumed)
         if not owed:
-            return Outcome(region, month, 0, before, ())
+            return Outcome(region, month, len(resumed), before, ())
+        if self._is_pruned(region, bounds):
+            detail = "its records are past their retention time, and were pruned"
+            gone = MonthNotBillableError(region=region, month=month_label(month), detail=detail)
+            unmade = tuple(UnmadeBill(each.places[0].name, gone) for each in owed)
+            return Outcome(region, month, len(resumed), before, unmade)
+        jobs, problems = self._jobs(owed, bounds, accounts)
         with ExitStack() as stack:
-            steps = _Steps(progress, bounds.periods * len(accounts) + len(owed))
-            sheets = self._gather(stack, region, bounds, steps)
+            steps = _Steps(progress, bounds.periods * len(accounts) + len(jobs))
+            sheets = self._gather(stack, gatherer, region, bounds, steps)
             context = self._context(region, bounds, tariffs, sheets)
-            problems = []
-            for made in self._make(context, self._jobs(owed, bounds, accounts)):
+            for made in self._make(context, jobs):
                 if isinstance(made, UnmadeBill):
-                    problems.append((made.name, made.problem))
+                    problems.append(made)
                 else:
                     self._publish(made)
                 steps.next()
-        registered = self.register(region, month)
+        registered = len(resumed) + len(self._register(region, month))
         return Outcome(region, month, registered, before, tuple(problems))
 
     def _require_billable(self, region: int, month: MonthId) -> tuple[MonthBounds, tuple[TariffStep, ...]]:
@@ -164,6 +191,11 @@ class Billing:
             raise MonthNotBillableError(region=region, month=month_label(month), detail=detail)
         bounds = MonthBounds(month, known.start_s, known.end_s, place.period_s)
         return bounds, tuple(TariffStep(from_k, tariff) for from_k, tariff in steps)
+
+    def _is_pruned(self, region: int, bounds: MonthBounds) -> bool:
+        ask = self._provider.seat.ask
+        kept = [len(ask(pricing.month_prices, region, channel, bounds.month)) for channel in Direction]
+        return bounds.periods not in kept
 
     def _accounts(self, region: int, month: MonthId) -> "_Accounts":
         """What each place of a month is billed by, on the channels that have rosters."""
@@ -192,20 +224,22 @@ class Billing:
 
     def _billed(self, region: int, bounds: MonthBounds) -> Iterator[list[Place]]:
         """The places of each meter that was enrolled for some period of a month."""
-        for places in self._provider.book.by_meter().values():
+        book = self._provider.book
+        epochs = [epoch for channel in Direction for epoch in book.epochs(Line(region, channel), bounds.month)]
+        numbers = {number for epoch in epochs for number in epoch.places}
+        for places in book.by_meter().values():
             from_k, until_k = _stretch(places[0], bounds)
-            if places[0].region == region and from_k < until_k:
-                numbers = {number for each in places for epoch in self._epochs(each, bounds) for number in epoch}
-                if all(place.number in numbers for place in places):
-                    yield places
+            if from_k < until_k and all(place.number in numbers for place in places):
+                yield places
 
-    def _epochs(self, place: Place, bounds: MonthBounds) -> Iterator[tuple[int, ...]]:
-        for epoch in self._provider.book.epochs(place.line, bounds.month):
-            yield epoch.places
-
-    def _gather(self, stack: ExitStack, region: int, bounds: MonthBounds, steps: "_Steps") -> dict[int, Sheet]:
+    def _gatherer(self) -> Gatherer:
         provider = self._provider
-        gatherer = Gatherer(provider.seat, provider.book, provider.months, provider.folder)
+        return Gatherer(provider.seat, provider.book, provider.months, provider.folder)
+
+    @staticmethod
+    def _gather(
+        stack: ExitStack, gatherer: Gatherer, region: int, bounds: MonthBounds, steps: "_Steps"
+    ) -> dict[int, Sheet]:
         sheets = {}
         for channel in Direction:
             sheet = stack.enter_context(gatherer.gather(Line(region, channel), bounds, lambda _k: steps.next()))
@@ -218,40 +252,41 @@ class Billing:
     ) -> MonthContext:
         seat, head = self._provider.seat, self._letterhead
         made_s = seat.ask(system.operator_clock_s) or bounds.end_s
-        limit_wh = self._provider.policy.limit_wh
         name = head.regions.get(region, "")
-        return MonthContext(
-            seat.chain_id, head.community, head.zone, region, name, bounds, tariffs, sheets, limit_wh, made_s
-        )
+        return MonthContext(seat.chain_id, head.community, head.zone, region, name, bounds, tariffs, sheets, made_s)
 
     def _make(self, context: MonthContext, jobs: Sequence[HouseholdJob]) -> Iterator[MadeBill | UnmadeBill]:
         """Make bills, many at once where there is an executor, in the order of the jobs."""
         chunks = [jobs[at : at + _HOUSEHOLDS_A_TASK] for at in range(0, len(jobs), _HOUSEHOLDS_A_TASK)]
-        if self._executor is None:
-            yield from (made for chunk in chunks for made in make_bills(context, chunk))
-        else:
-            for done in self._executor.map(partial(make_bills, context), chunks):
-                yield from done
+        work = partial(make_bills, context)
+        ahead = _TASKS_A_CORE * available_cores()
+        done = map(work, chunks) if self._executor is None else in_order(self._executor, work, chunks, ahead)
+        for made in done:
+            yield from made
 
     # --- jobs --------------------------------------------------------------------------------------------------------
 
-    def _jobs(self, owed: Iterable["_Owed"], bounds: MonthBounds, accounts: "_Accounts") -> list[HouseholdJob]:
-        """What each household's bill is made of, beside the records."""
+    def _jobs(
+        self, owed: Iterable["_Owed"], bounds: MonthBounds, accounts: "_Accounts"
+    ) -> tuple[list[HouseholdJob], list[UnmadeBill]]:
+        """What each household's bill is made of, beside the records; and those that have to wait (O-4)."""
         month, book = bounds.month, self._provider.bills
         views = {line: self._provider.keys.views(line, month) for line in accounts}
         registers = book.registers(month)
-        jobs = []
+        jobs, waiting = [], []
         for each in owed:
             first, history = each.places[0], book.history(each.places[0].meter, month)
             from_k, until_k = _stretch(first, bounds)
             places = []
-            for place in each.places:
-                account, signed = accounts[place.line][place.number], registers.get((place.meter, place.channel))
-                carried_wh = 0
-                if signed is not None and signed.span.start_k < from_k:
-                    carried_wh = self._carried(place, history, signed.span.start_k)
-                seeds = views[place.line][place.number]
-                places.append(PlaceJob(place.channel, place.number, seeds, account.first_k, signed, carried_wh))
+            try:
+                for place in each.places:
+                    signed = registers.get((place.meter, place.channel))
+                    signed, carried_wh = self._carried(place, history, bounds, signed)
+                    first_k, seeds = accounts[place.line][place.number].first_k, views[place.line][place.number]
+                    places.append(PlaceJob(place.channel, place.number, seeds, first_k, signed, carried_wh))
+            except EarlierBillMissingError as problem:
+                waiting.append(UnmadeBill(first.name, problem))
+                continue
             seal_key = accounts[first.line][first.number].seal_key
             told = tuple(map(_told, history[-_MAX_HISTORY:]))
             jobs.append(
@@ -259,18 +294,34 @@ class Billing:
                     first.meter, first.name, each.bid, seal_key, each.version, from_k, until_k, tuple(places), told
                 )
             )
-        return jobs
+        return jobs, waiting
 
-    def _carried(self, place: Place, history: Sequence[BillNote], start_k: int) -> int:
-        """What was billed since a register's first value, in months that had no signed register."""
+    def _carried(
+        self, place: Place, history: Sequence[BillNote], bounds: MonthBounds, signed: SignedRegister | None
+    ) -> tuple[SignedRegister | None, int]:
+        """The register that a bill goes by, and what was billed since its first value in months without one (O-4).
+
+        A register that reaches back over a month without a tariff is let be: what belongs to that month is not to be
+        billed at the prices of this one.
+
+        Raises:
+            EarlierBillMissingError: a month that it reaches back over has no bill yet.
+        """
+        if signed is None or signed.span.start_k >= bounds.first_k:
+            return signed, 0
         ask, carried_wh = self._provider.seat.ask, 0
-        period_s = next((region.period_s for number, region in ask(registry.regions) if number == place.region), 1)
-        for note in history:
-            known = ask(registry.month, place.region, note.month)
-            if known is not None and known.end_s // period_s > start_k:
-                is_import = place.channel == Direction.IMPORT
-                carried_wh += note.recorded_import_wh if is_import else note.recorded_export_wh
-        return carried_wh
+        notes, since_k = {note.month: note for note in history}, max(signed.span.start_k, place.from_k)
+        for month, known in ask(registry.months, place.region):
+            if month >= bounds.month or known.end_s // bounds.period_s <= since_k:
+                continue
+            if not ask(pricing.tariffs, place.region, month):
+                return None, 0
+            if month not in notes:
+                raise EarlierBillMissingError(meter=place.name, month=month_label(MonthId(month)))
+            note = notes[month]
+            is_import = place.channel == Direction.IMPORT
+            carried_wh += note.recorded_import_wh if is_import else note.recorded_export_wh
+        return signed, carried_wh
 
     # --- publishing --------------------------------------------------------------------------------------------------
 
@@ -289,7 +340,10 @@ class Billing:
         Raises:
             ContentStoreUnreachableError: the store of reports gives no answer.
         """
-        owed = [note for note in self._provider.bills.bills(region, month) if self._waits(note)]
+        return len(self._register(region, month))
+
+    def _register(self, region: int, month: MonthId) -> list[BillNote]:
+        owed = [note for note in self._provider.bills.bills(region, month) if self.waits(note)]
         ready = sorted((note for note in owed if self._stores.public.has(note.cid)), key=lambda note: note.bid)
         for at in range(0, len(ready), BILLS_A_MESSAGE):
             bills = tuple(
@@ -298,14 +352,16 @@ class Billing:
             self._provider.seat.send(RegisterBills(region, month, bills))
         for refused in self._provider.seat.settle():
             raise refused.refusal
-        return len(ready)
+        return ready
 
     # --- objections --------------------------------------------------------------------------------------------------
 
     def read_objections(
         self, region: int, month: MonthId, opening_secrets: Sequence[bytes]
-    ) -> list[tuple[str, int, Objection, str]]:
-        """A month's objections: whose, number, as on record, and the reasons.
+    ) -> list[tuple[str, int, Objection, str | GridproofError]]:
+        """A month's objections: whose, number, as on record, and the reasons, or why they cannot be read.
+
+        Anybody may put a word on record under an identity of its own; one that cannot be read hides no other.
 
         Args:
             region: the region.
@@ -313,13 +369,17 @@ class Billing:
             opening_secrets: the bill provider's encryption secrets, the present one first.
 
         Raises:
-            ContentError: reasons are not to be had.
-            ReportFormatError: they do not open.
+            MonthNotBillableError: the month is not closed, or has no prices.
+            MonthErasedError: the month's accounts were erased.
         """
         seat, billed, read = self._provider.seat, self.billed(region, month), []
         for bid, number, raised in seat.ask(billing.month_objections, region, month):
             info = reasons_info(seat.chain_id, region, month, bid, number, answer=False)
-            words = open_reasons(self._stores.public.get(raised.cid), list(opening_secrets), info)
+            words: str | GridproofError
+            try:
+                words = open_reasons(self._stores.public.get(raised.cid), list(opening_secrets), info)
+            except GridproofError as unreadable:
+                words = unreadable
             read.append((billed.get(bid, (bid.hex(), b""))[0], number, raised, words))
         return read
 
@@ -335,9 +395,12 @@ class Billing:
             upheld: whether the bill provider agrees; it then corrects the bill.
 
         Raises:
+            MonthFinishedError: the month is finished.
             NotEnrolledError: the month has no such household.
             Refusal: the ledger refuses: there is no such objection, or it has its answer.
         """
+        if self._provider.is_finished(region, month):
+            raise MonthFinishedError(region=region, month=month_label(month))
         accounts, seat = self._accounts(region, month), self._provider.seat
         billed = self._billed(region, self._require_billable(region, month)[0])
         named = [accounts[places[0].line][places[0].number] for places in billed if places[0].name == name]
@@ -364,10 +427,14 @@ class Billing:
             MonthErasedError: the month's accounts were erased.
         """
         accounts, bounds = self._accounts(region, month), self._require_billable(region, month)[0]
+        if self._provider.is_finished(region, month):
+            names = {meter: places[0].name for meter, places in self._provider.book.by_meter().items()}
+            noted = self._provider.bills.bills(region, month)
+            return {note.bid: (names.get(note.meter, note.meter.hex()), note.meter) for note in noted}
         billed = self._billed(region, bounds)
         return {accounts[places[0].line][places[0].number].bid: (places[0].name, places[0].meter) for places in billed}
 
-    def _waits(self, note: BillNote) -> bool:
+    def waits(self, note: BillNote) -> bool:
         """Whether a noted bill is the next version of its identity."""
         return note.version == 1 + self._provider.seat.ask(billing.last_version, note.region, note.month, note.bid)
 

@@ -7,6 +7,8 @@ Rules:
     H-1 The file tells whose each record is: it lies among the bill provider's secrets, is erased when the bills are
         made, and what a killed run left of it is erased by the next.
     H-2 Its space is had before it is mapped: a disk that is full is told, and kills nobody.
+    H-3 A household's leaves are those of the month's first rosters: a card binds them to the month's end, and those of
+        a revoked place stand in no later ones.
 """
 
 import os
@@ -21,9 +23,9 @@ from numpy.typing import NDArray
 from gridproof.actors.seat import Asked
 from gridproof.connectors.files import PRIVATE_FILE, FileMissingError, FileUnwritableError, make_private_folder
 from gridproof.connectors.secret_files import erase
-from gridproof.domain import Direction, MonthBounds, RegionId, Slot, SlotPrice, positions_in
+from gridproof.domain import Direction, MonthBounds, RegionId, Slot, SlotPrice
 from gridproof.modules.aggregation import queries as aggregation
-from gridproof.modules.aggregation.types import BatchBody, SlotState
+from gridproof.modules.aggregation.types import BatchBody
 from gridproof.modules.pricing import queries as pricing
 
 from .keys import Line
@@ -32,8 +34,7 @@ from .places import Epoch, PlaceBook
 
 FILLED: Final = 1  # the slot has a record of this half
 LATE: Final = 2  # its side batch has
-LIVE: Final = 4  # the record counts in the slot's total
-DROPPED: Final = 8  # an aggregator was proved to have dropped it
+DROPPED: Final = 4  # an aggregator was proved to have dropped it
 
 _HASH: Final = 32
 CELL: Final = np.dtype(
@@ -51,7 +52,6 @@ class Sheet(NamedTuple):
         shape: (places, slots).
         rows: the row of each place that a meter has or had, by the place's number.
         heard: for each slot whether any batch came.
-        fixed: for each slot whether its live set is known.
         prices: of all slots.
     """
 
@@ -60,7 +60,6 @@ class Sheet(NamedTuple):
     shape: tuple[int, int]
     rows: Mapping[int, int]
     heard: tuple[bool, ...]
-    fixed: tuple[bool, ...]
     prices: tuple[SlotPrice, ...]
 
     def cells(self, row: int, start: int, stop: int) -> Cells:
@@ -84,6 +83,15 @@ class Gatherer:
         self._book = book
         self._months = months
         self._folder = folder / "gathered"
+
+    def clear(self) -> None:
+        """Erase what killed runs left (H-1).
+
+        Raises:
+            FileUnwritableError: the system refuses.
+        """
+        for path in sorted(self._folder.glob("*.cells")):
+            _erase(path)
 
     @contextmanager
     def gather(self, line: Line, bounds: MonthBounds, progress: Callable[[int], None]) -> Iterator[Sheet | None]:
@@ -121,41 +129,44 @@ class Gatherer:
         shape = (max(1, len(rows)), bounds.periods)
         _reserve(path, shape[0] * shape[1] * CELL.itemsize)
         cells = np.memmap(path, dtype=CELL, mode="r+", shape=shape)
-        heard, fixed = [], []
+        epochs = self._book.epochs(line, bounds.month)
+        heard = []
         for index, k in enumerate(range(bounds.first_k, bounds.end_k)):
             slot = Slot(RegionId(line.region), Direction(line.channel), k)
             folded = self._ledger.ask(aggregation.folded_slot, *slot[:2], bounds.month, k)
             state = None if folded is None else folded.state
             heard.append(state is not None and state.filled_count > 0)
-            fixed.append(state is not None and bool(state.live))
             epoch = self._book.epoch_at(line, k)
             if epoch is not None and state is not None:
-                self._fill_slot(cells[:, index], slot, state, self._rows_of(epoch, rows))
+                self._put_leaves(cells[:, index], slot, self._rows_of(epochs[0], rows))
+                self._fill_slot(cells[:, index], slot, self._rows_of(epoch, rows))
             progress(k)
         cells.flush()
-        return Sheet(Direction(line.channel), path, shape, rows, tuple(heard), tuple(fixed), self._prices(line, bounds))
+        return Sheet(Direction(line.channel), path, shape, rows, tuple(heard), self._prices(line, bounds))
 
     @staticmethod
     def _rows_of(epoch: Epoch, rows: Mapping[int, int]) -> NDArray[np.int64]:
         """The row of each place of an epoch, -1 where no meter ever had it."""
         return np.array([rows.get(number, -1) for number in epoch.places], dtype=np.int64)
 
-    def _fill_slot(self, column: Cells, slot: Slot, state: SlotState, rows_of: NDArray[np.int64]) -> None:
-        leaves, owners = self._months.slot(slot)
-        where = _Where(owners, rows_of)
-        everywhere = np.arange(len(leaves))
-        row, half = where.of(everywhere)
+    def _put_leaves(self, column: Cells, slot: Slot, rows_of: NDArray[np.int64]) -> None:
+        """Put every household's leaves of a slot (H-3)."""
+        leaves, owners = self._months.first_slot(slot)
+        row, half = _Where(owners, rows_of).of(np.arange(len(leaves)))
         kept = row >= 0
-        column["leaf"][row[kept], half[kept]] = _hashes(leaves)[kept]
+        column["leaf"][row[kept], half[kept]] = leaves[kept]
+
+    def _fill_slot(self, column: Cells, slot: Slot, rows_of: NDArray[np.int64]) -> None:
+        """Put the records of a slot, and what is known of each."""
+        where = _Where(self._months.owners(slot), rows_of)
         for flag, bodies in (
             (FILLED, self._ledger.ask(aggregation.bodies, *slot)),
             (LATE, self._ledger.ask(aggregation.late_bodies, *slot)),
         ):
             for body in bodies:
                 _put_body(column, where, body, flag)
-        if state.live:
-            _mark(column, where, positions_in(state.live, state.count), LIVE)
-        _mark(column, where, self._ledger.ask(aggregation.claimed, *slot), DROPPED)
+        claimed = self._ledger.ask(aggregation.claimed, *slot)
+        _mark(column, where, np.array(claimed, dtype=np.int64), DROPPED)
 
     def _prices(self, line: Line, bounds: MonthBounds) -> tuple[SlotPrice, ...]:
         folded = self._ledger.ask(pricing.month_prices, *line, bounds.month)
@@ -183,8 +194,8 @@ def _put_body(column: Cells, where: _Where, body: BatchBody, flag: int) -> None:
     column["state"][row, half] |= flag
 
 
-def _mark(column: Cells, where: _Where, positions: Sequence[int], flag: int) -> None:
-    row, half = where.of(np.array(positions, dtype=np.int64))
+def _mark(column: Cells, where: _Where, positions: NDArray[np.int64], flag: int) -> None:
+    row, half = where.of(positions)
     kept = row >= 0
     column["state"][row[kept], half[kept]] |= flag
 

@@ -48,7 +48,7 @@ from gridproof.errors import GridproofError
 from gridproof.primitives import merkle
 from gridproof.primitives.cid import cid_v1
 
-from .gathering import DROPPED, FILLED, LATE, LIVE, Cells, Sheet
+from .gathering import DROPPED, FILLED, LATE, Cells, Sheet
 
 _RECORD: Final = FILLED | LATE
 
@@ -65,7 +65,6 @@ class MonthContext(NamedTuple):
         bounds: the month.
         tariffs: those in force.
         sheets: what was gathered, by channel.
-        limit_wh: the largest plausible reading of a period, Wh.
         made_s: ledger time, UTC epoch seconds.
     """
 
@@ -77,7 +76,6 @@ class MonthContext(NamedTuple):
     bounds: MonthBounds
     tariffs: tuple[TariffStep, ...]
     sheets: dict[int, Sheet]
-    limit_wh: int
     made_s: int
 
 
@@ -262,7 +260,7 @@ def _find_own(context: MonthContext, job: HouseholdJob, place: PlaceJob) -> _Own
     sheet = context.sheets[place.channel]
     start, stop = job.from_k - context.bounds.first_k, job.until_k - context.bounds.first_k
     cells = sheet.cells(sheet.rows[place.number], start, stop)
-    readings, metered = _read(context, job, place, sheet, cells, start)
+    readings, metered = _read(context, job, place, cells)
     known, absent = [], []
     for at, (cell_state, energy_wh, is_metered) in enumerate(
         zip(cells["state"].tolist(), readings.tolist(), metered.tolist(), strict=True)
@@ -279,20 +277,18 @@ def _find_own(context: MonthContext, job: HouseholdJob, place: PlaceJob) -> _Own
 
 
 def _read(
-    context: MonthContext, job: HouseholdJob, place: PlaceJob, sheet: Sheet, cells: Cells, start: int
+    context: MonthContext, job: HouseholdJob, place: PlaceJob, cells: Cells
 ) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-    """A household's readings, and which of them count: complete, plausible, and not left out of a total."""
+    """A household's readings, and which of them have a line: both records are there, and what they say can be true."""
     first, second = (
         np.array(masks(seed, context.bounds, job.from_k, job.until_k), dtype=np.uint64) for seed in place.seeds
     )
     rc, state = cells["rc"], cells["state"]
     readings = rc[:, 0] + rc[:, 1] - first - second  # modulo 2**64
     complete = ((state & _RECORD) > 0).all(axis=1)
-    in_slot = ((state & FILLED) > 0).all(axis=1)
-    live = ((state & LIVE) > 0).all(axis=1)
-    fixed = np.array(sheet.fixed[start : start + len(cells)], dtype=np.bool_)
-    left_out = in_slot & fixed & ~live
-    return readings, complete & ~left_out & (readings <= np.uint64(context.limit_wh))
+    ks = range(job.from_k, job.until_k)
+    limits = np.array([tariff_at(context.tariffs, k).limit_wh for k in ks], dtype=np.uint64)
+    return readings, complete & (readings <= limits)
 
 
 def _why(state: Sequence[int], *, heard: bool) -> Why:

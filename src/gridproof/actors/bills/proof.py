@@ -16,6 +16,7 @@ Source: architecture.md, State and Slots ("later proofs take two steps"); privat
 """
 
 import zlib
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple, TypeVar
@@ -23,9 +24,9 @@ from typing import Annotated, Any, Final, NamedTuple, TypeVar
 from msgspec import Meta
 
 from gridproof.actors.enrolment import HouseholdFile
-from gridproof.actors.errors import ProofFileError
+from gridproof.actors.errors import ActorError, ProofFileError
 from gridproof.connectors.files import PRIVATE_FILE, FileMissingError, FileUnreadableError, write_whole
-from gridproof.domain import Direction, MonthBounds, MonthId, SlotPrice, TariffStep, bill_key, roster_leaf
+from gridproof.domain import Direction, MonthBounds, MonthId, SlotPrice, TariffStep, bill_key, is_marked, roster_leaf
 from gridproof.modules.aggregation import types as aggregation
 from gridproof.modules.aggregation.types import FoldedSlot, LateState, SlotRecord, SlotState
 from gridproof.modules.billing import types as billing
@@ -39,7 +40,7 @@ from gridproof.primitives.encoding import Codec, encode
 from gridproof.primitives.errors import PrimitiveError
 from gridproof.state import Map, Record, smt
 
-from .evidence import FoundRecord, LeafFacts, SlotFacts, facts_of, leaf_facts
+from .evidence import FoundRecord, LeafFacts, SlotFacts, facts_of
 from .reading import open_sealed
 from .report import Report
 from .verifying import BillVerdict, verify_report
@@ -52,6 +53,12 @@ MAX_PROOF_BYTES: Final = 2**28  # once unpacked
 V = TypeVar("V")
 Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Path_ = tuple[Hash, ...]
+
+
+class UnprovenBillError(ActorError):
+    """The file does not prove what it holds, nothing in it is to be believed. Have it made again."""
+
+    detail: str
 
 
 class ProvenEntry(Record, frozen=True):
@@ -88,11 +95,21 @@ class ProvenLine(Record, frozen=True):
 
 
 class ProvenAbsence(Record, frozen=True):
-    """The leaves of a slot without a line; none where the slot had no roster."""
+    """A slot without a line.
+
+    Attributes:
+        k: the period.
+        leaves: its two leaves; none where the slot had no roster.
+        proofs: their places in the roster.
+        claims: for each leaf the claim that its record was dropped, or the proof that there is none.
+        halves: its records, where they are there and cannot be true.
+    """
 
     k: int
     leaves: tuple[Hash, ...]
     proofs: tuple[ProvenLeaf, ...]
+    claims: tuple[ProvenEntry, ...]
+    halves: tuple[ProvenHalf, ...]
 
 
 class ProvenLate(Record, frozen=True):
@@ -237,24 +254,24 @@ def verify_bill_proof(
         trusted_app_hash: 32 bytes that the household has from elsewhere; without it the file's own is taken.
 
     Raises:
-        ProofFileError: the file does not prove what it holds, or is of another ledger or app hash.
+        UnprovenBillError: the file does not prove what it holds, or is of another ledger or app hash.
         ReportFormatError: the report does not open, or is none.
         MonthErasedError: the household's file begins after the month.
     """
     if proof.chain_id != household.chain_id:
-        raise ProofFileError(detail=f"it is of chain {proof.chain_id}, the household of {household.chain_id}")
+        raise UnprovenBillError(detail=f"it is of chain {proof.chain_id}, the household of {household.chain_id}")
     if trusted_app_hash is not None and proof.app_hash != trusted_app_hash:
-        raise ProofFileError(detail=f"its app hash is {proof.app_hash.hex()}, trusted is {trusted_app_hash.hex()}")
+        raise UnprovenBillError(detail=f"its app hash is {proof.app_hash.hex()}, trusted is {trusted_app_hash.hex()}")
     month = MonthId(proof.month)
+    report = open_sealed(proof.sealed, household, month, proof.version)  # another household's file ends here
     bid = bill_key(household.identity_view(month)).public_key
     try:
         evidence = ProofEvidence(proof, household.meter, bid, card.key if card else b"")
     except PrimitiveError as wrong:
-        raise ProofFileError(detail=str(wrong)) from wrong
+        raise UnprovenBillError(detail=str(wrong)) from wrong
     registered = evidence.bill(bid, proof.version)
     if registered is None or sha256(proof.sealed).digest() != registered.digest:  # step 5
-        raise ProofFileError(detail="the sealed report is not the registered one")
-    report = open_sealed(proof.sealed, household, month, proof.version)
+        raise UnprovenBillError(detail="the sealed report is not the registered one")
     return ProvenVerdict(report, verify_report(report, household, evidence, card))
 
 
@@ -280,7 +297,7 @@ class ProofEvidence:
         card_key: the key that signed the card, or nothing.
 
     Raises:
-        ProofFileError: the file does not prove what it holds.
+        UnprovenBillError: the file does not prove what it holds.
         PrimitiveError: a proof is false or malformed.
     """
 
@@ -312,12 +329,12 @@ class ProofEvidence:
         steps = self._entry(pricing.STEPS, self._proof.steps, region, month)
         from_ks = steps.from_ks if steps else ()
         if len(from_ks) != len(self._proof.tariffs):
-            raise ProofFileError(detail="a tariff of the month is missing")
+            raise UnprovenBillError(detail="a tariff of the month is missing")
         found = []
         for from_k, entry in zip(from_ks, self._proof.tariffs, strict=True):
             tariff = self._entry(pricing.TARIFFS, entry, region, month, from_k)
             if tariff is None:
-                raise ProofFileError(detail="a tariff of the month is missing")
+                raise UnprovenBillError(detail="a tariff of the month is missing")
             found.append(TariffStep(from_k, tariff))
         return tuple(found)
 
@@ -336,33 +353,49 @@ class ProofEvidence:
         fold = self._entry(aggregation.FOLDS, channel.fold, region, channel.channel, month)
         prices = self._entry(pricing.FOLDS, channel.price_fold, region, channel.channel, month)
         if bounds is None or fold is None or prices is None:
-            raise ProofFileError(detail="the month is not closed, or has no prices")
+            raise UnprovenBillError(detail="the month is not closed, or has no prices")
         # Step 2.
         for what, leaves, root, first_k, count in (
             ("slots", channel.slots, fold.root, fold.first_k, fold.slots),
             ("prices", [encode(price) for price in channel.prices], prices.root, prices.first_k, prices.slots),
         ):
             if (first_k, count) != (bounds.first_k, len(leaves)) or merkle.root(list(leaves)) != root:
-                raise ProofFileError(detail=f"the month's {what} are not those that the ledger has folded")
+                raise UnprovenBillError(detail=f"the month's {what} are not those that the ledger has folded")
         states = tuple(_FOLDED.decode(raw).state for raw in channel.slots)
         lates = self._prove_lates(channel)
-        records, leaves_found = {}, {}
+        records: dict[tuple[int, bytes], FoundRecord] = {}
         for line in channel.lines:
             for half in (line.first, line.second):
-                state = states[bounds.leaf_index(line.k)]
-                leaf = roster_leaf(half.record.prid)
-                facts = _prove_leaf(state, lates.get(line.k), leaf, half.leaf)
-                _prove_half(state, lates.get(line.k), half)
-                records[line.k, half.record.prid] = FoundRecord(half.record.rc, half.late, facts.live and not half.late)
+                _prove_half(states[bounds.leaf_index(line.k)], lates.get(line.k), half)
+                records[line.k, half.record.prid] = FoundRecord(half.record.rc, half.late)
+        found: dict[tuple[int, bytes], LeafFacts] = {}
         for absence in channel.absences:
             state = states[bounds.leaf_index(absence.k)]
-            for leaf, place in zip(absence.leaves, absence.proofs, strict=True):
-                if absence.k not in lates:
-                    raise ProofFileError(detail=f"nothing is said of the side batch of {absence.k}")
-                leaves_found[absence.k, leaf] = _prove_leaf(state, lates[absence.k], leaf, place)
-        return _Channel(
-            states, tuple(SlotPrice(each.price_e5, each.fallback) for each in channel.prices), records, leaves_found
-        )
+            found |= self._prove_absence(channel.channel, state, lates, absence)
+        slot_prices = tuple(SlotPrice(each.price_e5, each.fallback) for each in channel.prices)
+        return _Channel(states, slot_prices, records, found)
+
+    def _prove_absence(
+        self, channel: int, state: SlotState, lates: Mapping[int, LateState | None], absence: ProvenAbsence
+    ) -> dict[tuple[int, bytes], LeafFacts]:
+        """Steps 1, 3 and 4 for a slot without a line."""
+        k, late = absence.k, lates.get(absence.k)
+        if k not in lates or not len(absence.leaves) == len(absence.proofs) == len(absence.claims):
+            raise UnprovenBillError(detail=f"nothing is proved of the leaves of {k}")
+        values: dict[bytes, int] = {}
+        for half in absence.halves:
+            _prove_half(state, late, half)
+            values[roster_leaf(half.record.prid)] = half.record.rc
+        found: dict[tuple[int, bytes], LeafFacts] = {}
+        for leaf, place, claim in zip(absence.leaves, absence.proofs, absence.claims, strict=True):
+            merkle.verify_inclusion(state.root, state.count, place.position, leaf, place.path)
+            key = self._proof.region, channel, k, place.position
+            dropped = self._entry(aggregation.CLAIMED, claim, *key) is not None
+            filled = is_marked(state.filled, place.position) or (
+                late is not None and is_marked(late.filled, place.position)
+            )
+            found[k, leaf] = LeafFacts(filled, dropped, values.get(leaf))
+        return found
 
     def _prove_lates(self, channel: ProvenChannel) -> dict[int, LateState | None]:
         place = self._proof.region, channel.channel
@@ -419,15 +452,11 @@ class ProofEvidence:
 
 
 def _prove_half(state: SlotState, late: LateState | None, half: ProvenHalf) -> None:
-    """Step 3: a record stands in a batch of its slot, or of its side batch."""
+    """Steps 3 and 4: a record stands in a batch of its slot, or of its side batch; its leaf stands in the roster."""
     batches = (late.batches if late else ()) if half.late else state.batches
     if not 0 <= half.batch < len(batches):
-        raise ProofFileError(detail=f"the slot has no batch {half.batch}")
+        raise UnprovenBillError(detail=f"the slot has no batch {half.batch}")
     note = batches[half.batch]
     merkle.verify_inclusion(note.root, note.fresh, half.index, encode(half.record), half.path)
-
-
-def _prove_leaf(state: SlotState, late: LateState | None, leaf: bytes, place: ProvenLeaf) -> LeafFacts:
-    """Step 4: a leaf stands at its position of the slot's roster."""
-    merkle.verify_inclusion(state.root, state.count, place.position, leaf, place.path)
-    return leaf_facts(state, late.filled if late else b"", place.position)
+    leaf = roster_leaf(half.record.prid)
+    merkle.verify_inclusion(state.root, state.count, half.leaf.position, leaf, half.leaf.path)

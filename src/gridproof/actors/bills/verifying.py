@@ -4,13 +4,15 @@ It needs its view secret, the report, the month's card and the ledger's word (`E
 report says. The checks, each with its name; all are made, so that one falsehood hides no other:
     identity   the report is for this ledger, region and month, and its BID comes from the household's own secret
     period     its instants are the month's, its stretch the meter's, and each slot stands in it once on each channel
-    records    each line's two records are on the ledger and, unmasked, add up to its energy; late and excluded are true
+    records    each line's two records are on the ledger and, unmasked, add up to its energy, late or not
     prices     each line's price is the ledger's
     absences   nothing is called absent that the ledger has; the reason is the one that it shows
     leaves     all lines' and absences' leaves are those that the card bound in advance
     registers  the meter signed them, they cover the stretch, and energy billed and reconciled is their difference
     arithmetic lines, charges, taxes and sums are those of `gridproof.domain.make_bill`
     tariffs    those that the report names are the ledger's
+Once the ledger has forgotten a month's records and prices, `records`, `prices`, `absences` and `arithmetic` are left
+out, and the verdict names them.
 
 Source: seed 002, dynamic billing phase, step h; private-metering.md, rows 17, 20, 21 and 22.
 """
@@ -66,6 +68,7 @@ CHECKS: Final = (
     "arithmetic",
     "tariffs",
 )
+FORGOTTEN: Final = frozenset({"records", "prices", "absences", "arithmetic"})  # checks that need what retention prunes
 _MAX_TOLD: Final = 5
 _NO_LEAVES: Final = (bytes(HASH_SIZE), bytes(HASH_SIZE))
 
@@ -93,14 +96,16 @@ class BillVerdict(NamedTuple):
     """What a household found of its bill.
 
     Attributes:
-        findings: one a check, in the order of `CHECKS`.
+        findings: one a check that was made, in the order of `CHECKS`.
+        gone: the checks that could not be made: the ledger has forgotten the month's records and prices.
     """
 
     findings: tuple[Finding, ...]
+    gone: tuple[str, ...] = ()
 
     @property
     def is_true(self) -> bool:
-        """Whether every check holds."""
+        """Whether every check that was made holds."""
         return all(finding.holds for finding in self.findings)
 
     @property
@@ -126,7 +131,9 @@ class _Case(NamedTuple):
     bounds: MonthBounds
 
 
-def verify_report(report: Report, file: HouseholdFile, evidence: Evidence, card: Card | None) -> BillVerdict:
+def verify_report(
+    report: Report, file: HouseholdFile, evidence: Evidence, card: Card | None, *, pruned: bool = False
+) -> BillVerdict:
     """Recompute a bill.
 
     Args:
@@ -135,6 +142,7 @@ def verify_report(report: Report, file: HouseholdFile, evidence: Evidence, card:
         evidence: the ledger's word on the month.
         card: the month's card, which the household got in advance; None where it has none, which is a falsehood of
             `leaves` and `registers`: without it nobody can tell whose the leaves are.
+        pruned: whether the evidence no longer has the month's records and prices, so that some checks are left out.
 
     Raises:
         NoMonthError: the ledger has no such closed month.
@@ -157,7 +165,9 @@ def verify_report(report: Report, file: HouseholdFile, evidence: Evidence, card:
     }
     slots = sum(len(channel.lines) + len(channel.absences) for channel in report.channels)
     counts = {"records": 2 * slots, "prices": slots, "absences": slots, "leaves": 2 * slots}
-    return BillVerdict(tuple(Finding(name, _told(checks[name](case)), counts.get(name, 1)) for name in CHECKS))
+    gone = tuple(name for name in CHECKS if pruned and name in FORGOTTEN)
+    made = (name for name in CHECKS if name not in gone)
+    return BillVerdict(tuple(Finding(name, _told(checks[name](case)), counts.get(name, 1)) for name in made), gone)
 
 
 def _told(falsehoods: Iterator[str]) -> tuple[str, ...]:
@@ -220,6 +230,11 @@ def _period(case: _Case) -> Iterator[str]:
 # --- slots -----------------------------------------------------------------------------------------------------------
 
 
+def _has(case: _Case, channel: Direction) -> bool:
+    """Whether the household's file has a channel."""
+    return any(view.channel == channel for view in case.file.views)
+
+
 class _Leaves:
     """A household's view leaves of a month on one channel."""
 
@@ -239,7 +254,7 @@ class _Leaves:
 def _records(case: _Case) -> Iterator[str]:
     for channel in case.report.channels:
         direction = Direction.parse(channel.channel)
-        if direction not in {view.channel for view in case.file.views}:
+        if not _has(case, direction):
             yield f"{channel.channel}: the household has no such channel"
             continue
         own = _Leaves(case, direction)
@@ -248,14 +263,12 @@ def _records(case: _Case) -> Iterator[str]:
                 yield _at(channel, line, "it lies outside the month")
                 continue
             found = [case.evidence.find_record(direction, line.k, bytes.fromhex(prid)) for prid in line.prids]
-            told = _is_line(case, direction, line, found, own.at(line.k))
+            told = _is_line(case, line, found, own.at(line.k))
             if told:
                 yield _at(channel, line, told)
 
 
-def _is_line(
-    case: _Case, direction: Direction, line: ReportLine, found: Sequence[FoundRecord | None], own: tuple[bytes, bytes]
-) -> str:
+def _is_line(case: _Case, line: ReportLine, found: Sequence[FoundRecord | None], own: tuple[bytes, bytes]) -> str:
     """What is false about a line's records, or nothing."""
     first, second = found
     if first is None or second is None or line.prids[0] == line.prids[1]:
@@ -266,9 +279,8 @@ def _is_line(
         return f"its records do not give {line.energy_wh} Wh: {read}"
     if line.late != (first.late or second.late):
         return "it is called late, and was not" if line.late else "its records came late, and it says otherwise"
-    if not line.late and case.evidence.slot(direction, line.k).fixed and not (first.live and second.live):
-        return "its records were left out of the slot's total"
-    return ""
+    limit_wh = tariff_at(case.evidence.tariffs(), line.k).limit_wh
+    return f"it is above {limit_wh} Wh, which cannot be true" if line.energy_wh > limit_wh else ""
 
 
 def _prices(case: _Case) -> Iterator[str]:
@@ -310,7 +322,7 @@ def _is_absence(case: _Case, direction: Direction, absence: ReportAbsence, leave
     if len(known) < len(leaves):
         return "its leaves are not in the slot's roster"
     if why == Why.EXCLUDED:
-        return _is_exclusion(known)
+        return _is_exclusion(case, direction, absence.k, known)
     if all(leaf.filled for leaf in known):
         return "both its records are on the ledger"
     dropped = any(leaf.dropped for leaf in known)
@@ -321,11 +333,16 @@ def _is_absence(case: _Case, direction: Direction, absence: ReportAbsence, leave
     return ""
 
 
-def _is_exclusion(leaves: Sequence[LeafFacts]) -> str:
-    """What is false about records that are said to be left out, or nothing."""
-    if not all(leaf.filled for leaf in leaves):
+def _is_exclusion(case: _Case, direction: Direction, k: int, leaves: Sequence[LeafFacts]) -> str:
+    """What is false about records that are said to be no reading, or nothing."""
+    if not _has(case, direction):
+        return "the household has no such channel"
+    values = [leaf.rc for leaf in leaves if leaf.rc is not None]
+    if len(values) < len(leaves):
         return "a record of it is missing"
-    return "its records count in the slot's total" if all(leaf.live for leaf in leaves) else ""
+    energy_wh = reading(Halves(*values), *_Leaves(case, direction).at(k))
+    limit_wh = tariff_at(case.evidence.tariffs(), k).limit_wh
+    return f"its records read {energy_wh} Wh, which can be true" if energy_wh <= limit_wh else ""
 
 
 # --- what was bound in advance ---------------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ def shown(verdict: BillVerdict, language: str) -> Verdict:
         Check(finding_name(language, finding.check), finding.holds, "; ".join(finding.falsehoods))
         for finding in verdict.findings
     )
-    return Verdict(verdict.is_true, checks)
+    return Verdict(verdict.is_true, checks, partial=bool(verdict.gone))
 
 
 def _write_page(read: Read, path: Path, language: str) -> None:

@@ -172,8 +172,7 @@ def simulate(
     """
     community, client, store, region, names = case
     bounds, present = _stretch(case, month)
-    currency = community.settings.community.currency
-    proposed = (TariffStep(bounds.first_k, plan.for_month(community.calendar, bounds, currency)),)
+    proposed = (TariffStep(bounds.first_k, community.cut_tariff(plan, bounds)),)
     meterings = list(_enrolled(community, region, bounds) if names is None else _named(store, bounds, names))
     loads, opened = _loads(client, store, region, bounds, {metering.name for metering in meterings})
     prices = [_prices(steps, bounds, loads) for steps in (present, proposed)]

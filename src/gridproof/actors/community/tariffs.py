@@ -91,7 +91,7 @@ def change_tariff(community: Community, client: LedgerClient, region: Region, pl
     """
     from_s = require_between_periods(community.times, start, community.times.parse(start))
     view = _month_at(community, client, region, from_s, start)
-    tariff = plan.for_month(community.calendar, view.bounds, community.settings.community.currency, from_s)
+    tariff = community.cut_tariff(plan, view.bounds, from_s)
     operator = Operator(community.sender(client, OPERATOR))
     operator.change_tariff(RegionId(region.number), view.bounds.month, from_s // view.bounds.period_s, tariff)
     return InForce(view.bounds, pricing_steps(client, region, view), on_ledger=True)

@@ -195,9 +195,9 @@ class BillCourse:
         content.put(objection.sealed)
         setting.community.sender(setting.client, OPERATOR).send(objection.message)
 
-    def _objections(self, billing: Billing, region: int, month: MonthId) -> list[tuple[str, int, object, str]]:
+    def _objections(self, billing: Billing, region: int, month: MonthId) -> list[tuple[str, int, object, object]]:
         keys = self._setting.community.keys(self._setting.client, BILL_PROVIDER)
-        return list(billing.read_objections(region, month, list(keys.opening_secrets())))
+        return [*billing.read_objections(region, month, list(keys.opening_secrets()))]
 
     # --- households --------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from gridproof.calendar import Calendar
 from gridproof.domain import (
+    DEFAULT_LIMIT_WH,
     MAX_SWITCHES,
     SECONDS_PER_DAY,
     Band,
@@ -199,7 +200,15 @@ class TariffPlan(NamedTuple):
     taxes: tuple[Tax, ...] = ()
     penalties: Penalties = Penalties(0, 0)
 
-    def for_month(self, calendar: Calendar, bounds: MonthBounds, currency: str, from_s: int | None = None) -> Tariff:
+    def for_month(
+        self,
+        calendar: Calendar,
+        bounds: MonthBounds,
+        currency: str,
+        from_s: int | None = None,
+        *,
+        limit_wh: int = DEFAULT_LIMIT_WH,
+    ) -> Tariff:
         """Cut the tariff for a month of the ledger.
 
         Args:
@@ -207,6 +216,7 @@ class TariffPlan(NamedTuple):
             bounds: the month.
             currency: ISO 4217 code.
             from_s: first instant that it is for, UTC epoch seconds, between two periods; the month's first by default.
+            limit_wh: the largest reading of a period that can be true, Wh.
 
         Returns:
             A tariff that passed `require_tariff`.
@@ -230,6 +240,7 @@ class TariffPlan(NamedTuple):
             standing=tuple(each.cut(calendar, bounds) for each in self.standing),
             taxes=self.taxes,
             penalties=self.penalties,
+            limit_wh=limit_wh,
         )
         _require_priced(tariff, bounds, start_s)
         return tariff

@@ -60,10 +60,12 @@ class Verdict(NamedTuple):
     Attributes:
         ok: whether all of it holds.
         checks: one by one.
+        partial: whether the ledger has forgotten the month's records, so that not all could be checked.
     """
 
     ok: bool
     checks: tuple[Check, ...] = ()
+    partial: bool = False
 
 
 class Fact(NamedTuple):
