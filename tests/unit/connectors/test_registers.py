@@ -67,12 +67,12 @@ def test_what_is_forgotten_is_all_before_a_month_but_the_last_stretch_of_each_ch
         registers.keep(signed(month))
     registers.keep(signed(3, channel=EXPORT))
     registers.keep(signed(3, OTHER))
-    registers.forget(METER, 9)
+    registers.forget([METER], 9)
     kept = [month for month in (3, 4, 5) if registers.signed(METER, IMPORT, month)]
     assert kept == [5]
     assert registers.signed(METER, EXPORT, 3) == signed(3, channel=EXPORT)
     assert registers.signed(OTHER, IMPORT, 3) == signed(3, OTHER)
-    registers.forget(METER, 5)
+    registers.forget([METER], 5)
     assert registers.signed(METER, IMPORT, 5) == signed(5)
 
 

@@ -22,11 +22,17 @@ from typing import Final, NamedTuple
 from gridproof.actors.bills.reading import open_reasons
 from gridproof.actors.bills.report import ReportHistory
 from gridproof.actors.bills.sealing import pack
-from gridproof.actors.errors import EarlierBillMissingError, MonthNotBillableError, NotEnrolledError
+from gridproof.actors.errors import (
+    EarlierBillMissingError,
+    MonthFinishedError,
+    MonthNotBillableError,
+    NotEnrolledError,
+)
 from gridproof.connectors.bill_book import BillNote
 from gridproof.connectors.content import ContentStore, Damage, find_damage
 from gridproof.connectors.registers import SignedRegister
 from gridproof.domain import Direction, MonthBounds, MonthId, TariffStep, month_label, reasons_info
+from gridproof.drivers.verifying import available_cores
 from gridproof.errors import GridproofError
 from gridproof.modules.billing import queries as billing
 from gridproof.modules.billing.messages import AnswerObjection, NewBill, RegisterBills
@@ -36,6 +42,7 @@ from gridproof.modules.registry import queries as registry
 from gridproof.primitives import hpke
 from gridproof.state import system
 
+from .ahead import in_order
 from .gathering import Gatherer, Sheet
 from .keys import Line, PlaceAccount
 from .making import HouseholdJob, MadeBill, MonthContext, PlaceJob, UnmadeBill, make_bills
@@ -44,6 +51,7 @@ from .provider import BillProvider
 
 BILLS_A_MESSAGE: Final = 250
 _HOUSEHOLDS_A_TASK: Final = 8
+_TASKS_A_CORE: Final = 2
 _MAX_HISTORY: Final = 24
 
 Step = Callable[[int, int], None]  # done, in all
@@ -131,12 +139,17 @@ class Billing:
 
         Raises:
             MonthNotBillableError: the month is not closed, or has no prices.
+            MonthFinishedError: a correction is asked for in a month that is finished.
             MonthErasedError: the month's view seeds or owners were erased.
             NotEnrolledError: a meter to correct was not enrolled in the month, or has no bill yet.
             ContentError: a store does not take a report; what was registered stays.
             FileError, DatabaseError: a file cannot be read or written.
         """
         bounds, tariffs = self._require_billable(region, month)
+        if self._provider.is_finished(region, month):
+            if correct:
+                raise MonthFinishedError(region=region, month=month_label(month))
+            return Outcome(region, month, 0, self._provider.seat.ask(billing.tally, region, month).bills, ())
         accounts = self._accounts(region, month)
         gatherer = self._gatherer()
         gatherer.clear()
@@ -245,11 +258,11 @@ class Billing:
     def _make(self, context: MonthContext, jobs: Sequence[HouseholdJob]) -> Iterator[MadeBill | UnmadeBill]:
         """Make bills, many at once where there is an executor, in the order of the jobs."""
         chunks = [jobs[at : at + _HOUSEHOLDS_A_TASK] for at in range(0, len(jobs), _HOUSEHOLDS_A_TASK)]
-        if self._executor is None:
-            yield from (made for chunk in chunks for made in make_bills(context, chunk))
-        else:
-            for done in self._executor.map(partial(make_bills, context), chunks):
-                yield from done
+        work = partial(make_bills, context)
+        ahead = _TASKS_A_CORE * available_cores()
+        done = map(work, chunks) if self._executor is None else in_order(self._executor, work, chunks, ahead)
+        for made in done:
+            yield from made
 
     # --- jobs --------------------------------------------------------------------------------------------------------
 
@@ -330,7 +343,7 @@ class Billing:
         return len(self._register(region, month))
 
     def _register(self, region: int, month: MonthId) -> list[BillNote]:
-        owed = [note for note in self._provider.bills.bills(region, month) if self._waits(note)]
+        owed = [note for note in self._provider.bills.bills(region, month) if self.waits(note)]
         ready = sorted((note for note in owed if self._stores.public.has(note.cid)), key=lambda note: note.bid)
         for at in range(0, len(ready), BILLS_A_MESSAGE):
             bills = tuple(
@@ -382,9 +395,12 @@ class Billing:
             upheld: whether the bill provider agrees; it then corrects the bill.
 
         Raises:
+            MonthFinishedError: the month is finished.
             NotEnrolledError: the month has no such household.
             Refusal: the ledger refuses: there is no such objection, or it has its answer.
         """
+        if self._provider.is_finished(region, month):
+            raise MonthFinishedError(region=region, month=month_label(month))
         accounts, seat = self._accounts(region, month), self._provider.seat
         billed = self._billed(region, self._require_billable(region, month)[0])
         named = [accounts[places[0].line][places[0].number] for places in billed if places[0].name == name]
@@ -411,10 +427,14 @@ class Billing:
             MonthErasedError: the month's accounts were erased.
         """
         accounts, bounds = self._accounts(region, month), self._require_billable(region, month)[0]
+        if self._provider.is_finished(region, month):
+            names = {meter: places[0].name for meter, places in self._provider.book.by_meter().items()}
+            noted = self._provider.bills.bills(region, month)
+            return {note.bid: (names.get(note.meter, note.meter.hex()), note.meter) for note in noted}
         billed = self._billed(region, bounds)
         return {accounts[places[0].line][places[0].number].bid: (places[0].name, places[0].meter) for places in billed}
 
-    def _waits(self, note: BillNote) -> bool:
+    def waits(self, note: BillNote) -> bool:
         """Whether a noted bill is the next version of its identity."""
         return note.version == 1 + self._provider.seat.ask(billing.last_version, note.region, note.month, note.bid)
 
