@@ -60,17 +60,16 @@ class ControlCenter:
         return AnnouncePrice(*slot, total_wh or 0, tuple(note.root for note in state.batches), price_e5)
 
     def _bounds(self, slot: Slot) -> MonthBounds | None:
-        for known in (self._months.get(slot.region, []), self._ask_months(slot.region)):
-            for bounds in known:
-                if bounds.contains(slot.k):
-                    return bounds
-        return None
+        """The month that a slot lies in; the ledger is asked where those known so far do not hold it."""
+        return self._find_month(slot) or self._find_month(slot, anew=True)
+
+    def _find_month(self, slot: Slot, *, anew: bool = False) -> MonthBounds | None:
+        if anew:
+            self._months[slot.region] = self._ask_months(slot.region)
+        return next((bounds for bounds in self._months.get(slot.region, ()) if bounds.contains(slot.k)), None)
 
     def _ask_months(self, region: int) -> list[MonthBounds]:
         known = self.seat.ask(registry.region, region)
-        if known is not None:
-            self._months[region] = [
-                MonthBounds(MonthId(number), month.start_s, month.end_s, known.period_s)
-                for number, month in self.seat.ask(registry.months, region)
-            ]
-        return self._months.get(region, [])
+        months = self.seat.ask(registry.months, region) if known else ()
+        period_s = known.period_s if known else 0
+        return [MonthBounds(MonthId(number), month.start_s, month.end_s, period_s) for number, month in months]

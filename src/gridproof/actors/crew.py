@@ -250,9 +250,9 @@ class Crew:
     def _read_register(
         self, meter: Meter, channel: Direction, bounds: MonthBounds, until_k: int, readings: ReadingsStore
     ) -> RegisterSpan:
-        """What a register says at both ends of a stretch that begins where the last signed one ended."""
+        """What a register says at both ends of a stretch, which begins where the last one ended, or with the meter."""
         last = self.registers.last_signed(meter.handle, channel)
-        start_k = last.span.end_k if last else max(bounds.first_k, meter.from_k)
+        start_k = last.span.end_k if last else meter.from_k
         start_s, end_s = start_k * bounds.period_s, until_k * bounds.period_s
         start_wh = last.span.end_wh if last else self.registers.find(meter.name, channel, start_s) or 0
         end_wh = self.registers.find(meter.name, channel, end_s)

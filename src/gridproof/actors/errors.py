@@ -200,6 +200,16 @@ class MonthFinishedError(ActorError):
     month: str
 
 
+class EarlierBillMissingError(ActorError):
+    """The meter's register reaches back over a month that has no bill yet; none was made. Bill the earlier month first.
+
+    Otherwise that month's energy would be billed twice.
+    """
+
+    meter: str
+    month: str
+
+
 class MonthNotBillableError(ActorError):
     """The month cannot be billed, no bill was made. Let the community run past the month's last deadline."""
 

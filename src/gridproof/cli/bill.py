@@ -223,7 +223,8 @@ def objections(
             "version": raised.version,
             "raised": community.times.label(raised.raised_s),
             "answer": None if raised.answer is None else ("upheld" if raised.answer.upheld else "rejected"),
-            "reasons": words,
+            "reasons": words if isinstance(words, str) else None,
+            "unreadable": None if isinstance(words, str) else str(words),
         }
         for of_month, name, number, raised, words in found
     ]
@@ -231,8 +232,9 @@ def objections(
     def tell(words: Console) -> None:
         shown = table("month", "household", "#objection", "#version", "answer", "reasons")
         for each in told:
-            columns = ("month", "meter", "objection", "version", "answer", "reasons")
-            shown.add_row(*(escape(str(each[name] or "")) for name in columns))
+            columns = ("month", "meter", "objection", "version", "answer")
+            reasons = each["reasons"] or each["unreadable"]
+            shown.add_row(*(escape(str(each[name] or "")) for name in columns), escape(str(reasons)))
         words.print(shown if told else "Nobody has objected.")
 
     Speaker(as_json=as_json).result({"objections": told}, tell)

@@ -1,5 +1,6 @@
 """`gridproof verify`: is it true? Exit code 0 only if all of it is; otherwise each falsehood in a line."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,7 +42,8 @@ def ledger(
             words.print(falsehood, markup=False)
         words.print(
             f"{report.chain_id}: blocks {report.first_height} to {report.last_height}, "
-            f"{report.transactions} transactions, {report.signatures} signatures checked; "
+            f"{report.transactions} transactions, {report.signatures} signatures checked"
+            f"{_counted(report.announced)}; "
             f"{'all true' if report.is_true else 'NOT TRUE'}.",
             markup=False,
         )
@@ -57,9 +59,17 @@ def ledger(
         "signatures": report.signatures,
         "app_hash": report.app_hash,
         "falsehoods": list(report.falsehoods),
+        "announced": report.announced,
     }
     speaker.result(told, tell)
     return 1 if not report.is_true else 0
+
+
+def _counted(announced: Mapping[str, int]) -> str:
+    """The totals, prices and bills that were computed or held to their rules again."""
+    kinds = (("MasksOpened", "total"), ("PriceSet", "price"), ("BillRegistered", "bill"))
+    counts = [(announced.get(kind, 0), word) for kind, word in kinds]
+    return "".join(f", {count} {word}{'s' * (count != 1)}" for count, word in counts if count)
 
 
 @app.command()

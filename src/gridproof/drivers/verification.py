@@ -26,6 +26,7 @@ from .ports import ApplicationFactory, Progress, no_progress
 from .verifying import CountingVerifier, ThreadedVerifier
 
 MAX_LINES: Final = 100
+EVENTS_AT_ONCE: Final = 10_000
 COMPARED: Final = (Table.STATE, Table.SIDE, Table.TREE, Table.EVENTS, Table.META)
 
 
@@ -41,6 +42,7 @@ class Report(Record, frozen=True):
         signatures: how many were checked.
         app_hash: the root that the replay led to, 32 bytes.
         falsehoods: a line each, at most 100 and a last line that counts the rest; empty when all is true.
+        announced: how many events of each kind the replay announced, by the kind's name.
     """
 
     chain_id: str
@@ -51,6 +53,7 @@ class Report(Record, frozen=True):
     signatures: int
     app_hash: bytes
     falsehoods: tuple[str, ...]
+    announced: dict[str, int] = {}  # noqa: RUF012 - a struct makes a fresh one each time
 
     @property
     def is_true(self) -> bool:
@@ -133,7 +136,18 @@ class _Replay:
             signatures=self.verifier.checked,
             app_hash=head.app_hash,
             falsehoods=self.findings.lines,
+            announced=self._announced(),
         )
+
+    def _announced(self) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        cursor = b""
+        while events := self.application.events_since(cursor, EVENTS_AT_ONCE):
+            for event in events:
+                name = type(self.application.decode_event(event.body)).__name__
+                counts[name] = counts.get(name, 0) + 1
+            cursor = events[-1].cursor
+        return dict(sorted(counts.items()))
 
 
 def replay(

@@ -1,4 +1,4 @@
-"""The book of bills: rules K-1 and K-2, and that what is forgotten is gone from the disk."""
+"""The bill provider's book: registers that were signed, and how far each bill has come."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,67 +9,73 @@ from gridproof.connectors.bill_book import BillBook, BillNote
 from gridproof.connectors.registers import SignedRegister
 from gridproof.domain import Direction, RegisterSpan
 
-ME, OTHER = b"m" * 16, b"o" * 16
-MONTH = 24_309
+ADA, BO = b"a" * 16, b"b" * 16
 
 
 @pytest.fixture
 def book(tmp_path: Path) -> Iterator[BillBook]:
-    opened = BillBook(tmp_path / "book.db")
-    yield opened
-    opened.close()
+    book = BillBook(tmp_path / "book.db")
+    yield book
+    book.close()
 
 
-def note(meter: bytes, month: int = MONTH, version: int = 1, total_e9: int = 5) -> BillNote:
-    bid = meter + month.to_bytes(16, "big")
-    return BillNote(meter, month, version, 1, bid, f"cid-{meter.hex()}-{version}", b"d" * 32, 1, 2, 1, 2, total_e9, 6)
+def note(meter: bytes = ADA, month: int = 3, version: int = 1, region: int = 1, payable_e9: int = 7) -> BillNote:
+    bid = bytes([month]) * 32
+    return BillNote(meter, month, version, region, bid, f"cid {version}", bytes(32), 5, 4, 3, 2, -1, payable_e9)
 
 
-def signed(meter: bytes, month: int = MONTH, start_wh: int = 0) -> SignedRegister:
-    return SignedRegister(meter, month, RegisterSpan(Direction.IMPORT, 0, 10, start_wh, 9_000), meter * 4)
+def register(meter: bytes = ADA, month: int = 3, end_wh: int = 9) -> SignedRegister:
+    return SignedRegister(meter, month, RegisterSpan(Direction.IMPORT, 0, 1, 0, end_wh), bytes(64))
 
 
-def holding(folder: Path, secret: bytes) -> list[str]:
-    return [path.name for path in sorted(folder.rglob("*")) if path.is_file() and secret in path.read_bytes()]
+def test_the_first_register_of_a_month_stays(book: BillBook) -> None:
+    book.take_register(register())
+    book.take_register(register(end_wh=1))
+    book.take_register(register(BO))
+    book.take_register(register(month=4))
+    assert book.registers(3) == {(ADA, 1): register(), (BO, 1): register(BO)}
+    assert book.registers(5) == {}
 
 
-def test_k2_a_note_of_the_same_version_gives_way_and_another_version_stands_beside_it(book: BillBook) -> None:
-    book.note(note(ME))
-    book.note(note(ME, total_e9=7))
-    book.note(note(ME, version=2))
-    assert book.bills(1, MONTH) == [note(ME, total_e9=7), note(ME, version=2)]
-    assert book.last(1, MONTH) == {ME: note(ME, version=2)}
-    assert book.bills(2, MONTH) == []
-
-
-def test_history_has_the_last_bill_of_each_month_before(book: BillBook) -> None:
-    for each in (note(ME, MONTH - 1), note(ME, MONTH - 1, 2), note(ME), note(OTHER, MONTH - 1)):
+def test_a_note_gives_way_to_one_of_the_same_version_only(book: BillBook) -> None:
+    for each in (note(), note(version=2), note(payable_e9=-8), note(BO), note(BO, region=2, month=4)):
         book.note(each)
-    assert book.history(ME, MONTH) == [note(ME, MONTH - 1, 2)]
-    assert book.of_meter(ME) == [note(ME, MONTH - 1), note(ME, MONTH - 1, 2), note(ME)]
+    assert book.bills(1, 3) == [note(payable_e9=-8), note(version=2), note(BO)]
+    assert book.last(1, 3) == {ADA: note(version=2), BO: note(BO)}
+    assert book.bills(2, 3) == []
 
 
-def test_first_register_of_a_month_stays(book: BillBook) -> None:
-    book.take_register(signed(ME))
-    book.take_register(signed(ME, start_wh=1))
-    assert book.registers(MONTH) == {(ME, Direction.IMPORT): signed(ME)}
+def test_a_history_is_the_last_bill_of_each_month_before(book: BillBook) -> None:
+    for month in (5, 3, 4):
+        book.note(note(month=month))
+    book.note(note(month=3, version=2))
+    book.note(note(BO))
+    assert book.history(ADA, 5) == [note(month=3, version=2), note(month=4)]
+    assert book.history(ADA, 3) == []
+
+
+def test_a_forgotten_meter_is_gone_from_the_disk(book: BillBook, tmp_path: Path) -> None:
+    for each in (note(), note(version=2), note(BO)):
+        book.note(each)
+    book.take_register(register())
+    assert book.forget(ADA) == 2
+    assert book.bills(1, 3) == [note(BO)]
+    assert book.registers(3) == {}
+    book.close()
+    assert all(ADA not in path.read_bytes() for path in tmp_path.iterdir())
+    assert (tmp_path / "book.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_all_bills_of_a_meter_are_had_in_order(book: BillBook) -> None:
+    for each in (note(month=4), note(version=2), note(), note(BO)):
+        book.note(each)
+    assert book.of_meter(ADA) == [note(), note(version=2), note(month=4)]
 
 
 def test_registers_of_a_finished_month_are_gone_from_the_disk(book: BillBook, tmp_path: Path) -> None:
-    for each in (signed(ME), signed(OTHER), signed(ME, MONTH + 1)):
+    for each in (register(), register(BO), register(month=4)):
         book.take_register(each)
-    assert holding(tmp_path, signed(OTHER).signature), "a search that finds nothing now proves nothing later"
-    book.forget_registers([ME, OTHER], MONTH)
-    assert book.registers(MONTH) == {}
-    assert book.registers(MONTH + 1) == {(ME, Direction.IMPORT): signed(ME, MONTH + 1)}
-    assert holding(tmp_path, signed(OTHER).signature) == []
-
-
-def test_a_forgotten_meter_leaves_nothing_in_the_file_or_its_log(book: BillBook, tmp_path: Path) -> None:
-    for each in (note(ME), note(ME, MONTH + 1), note(OTHER)):
-        book.note(each)
-    book.take_register(signed(ME))
-    assert book.forget(ME) == 2
-    assert (book.of_meter(ME), book.registers(MONTH)) == ([], {})
-    assert book.of_meter(OTHER) == [note(OTHER)]
-    assert holding(tmp_path, ME) == []
+    book.forget_registers([ADA, BO], 3)
+    assert book.registers(3) == {}
+    assert book.registers(4) == {(ADA, 1): register(month=4)}
+    assert all(BO not in path.read_bytes() for path in tmp_path.iterdir())

@@ -71,6 +71,7 @@ def test_a_true_ledger_is_found_true_with_every_signature_checked(ledger: Embedd
         signatures=BLOCKS + 2,
         app_hash=ledger.head.app_hash,
         falsehoods=(),
+        announced={"NoticePosted": BLOCKS},  # two transactions were refused
     )
     assert report.is_true
     assert seen == [(height, BLOCKS) for height in range(1, BLOCKS + 1)]

@@ -3,9 +3,11 @@
 Rules:
     O-1 What is owed follows from the book of places and the ledger: each meter that was enrolled in a closed month has
         one bill of version 1. A correction is made for those that are named.
-    O-2 The order of a bill is: noted, archived, published, registered. Killed anywhere, the next run finds what is
-        noted and not registered, and goes on; what is registered is never made again under that version.
+    O-2 The order of a bill is: noted, archived, published, registered. Killed anywhere, the next run registers what is
+        published, and makes the rest; what is registered is never made again under that version.
     O-3 Bills are registered in the order of their identities, which are fresh each month and tell nothing.
+    O-4 What a register says beyond a month's records is reconciled once: a register that reaches back over months
+        without one is set against what their bills had, so those come first.
 
 Source: seed 002, dynamic billing phase; private-metering.md, rows 17 and 21 to 23.
 """
@@ -17,12 +19,19 @@ from functools import partial
 from hashlib import sha256
 from typing import Final, NamedTuple
 
+from gridproof.actors.bills.evidence import is_pruned
 from gridproof.actors.bills.reading import open_reasons
 from gridproof.actors.bills.report import ReportHistory
 from gridproof.actors.bills.sealing import pack
-from gridproof.actors.errors import MonthFinishedError, MonthNotBillableError, NotEnrolledError
+from gridproof.actors.errors import (
+    EarlierBillMissingError,
+    MonthFinishedError,
+    MonthNotBillableError,
+    NotEnrolledError,
+)
 from gridproof.connectors.bill_book import BillNote
 from gridproof.connectors.content import ContentStore, Damage, find_damage
+from gridproof.connectors.registers import SignedRegister
 from gridproof.domain import Direction, MonthBounds, MonthId, TariffStep, month_label, reasons_info
 from gridproof.errors import GridproofError
 from gridproof.modules.billing import queries as billing
@@ -140,21 +149,32 @@ class Billing:
                 raise MonthFinishedError(region=region, month=month_label(month))
             return Outcome(region, month, 0, self._provider.seat.ask(billing.tally, region, month).bills, ())
         accounts = self._accounts(region, month)
-        owed, before = self._owed(bounds, region, accounts, frozenset(correct))
+        gatherer = self._gatherer()
+        gatherer.clear()
+        resumed = self._register(region, month)
+        names = {places[0].meter: places[0].name for places in self._provider.book.by_meter().values()}
+        corrected = {names.get(note.meter, "") for note in resumed if note.version > 1}
+        owed, before = self._owed(bounds, region, accounts, frozenset(correct) - corrected)
+        before -= sum(note.version == 1 for note in resumed)
         if not owed:
-            return Outcome(region, month, 0, before, ())
+            return Outcome(region, month, len(resumed), before, ())
+        if is_pruned(self._provider.seat, region, bounds):
+            detail = "its records are past their retention time, and were pruned"
+            gone = MonthNotBillableError(region=region, month=month_label(month), detail=detail)
+            unmade = tuple(UnmadeBill(each.places[0].name, gone) for each in owed)
+            return Outcome(region, month, len(resumed), before, unmade)
+        jobs, problems = self._jobs(owed, bounds, accounts)
         with ExitStack() as stack:
-            steps = _Steps(progress, bounds.periods * len(accounts) + len(owed))
-            sheets = self._gather(stack, region, bounds, steps)
+            steps = _Steps(progress, bounds.periods * len(accounts) + len(jobs))
+            sheets = self._gather(stack, gatherer, region, bounds, steps)
             context = self._context(region, bounds, tariffs, sheets)
-            problems = []
-            for made in self._make(context, self._jobs(owed, bounds, accounts)):
+            for made in self._make(context, jobs):
                 if isinstance(made, UnmadeBill):
-                    problems.append((made.name, made.problem))
+                    problems.append(made)
                 else:
                     self._publish(made)
                 steps.next()
-        registered = self.register(region, month)
+        registered = len(resumed) + len(self._register(region, month))
         return Outcome(region, month, registered, before, tuple(problems))
 
     def _require_billable(self, region: int, month: MonthId) -> tuple[MonthBounds, tuple[TariffStep, ...]]:
@@ -197,20 +217,22 @@ class Billing:
 
     def _billed(self, region: int, bounds: MonthBounds) -> Iterator[list[Place]]:
         """The places of each meter that was enrolled for some period of a month."""
-        for places in self._provider.book.by_meter().values():
+        book = self._provider.book
+        epochs = [epoch for channel in Direction for epoch in book.epochs(Line(region, channel), bounds.month)]
+        numbers = {number for epoch in epochs for number in epoch.places}
+        for places in book.by_meter().values():
             from_k, until_k = _stretch(places[0], bounds)
-            if places[0].region == region and from_k < until_k:
-                numbers = {number for each in places for epoch in self._epochs(each, bounds) for number in epoch}
-                if all(place.number in numbers for place in places):
-                    yield places
+            if from_k < until_k and all(place.number in numbers for place in places):
+                yield places
 
-    def _epochs(self, place: Place, bounds: MonthBounds) -> Iterator[tuple[int, ...]]:
-        for epoch in self._provider.book.epochs(place.line, bounds.month):
-            yield epoch.places
-
-    def _gather(self, stack: ExitStack, region: int, bounds: MonthBounds, steps: "_Steps") -> dict[int, Sheet]:
+    def _gatherer(self) -> Gatherer:
         provider = self._provider
-        gatherer = Gatherer(provider.seat, provider.book, provider.months, provider.folder)
+        return Gatherer(provider.seat, provider.book, provider.months, provider.folder)
+
+    @staticmethod
+    def _gather(
+        stack: ExitStack, gatherer: Gatherer, region: int, bounds: MonthBounds, steps: "_Steps"
+    ) -> dict[int, Sheet]:
         sheets = {}
         for channel in Direction:
             sheet = stack.enter_context(gatherer.gather(Line(region, channel), bounds, lambda _k: steps.next()))
@@ -237,23 +259,27 @@ class Billing:
 
     # --- jobs --------------------------------------------------------------------------------------------------------
 
-    def _jobs(self, owed: Iterable["_Owed"], bounds: MonthBounds, accounts: "_Accounts") -> list[HouseholdJob]:
-        """What each household's bill is made of, beside the records."""
+    def _jobs(
+        self, owed: Iterable["_Owed"], bounds: MonthBounds, accounts: "_Accounts"
+    ) -> tuple[list[HouseholdJob], list[UnmadeBill]]:
+        """What each household's bill is made of, beside the records; and those that have to wait (O-4)."""
         month, book = bounds.month, self._provider.bills
         views = {line: self._provider.keys.views(line, month) for line in accounts}
         registers = book.registers(month)
-        jobs = []
+        jobs, waiting = [], []
         for each in owed:
             first, history = each.places[0], book.history(each.places[0].meter, month)
             from_k, until_k = _stretch(first, bounds)
             places = []
-            for place in each.places:
-                account, signed = accounts[place.line][place.number], registers.get((place.meter, place.channel))
-                carried_wh = 0
-                if signed is not None and signed.span.start_k < from_k:
-                    carried_wh = self._carried(place, history, signed.span.start_k)
-                seeds = views[place.line][place.number]
-                places.append(PlaceJob(place.channel, place.number, seeds, account.first_k, signed, carried_wh))
+            try:
+                for place in each.places:
+                    signed = registers.get((place.meter, place.channel))
+                    signed, carried_wh = self._carried(place, history, bounds, signed)
+                    first_k, seeds = accounts[place.line][place.number].first_k, views[place.line][place.number]
+                    places.append(PlaceJob(place.channel, place.number, seeds, first_k, signed, carried_wh))
+            except EarlierBillMissingError as problem:
+                waiting.append(UnmadeBill(first.name, problem))
+                continue
             seal_key = accounts[first.line][first.number].seal_key
             told = tuple(map(_told, history[-_MAX_HISTORY:]))
             jobs.append(
@@ -261,18 +287,34 @@ class Billing:
                     first.meter, first.name, each.bid, seal_key, each.version, from_k, until_k, tuple(places), told
                 )
             )
-        return jobs
+        return jobs, waiting
 
-    def _carried(self, place: Place, history: Sequence[BillNote], start_k: int) -> int:
-        """What was billed since a register's first value, in months that had no signed register."""
+    def _carried(
+        self, place: Place, history: Sequence[BillNote], bounds: MonthBounds, signed: SignedRegister | None
+    ) -> tuple[SignedRegister | None, int]:
+        """The register that a bill goes by, and what was billed since its first value in months without one (O-4).
+
+        A register that reaches back over a month without a tariff is let be: what belongs to that month is not to be
+        billed at the prices of this one.
+
+        Raises:
+            EarlierBillMissingError: a month that it reaches back over has no bill yet.
+        """
+        if signed is None or signed.span.start_k >= bounds.first_k:
+            return signed, 0
         ask, carried_wh = self._provider.seat.ask, 0
-        period_s = next((region.period_s for number, region in ask(registry.regions) if number == place.region), 1)
-        for note in history:
-            known = ask(registry.month, place.region, note.month)
-            if known is not None and known.end_s // period_s > start_k:
-                is_import = place.channel == Direction.IMPORT
-                carried_wh += note.recorded_import_wh if is_import else note.recorded_export_wh
-        return carried_wh
+        notes, since_k = {note.month: note for note in history}, max(signed.span.start_k, place.from_k)
+        for month, known in ask(registry.months, place.region):
+            if month >= bounds.month or known.end_s // bounds.period_s <= since_k:
+                continue
+            if not ask(pricing.tariffs, place.region, month):
+                return None, 0
+            if month not in notes:
+                raise EarlierBillMissingError(meter=place.name, month=month_label(MonthId(month)))
+            note = notes[month]
+            is_import = place.channel == Direction.IMPORT
+            carried_wh += note.recorded_import_wh if is_import else note.recorded_export_wh
+        return signed, carried_wh
 
     # --- publishing --------------------------------------------------------------------------------------------------
 
@@ -291,6 +333,9 @@ class Billing:
         Raises:
             ContentStoreUnreachableError: the store of reports gives no answer.
         """
+        return len(self._register(region, month))
+
+    def _register(self, region: int, month: MonthId) -> list[BillNote]:
         owed = [note for note in self._provider.bills.bills(region, month) if self.waits(note)]
         ready = sorted((note for note in owed if self._stores.public.has(note.cid)), key=lambda note: note.bid)
         for at in range(0, len(ready), BILLS_A_MESSAGE):
@@ -300,14 +345,16 @@ class Billing:
             self._provider.seat.send(RegisterBills(region, month, bills))
         for refused in self._provider.seat.settle():
             raise refused.refusal
-        return len(ready)
+        return ready
 
     # --- objections --------------------------------------------------------------------------------------------------
 
     def read_objections(
         self, region: int, month: MonthId, opening_secrets: Sequence[bytes]
-    ) -> list[tuple[str, int, Objection, str]]:
-        """A month's objections: whose, number, as on record, and the reasons.
+    ) -> list[tuple[str, int, Objection, str | GridproofError]]:
+        """A month's objections: whose, number, as on record, and the reasons, or why they cannot be read.
+
+        Anybody may put a word on record under an identity of its own; one that cannot be read hides no other.
 
         Args:
             region: the region.
@@ -315,13 +362,17 @@ class Billing:
             opening_secrets: the bill provider's encryption secrets, the present one first.
 
         Raises:
-            ContentError: reasons are not to be had.
-            ReportFormatError: they do not open.
+            MonthNotBillableError: the month is not closed, or has no prices.
+            MonthErasedError: the month's accounts were erased.
         """
         seat, billed, read = self._provider.seat, self.billed(region, month), []
         for bid, number, raised in seat.ask(billing.month_objections, region, month):
             info = reasons_info(seat.chain_id, region, month, bid, number, answer=False)
-            words = open_reasons(self._stores.public.get(raised.cid), list(opening_secrets), info)
+            words: str | GridproofError
+            try:
+                words = open_reasons(self._stores.public.get(raised.cid), list(opening_secrets), info)
+            except GridproofError as unreadable:
+                words = unreadable
             read.append((billed.get(bid, (bid.hex(), b""))[0], number, raised, words))
         return read
 

@@ -7,6 +7,7 @@ Source: private-metering.md, rows 21 and 22.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from msgspec.structs import replace
 
@@ -14,6 +15,7 @@ from gridproof.actors.bills.words import (
     CARD_VERSION,
     Card,
     CardPart,
+    RegisterStretchError,
     RegisterWord,
     RegisterWordError,
     card_path,
@@ -21,8 +23,9 @@ from gridproof.actors.bills.words import (
 )
 from gridproof.actors.seat import Seat
 from gridproof.connectors.bill_book import BillBook
+from gridproof.connectors.files import FileMissingError
 from gridproof.connectors.registers import SignedRegister
-from gridproof.domain import Direction
+from gridproof.connectors.secret_files import erase
 
 from .keys import Keys, Line, PlaceAccount
 from .months import Shelf
@@ -62,6 +65,18 @@ class Cards:
                 if (meter, month) not in self._dealt:
                     self._deal_one(places, month)
 
+    def withdraw(self, line: Line, month: int) -> None:
+        """Take back the cards that bind rosters which were never published, and never will be.
+
+        Raises:
+            FileUnwritableError: the system refuses.
+        """
+        for meter, places in self._book.by_meter().items():
+            if any(place.line == line for place in places):
+                self._dealt.discard((meter, month))
+                with suppress(FileMissingError):
+                    erase(card_path(self._shelf.cards, meter, month))
+
     def _deal_one(self, places: Sequence[Place], month: int) -> None:
         """Write a household's card of a month, once the rosters of all its channels are made."""
         made = {place.number: self._epoch_of(place, month) for place in places}
@@ -99,11 +114,26 @@ class Cards:
 
         Raises:
             RegisterWordError: the meter did not sign it, or is none of this month.
+            RegisterStretchError: it was read over another stretch than the bill's.
             MonthErasedError: the month's accounts were erased.
         """
         for place in self._book.by_meter().get(word.meter, ()):
-            if place.channel == word.channel and self._epoch_of(place, word.month) is not None:
+            epoch = self._epoch_of(place, word.month) if place.channel == word.channel else None
+            if epoch is not None:
                 word.verify(self._seat.chain_id, self._account(place, word.month).register_key)
+                _require_stretch(word, place, epoch)
                 self._bills().take_register(SignedRegister(word.meter, word.month, word.span, word.signature))
                 return
-        raise RegisterWordError(channel=Direction(word.channel).label, end_k=word.end_k)
+        raise RegisterWordError(channel=word.channel_name, end_k=word.end_k)
+
+
+def _require_stretch(word: RegisterWord, place: Place, epoch: Epoch) -> None:
+    """Return if a register covers what is billed of a place in a month, and ends with it.
+
+    Raises:
+        RegisterStretchError: it does not.
+    """
+    bounds = epoch.bounds
+    from_k, until_k = max(place.from_k, bounds.first_k), min(place.until_k or bounds.end_k, bounds.end_k)
+    if word.start_k > from_k or word.end_k != until_k:
+        raise RegisterStretchError(start_k=word.start_k, end_k=word.end_k, from_k=from_k, until_k=until_k)

@@ -7,6 +7,8 @@ Rules:
     H-1 The file tells whose each record is: it lies among the bill provider's secrets, is erased when the bills are
         made, and what a killed run left of it is erased by the next.
     H-2 Its space is had before it is mapped: a disk that is full is told, and kills nobody.
+    H-3 A household's leaves are those of the month's first rosters: a card binds them to the month's end, and those of
+        a revoked place stand in no later ones.
 """
 
 import os
@@ -82,6 +84,15 @@ class Gatherer:
         self._months = months
         self._folder = folder / "gathered"
 
+    def clear(self) -> None:
+        """Erase what killed runs left (H-1).
+
+        Raises:
+            FileUnwritableError: the system refuses.
+        """
+        for path in sorted(self._folder.glob("*.cells")):
+            _erase(path)
+
     @contextmanager
     def gather(self, line: Line, bounds: MonthBounds, progress: Callable[[int], None]) -> Iterator[Sheet | None]:
         """Lay a closed month out by household; the file is erased when the block ends (H-1).
@@ -112,17 +123,13 @@ class Gatherer:
         finally:
             _erase(path)
 
-    def clear(self) -> None:
-        """Erase what killed runs left (H-1)."""
-        for path in sorted(self._folder.glob("*.cells")):
-            _erase(path)
-
     def _fill(
         self, line: Line, bounds: MonthBounds, path: Path, rows: Mapping[int, int], progress: Callable[[int], None]
     ) -> Sheet:
         shape = (max(1, len(rows)), bounds.periods)
         _reserve(path, shape[0] * shape[1] * CELL.itemsize)
         cells = np.memmap(path, dtype=CELL, mode="r+", shape=shape)
+        epochs = self._book.epochs(line, bounds.month)
         heard = []
         for index, k in enumerate(range(bounds.first_k, bounds.end_k)):
             slot = Slot(RegionId(line.region), Direction(line.channel), k)
@@ -131,6 +138,7 @@ class Gatherer:
             heard.append(state is not None and state.filled_count > 0)
             epoch = self._book.epoch_at(line, k)
             if epoch is not None and state is not None:
+                self._put_leaves(cells[:, index], slot, self._rows_of(epochs[0], rows))
                 self._fill_slot(cells[:, index], slot, self._rows_of(epoch, rows))
             progress(k)
         cells.flush()
@@ -141,13 +149,16 @@ class Gatherer:
         """The row of each place of an epoch, -1 where no meter ever had it."""
         return np.array([rows.get(number, -1) for number in epoch.places], dtype=np.int64)
 
-    def _fill_slot(self, column: Cells, slot: Slot, rows_of: NDArray[np.int64]) -> None:
-        leaves, owners = self._months.slot(slot)
-        where = _Where(owners, rows_of)
-        everywhere = np.arange(len(leaves))
-        row, half = where.of(everywhere)
+    def _put_leaves(self, column: Cells, slot: Slot, rows_of: NDArray[np.int64]) -> None:
+        """Put every household's leaves of a slot (H-3)."""
+        leaves, owners = self._months.first_slot(slot)
+        row, half = _Where(owners, rows_of).of(np.arange(len(leaves)))
         kept = row >= 0
         column["leaf"][row[kept], half[kept]] = _hashes(leaves)[kept]
+
+    def _fill_slot(self, column: Cells, slot: Slot, rows_of: NDArray[np.int64]) -> None:
+        """Put the records of a slot, and what is known of each."""
+        where = _Where(self._months.owners(slot), rows_of)
         for flag, bodies in (
             (FILLED, self._ledger.ask(aggregation.bodies, *slot)),
             (LATE, self._ledger.ask(aggregation.late_bodies, *slot)),

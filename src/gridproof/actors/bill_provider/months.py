@@ -162,6 +162,19 @@ class Months:
         """
         return self._leaves(Line(slot.region, slot.channel), slot.k), self.owners(slot)
 
+    def first_slot(self, slot: Slot) -> tuple[list[bytes], NDArray[np.uint32]]:
+        """A slot's leaves as the month's first rosters have them, with those of places revoked since; whose each is.
+
+        Raises:
+            MonthNotPreparedError: the slot has no roster.
+            MonthErasedError: whose the leaves are was erased.
+        """
+        present = self.epoch_of(slot)
+        first = self._book.epochs(present.line, present.month)[0]
+        at = slot.k - first.from_k
+        owners = self._keys.owners(first.line, first.month, first.epoch, at, first.count)
+        return self._file(first).leaves(slot.k), owners
+
     def owners(self, slot: Slot) -> NDArray[np.uint32]:
         """Whose each of a slot's leaves is.
 

@@ -255,6 +255,7 @@ class BillProvider:
             used = sum(not place.is_spare for place in self.book.for_month(line, bounds))
             made = self.book.epochs(line, bounds.month)
             if len(made) == 1 and self._came_too_late(made[0]):
+                self.cards.withdraw(line, bounds.month)
                 self.book.strike(made.pop())
             if used and not made:
                 begun = self._clock.now_s() >= bounds.start_s + bounds.period_s

@@ -171,7 +171,7 @@ class LedgerEvidence:
     def find_leaf(self, channel: Direction, k: int, leaf: bytes) -> LeafFacts | None:
         """What is known of a leaf of a slot's roster; None where the roster does not hold it."""
         known = self._known(channel, k)
-        if known.state is None:
+        if known.state is None or not known.state.count:
             return None
         leaves = self._leaves_of(Slot(RegionId(self._region), channel, k), self._month)
         position = bisect_left(leaves, leaf)

@@ -263,6 +263,7 @@ def verify_bill_proof(
     if trusted_app_hash is not None and proof.app_hash != trusted_app_hash:
         raise UnprovenBillError(detail=f"its app hash is {proof.app_hash.hex()}, trusted is {trusted_app_hash.hex()}")
     month = MonthId(proof.month)
+    report = open_sealed(proof.sealed, household, month, proof.version)  # another household's file ends here
     bid = bill_key(household.identity_view(month)).public_key
     try:
         evidence = ProofEvidence(proof, household.meter, bid, card.key if card else b"")
@@ -271,7 +272,6 @@ def verify_bill_proof(
     registered = evidence.bill(bid, proof.version)
     if registered is None or sha256(proof.sealed).digest() != registered.digest:  # step 5
         raise UnprovenBillError(detail="the sealed report is not the registered one")
-    report = open_sealed(proof.sealed, household, month, proof.version)
     return ProvenVerdict(report, verify_report(report, household, evidence, card))
 
 

@@ -24,7 +24,7 @@ from gridproof.modules.billing.messages import ObjectToBill, objection_hash
 from gridproof.modules.billing.types import Bill, Objection
 from gridproof.primitives import hpke
 from gridproof.primitives.cid import cid_v1
-from gridproof.primitives.errors import DecryptionError
+from gridproof.primitives.errors import DecryptionError, InvalidArgumentError
 from gridproof.primitives.schnorr import Signer
 
 from .evidence import LeavesOf, LedgerEvidence, is_pruned
@@ -244,6 +244,6 @@ def open_reasons(sealed: bytes, opening_secrets: list[bytes], info: bytes) -> st
     for secret in opening_secrets:
         try:
             return unpack(hpke.unseal(secret, info, sealed)).decode()
-        except (DecryptionError, UnicodeDecodeError):
+        except (DecryptionError, InvalidArgumentError, UnicodeDecodeError):
             continue
     raise ReportFormatError(detail="the reasons do not open with any of the keys here")

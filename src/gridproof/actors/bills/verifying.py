@@ -230,6 +230,11 @@ def _period(case: _Case) -> Iterator[str]:
 # --- slots -----------------------------------------------------------------------------------------------------------
 
 
+def _has(case: _Case, channel: Direction) -> bool:
+    """Whether the household's file has a channel."""
+    return any(view.channel == channel for view in case.file.views)
+
+
 class _Leaves:
     """A household's view leaves of a month on one channel."""
 
@@ -249,7 +254,7 @@ class _Leaves:
 def _records(case: _Case) -> Iterator[str]:
     for channel in case.report.channels:
         direction = Direction.parse(channel.channel)
-        if direction not in {view.channel for view in case.file.views}:
+        if not _has(case, direction):
             yield f"{channel.channel}: the household has no such channel"
             continue
         own = _Leaves(case, direction)
@@ -330,6 +335,8 @@ def _is_absence(case: _Case, direction: Direction, absence: ReportAbsence, leave
 
 def _is_exclusion(case: _Case, direction: Direction, k: int, leaves: Sequence[LeafFacts]) -> str:
     """What is false about records that are said to be no reading, or nothing."""
+    if not _has(case, direction):
+        return "the household has no such channel"
     values = [leaf.rc for leaf in leaves if leaf.rc is not None]
     if len(values) < len(leaves):
         return "a record of it is missing"

@@ -31,6 +31,18 @@ class RegisterWordError(WordError):
     end_k: int
 
 
+class RegisterStretchError(WordError):
+    """The register was read over another stretch than the bill's; it was not taken. Have the meter sign the right one.
+
+    It ends where the month's bill ends, and begins there where the bill does, or before.
+    """
+
+    start_k: int
+    end_k: int
+    from_k: int
+    until_k: int
+
+
 class CardError(WordError):
     """The card is not the bill provider's word for this household and month. Ask the bill provider for its own."""
 
@@ -65,15 +77,21 @@ class RegisterWord(Record, frozen=True):
         """What was read."""
         return RegisterSpan(self.channel, self.start_k, self.end_k, self.start_wh, self.end_wh)
 
+    @property
+    def channel_name(self) -> str:
+        """The channel for people, or its number where there is none such."""
+        return next((each.label for each in Direction if each == self.channel), str(self.channel))
+
     def verify(self, chain_id: str, register_key: bytes) -> None:
         """Return if the month's register key signed it.
 
         Raises:
             RegisterWordError: it did not.
         """
-        signed = register_hash(chain_id, self.meter, MonthId(self.month), self.span)
-        if not schnorr.is_valid(register_key, signed, self.signature):
-            raise RegisterWordError(channel=Direction(self.channel).label, end_k=self.end_k)
+        known = self.channel in tuple(Direction)
+        signed = register_hash(chain_id, self.meter, MonthId(self.month), self.span) if known else b""
+        if not known or not schnorr.is_valid(register_key, signed, self.signature):
+            raise RegisterWordError(channel=self.channel_name, end_k=self.end_k)
 
 
 class CardPart(Record, frozen=True):

@@ -185,10 +185,11 @@ def bill_rows(
 
 
 def _rows(client: LedgerClient, work: Billing, region: int, month: MonthId) -> list[BillRow]:
-    notes = {note.bid: note for note in work.noted(region, month)}
+    notes = {(note.bid, note.version): note for note in work.noted(region, month)}
     rows = []
     for bid, (name, handle) in sorted(work.billed(region, month).items(), key=lambda each: each[1]):
-        version, note = client.ask(billing.last_version, region, month, bid), notes.get(bid)
+        version = client.ask(billing.last_version, region, month, bid)
+        note = notes.get((bid, version or 1))
         registered = client.ask(billing.bill, region, month, bid, version) if version else None
         raised = client.ask(billing.objections, region, month, bid)
         answered = sum(objection.answer is not None for _, objection in raised)
@@ -238,9 +239,9 @@ def answer_objection(
 
 def objections_of(
     community: Community, client: LedgerClient, month: MonthId | None
-) -> list[tuple[MonthId, str, int, Objection, str]]:
-    """All objections that the bill provider can read: month, household, number, as on record, reasons."""
-    found = []
+) -> list[tuple[MonthId, str, int, Objection, str | GridproofError]]:
+    """All objections: month, household, number, as on record, and the reasons, or why they cannot be read."""
+    found: list[tuple[MonthId, str, int, Objection, str | GridproofError]] = []
     secrets = list(community.keys(client, BILL_PROVIDER).opening_secrets())
     with billing_of(community, client) as work:
         for region in community.settings.regions:
