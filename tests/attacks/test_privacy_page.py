@@ -1,4 +1,4 @@
-"""The guide's page on privacy names tests for what it says: they are there, and its table has a cell for each pair."""
+"""The guide's page on privacy names tests for what it says: those are there, and its table has a cell for each."""
 
 import re
 from typing import Final

@@ -202,13 +202,14 @@ class Community:
         meters: with their rosters.
         store: keeps the ledger's state.
         verifier: checks signatures.
+        make: makes the ledger.
     """
 
-    def __init__(self, meters: Meters, store: Store, verifier: Verifier) -> None:
+    def __init__(self, meters: Meters, store: Store, verifier: Verifier, make: type[Ledger] = Ledger) -> None:
         self.meters = meters
         bounds = meters.bounds
         start_s = bounds.start_s - 86_400
-        self.ledger = Ledger(store, verifier, genesis(PEOPLE, start_s), list(PEOPLE), start_s)
+        self.ledger = make(store, verifier, genesis(PEOPLE, start_s), list(PEOPLE), start_s)
         self.ledger.send("operator", OpenMonth(REGION, bounds.month, bounds.start_s, bounds.end_s))
         for at in range(0, meters.meters, ENROL_AT_ONCE):
             numbers = range(at, min(at + ENROL_AT_ONCE, meters.meters))

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from . import batch, content, curve, demo, growth, ledger, linking, malformed, month, profile
+from . import batch, bills, content, curve, demo, growth, ledger, linking, malformed, month, profile, verification
 from .results import Section
 
 SCRIPTS: Final[dict[str, Callable[..., Section]]] = {
@@ -19,6 +19,8 @@ SCRIPTS: Final[dict[str, Callable[..., Section]]] = {
     "batch": batch.run,
     "ledger": ledger.run,
     "content": content.run,
+    "bills": bills.run,
+    "verification": verification.run,
     "demo": demo.run,
     "malformed": malformed.run,
     "growth": growth.run,

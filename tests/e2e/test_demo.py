@@ -98,7 +98,7 @@ def test_a_ledger_in_memory_comes_to_the_same_app_hash(first: dict[str, Any], tm
 
     outcome = tell(Order(12, 8), tmp_path / "day", open_ledger=in_memory)
     assert outcome.is_well
-    assert outcome.app_hash.hex() == first["app_hash"]
+    assert outcome.priced.app_hash.hex() == first["app_hash"]
 
 
 def test_another_seed_gives_another_app_hash(first: dict[str, Any], tmp_path: Path) -> None:

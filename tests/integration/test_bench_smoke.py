@@ -34,6 +34,17 @@ def test_every_script_runs_and_measures_its_targets(quick_run: Run) -> None:
         assert row.actual is None or row.actual.least <= row.actual.median <= row.actual.greatest
 
 
+def test_bills_and_verification_are_held_to_their_targets(quick_run: Run) -> None:
+    targets = [row.target for name in ("bills", "verification") for row in quick_run.sections[name].rows]
+    assert targets == [
+        "< 1.5 core-minutes",
+        "flat in the number of households",
+        "< 0.5 s after start-up",
+        "≤ 1.5 x the bare checks, all cores",
+    ]
+    assert all(row.actual is not None for name in ("bills", "verification") for row in quick_run.sections[name].rows)
+
+
 def test_malformed_transactions_leave_the_ledger_as_it_was(quick_run: Run) -> None:
     (row,) = quick_run.sections["malformed"].rows
     assert row.actual is not None

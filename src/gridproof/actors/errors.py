@@ -175,6 +175,16 @@ class RegisterUnsignedError(ActorError):
     month: str
 
 
+class EarlierBillMissingError(ActorError):
+    """The meter's register reaches back over a month that has no bill yet; none was made. Bill the earlier month first.
+
+    Otherwise that month's energy would be billed twice.
+    """
+
+    meter: str
+    month: str
+
+
 class BillsNotFinalError(ActorError):
     """The month's bills are not final, so nothing of it was erased. See to what is said, then finish it again."""
 
@@ -197,16 +207,6 @@ class MonthFinishedError(ActorError):
     """The month's bills are final, and what they were made from is erased; nothing about them changes any more."""
 
     region: int
-    month: str
-
-
-class EarlierBillMissingError(ActorError):
-    """The meter's register reaches back over a month that has no bill yet; none was made. Bill the earlier month first.
-
-    Otherwise that month's energy would be billed twice.
-    """
-
-    meter: str
     month: str
 
 

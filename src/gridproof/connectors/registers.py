@@ -128,6 +128,12 @@ class Registers:
         found = self._db.select(query, meter, int(channel), at_s)
         return int(found[0][0]) if found else None
 
+    def of_channel(self, meter: str, channel: Direction) -> list[RegisterReading]:
+        """All that was read off of a meter's channel, in order."""
+        query = "SELECT at_s, register_wh FROM read WHERE meter = ? AND channel = ? ORDER BY at_s"
+        found = self._db.select(query, meter, int(channel))
+        return [RegisterReading(meter, channel, int(at_s), int(register_wh)) for at_s, register_wh in found]
+
     # --- what was signed ---------------------------------------------------------------------------------------------
 
     def keep(self, signed: SignedRegister) -> None:

@@ -114,9 +114,18 @@ class RosterFile:
         Raises:
             OutOfRangeError: the slot lies outside the stretch.
         """
-        require_range("k", k, self.stretch.from_k, self.stretch.until_k - 1)
-        raw = self._leaves[k - self.stretch.from_k].tobytes()
+        raw = self.rows(k).tobytes()
         return [raw[at : at + HASH_SIZE] for at in range(0, len(raw), HASH_SIZE)]
+
+    def rows(self, k: int) -> NDArray[np.uint8]:
+        """The leaves of a slot's roster, ascending: shape (leaves, 32).
+
+        Raises:
+            OutOfRangeError: the slot lies outside the stretch.
+        """
+        require_range("k", k, self.stretch.from_k, self.stretch.until_k - 1)
+        row: NDArray[np.uint8] = self._leaves[k - self.stretch.from_k].reshape(-1, HASH_SIZE)
+        return row
 
 
 class RosterFiles:

@@ -101,9 +101,10 @@ class _Replay:
             self.findings.add(f"block {self.application.info().height + 1}: {wrong}")
 
     def _step(self, entry: Entry) -> None:
-        if not self.application.process_proposal(entry.block):  # V-1
+        block = entry.block
+        if not self.application.process_proposal(block):  # V-1
             self.findings.add(f"block {entry.height}: it holds a transaction that may not stand in it")
-        result = self.application.finalize_block(entry.block)
+        result = self.application.finalize_block(block)
         self.application.commit()
         self.transactions += len(entry.transactions)
         self._compare(entry, result)

@@ -21,6 +21,7 @@ __all__ = [
     "EMPTY_ROOT",
     "consistency_proof",
     "inclusion_proof",
+    "inclusion_proofs",
     "leaf_hash",
     "multi_proof",
     "root",
@@ -64,14 +65,30 @@ def inclusion_proof(leaves: Sequence[bytes], index: int) -> Proof:
     Raises:
         InvalidArgumentError: there is no such leaf, or a leaf is not bytes.
     """
-    _require_index(index, len(leaves))
-    level, proof = _leaf_hashes(leaves), []
+    (proof,) = inclusion_proofs(leaves, (index,))
+    return proof
+
+
+def inclusion_proofs(leaves: Sequence[bytes], indices: Sequence[int]) -> list[Proof]:
+    """A proof as of `inclusion_proof` for each of some leaves; the tree is computed once.
+
+    Args:
+        leaves: data of all leaves.
+        indices: 0 .. len(leaves) - 1, in any order.
+
+    Raises:
+        InvalidArgumentError: there is no such leaf, or a leaf is not bytes.
+    """
+    for index in indices:
+        _require_index(index, len(leaves))
+    level, places = _leaf_hashes(leaves), list(indices)
+    proofs: list[list[bytes]] = [[] for _ in places]
     while len(level) > 1:
-        neighbour = index ^ 1
-        if neighbour < len(level):
-            proof.append(level[neighbour])
-        level, index = _parents(level), index >> 1
-    return tuple(proof)
+        for proof, place in zip(proofs, places, strict=True):
+            if place ^ 1 < len(level):
+                proof.append(level[place ^ 1])
+        level, places = _parents(level), [place >> 1 for place in places]
+    return [tuple(proof) for proof in proofs]
 
 
 def verify_inclusion(root: bytes, size: int, index: int, leaf: bytes, proof: Sequence[bytes]) -> None:

@@ -30,13 +30,16 @@ def test_leaves_roots_and_filter_come_back(tmp_path: Path) -> None:
     assert file.stretch == STRETCH
     assert file.roots() == b"".join(ROOTS)
     assert [file.leaves(k) for k in range(100, 104)] == LEAVES
+    assert [[leaf.tobytes() for leaf in file.rows(k)] for k in range(100, 104)] == LEAVES
     assert all(leaf in files.filter(*PLACE) for row in LEAVES for leaf in row)
 
 
 @pytest.mark.parametrize("k", [99, 104])
 def test_a_slot_outside_the_stretch_has_no_leaves_here(tmp_path: Path, k: int) -> None:
-    with pytest.raises(OutOfRangeError):
-        written(tmp_path).open(*PLACE).leaves(k)
+    file = written(tmp_path).open(*PLACE)
+    for of in (file.leaves, file.rows):
+        with pytest.raises(OutOfRangeError):
+            of(k)
 
 
 def test_anyone_may_read_the_files(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ NAMES = {
         "EMPTY_ROOT",
         "consistency_proof",
         "inclusion_proof",
+        "inclusion_proofs",
         "leaf_hash",
         "multi_proof",
         "root",

@@ -124,6 +124,20 @@ def test_every_subset_of_every_small_tree_proves_itself_in_fewest_hashes() -> No
                     assert proof == ()
 
 
+@pytest.mark.parametrize("size", [1, 2, 7, 8, 13])
+def test_proofs_of_many_leaves_are_those_of_each(size: int) -> None:
+    leaves = LEAVES[:size]
+    for indices in ((), (size - 1,), tuple(range(size)), (size - 1, 0, size - 1)):
+        proofs = merkle.inclusion_proofs(leaves, indices)
+        assert [list(proof) for proof in proofs] == [model_path(index, leaves) for index in indices]
+
+
+@pytest.mark.parametrize("index", [-1, 3])
+def test_of_many_leaves_one_that_is_not_there_is_refused(index: int) -> None:
+    with pytest.raises(InvalidArgumentError):
+        merkle.inclusion_proofs(LEAVES[:3], (0, index))
+
+
 def test_a_multi_proof_of_one_leaf_is_its_inclusion_proof() -> None:
     for index in range(13):
         assert merkle.multi_proof(LEAVES, [index]) == merkle.inclusion_proof(LEAVES, index)

@@ -33,6 +33,7 @@ from gridproof.connectors.bill_book import BillNote
 from gridproof.connectors.content import ContentStore, Damage, find_damage
 from gridproof.connectors.registers import SignedRegister
 from gridproof.domain import Direction, MonthBounds, MonthId, TariffStep, month_label, reasons_info
+from gridproof.drivers.verifying import available_cores
 from gridproof.errors import GridproofError
 from gridproof.modules.billing import queries as billing
 from gridproof.modules.billing.messages import AnswerObjection, NewBill, RegisterBills
@@ -42,6 +43,7 @@ from gridproof.modules.registry import queries as registry
 from gridproof.primitives import hpke
 from gridproof.state import system
 
+from .ahead import in_order
 from .gathering import Gatherer, Sheet
 from .keys import Line, PlaceAccount
 from .making import HouseholdJob, MadeBill, MonthContext, PlaceJob, UnmadeBill, make_bills
@@ -50,6 +52,7 @@ from .provider import BillProvider
 
 BILLS_A_MESSAGE: Final = 250
 _HOUSEHOLDS_A_TASK: Final = 8
+_TASKS_A_CORE: Final = 2
 _MAX_HISTORY: Final = 24
 
 Step = Callable[[int, int], None]  # done, in all
@@ -251,11 +254,11 @@ class Billing:
     def _make(self, context: MonthContext, jobs: Sequence[HouseholdJob]) -> Iterator[MadeBill | UnmadeBill]:
         """Make bills, many at once where there is an executor, in the order of the jobs."""
         chunks = [jobs[at : at + _HOUSEHOLDS_A_TASK] for at in range(0, len(jobs), _HOUSEHOLDS_A_TASK)]
-        if self._executor is None:
-            yield from (made for chunk in chunks for made in make_bills(context, chunk))
-        else:
-            for done in self._executor.map(partial(make_bills, context), chunks):
-                yield from done
+        work = partial(make_bills, context)
+        ahead = _TASKS_A_CORE * available_cores()
+        done = map(work, chunks) if self._executor is None else in_order(self._executor, work, chunks, ahead)
+        for made in done:
+            yield from made
 
     # --- jobs --------------------------------------------------------------------------------------------------------
 

@@ -154,7 +154,7 @@ class Gatherer:
         leaves, owners = self._months.first_slot(slot)
         row, half = _Where(owners, rows_of).of(np.arange(len(leaves)))
         kept = row >= 0
-        column["leaf"][row[kept], half[kept]] = _hashes(leaves)[kept]
+        column["leaf"][row[kept], half[kept]] = leaves[kept]
 
     def _fill_slot(self, column: Cells, slot: Slot, rows_of: NDArray[np.int64]) -> None:
         """Put the records of a slot, and what is known of each."""
@@ -165,7 +165,8 @@ class Gatherer:
         ):
             for body in bodies:
                 _put_body(column, where, body, flag)
-        _mark(column, where, self._ledger.ask(aggregation.claimed, *slot), DROPPED)
+        claimed = self._ledger.ask(aggregation.claimed, *slot)
+        _mark(column, where, np.array(claimed, dtype=np.int64), DROPPED)
 
     def _prices(self, line: Line, bounds: MonthBounds) -> tuple[SlotPrice, ...]:
         folded = self._ledger.ask(pricing.month_prices, *line, bounds.month)
@@ -193,8 +194,8 @@ def _put_body(column: Cells, where: _Where, body: BatchBody, flag: int) -> None:
     column["state"][row, half] |= flag
 
 
-def _mark(column: Cells, where: _Where, positions: Sequence[int], flag: int) -> None:
-    row, half = where.of(np.array(positions, dtype=np.int64))
+def _mark(column: Cells, where: _Where, positions: NDArray[np.int64], flag: int) -> None:
+    row, half = where.of(positions)
     kept = row >= 0
     column["state"][row[kept], half[kept]] |= flag
 

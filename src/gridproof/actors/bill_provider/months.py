@@ -162,8 +162,10 @@ class Months:
         """
         return self._leaves(Line(slot.region, slot.channel), slot.k), self.owners(slot)
 
-    def first_slot(self, slot: Slot) -> tuple[list[bytes], NDArray[np.uint32]]:
+    def first_slot(self, slot: Slot) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
         """A slot's leaves as the month's first rosters have them, with those of places revoked since; whose each is.
+
+        The leaves have the shape (leaves, 32).
 
         Raises:
             MonthNotPreparedError: the slot has no roster.
@@ -173,7 +175,7 @@ class Months:
         first = self._book.epochs(present.line, present.month)[0]
         at = slot.k - first.from_k
         owners = self._keys.owners(first.line, first.month, first.epoch, at, first.count)
-        return self._file(first).leaves(slot.k), owners
+        return self._file(first).rows(slot.k), owners
 
     def owners(self, slot: Slot) -> NDArray[np.uint32]:
         """Whose each of a slot's leaves is.

@@ -5,7 +5,7 @@ Both twins answer the same questions; who verifies cannot tell which of them it 
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from gridproof.actors.seat import Asked
 from gridproof.domain import (
@@ -18,7 +18,7 @@ from gridproof.domain import (
     TariffStep,
 )
 from gridproof.modules.aggregation import queries as aggregation
-from gridproof.modules.aggregation.types import SlotState
+from gridproof.modules.aggregation.types import BatchBody, SlotState
 from gridproof.modules.billing import queries as billing
 from gridproof.modules.billing.types import Bill
 from gridproof.modules.pricing import queries as pricing
@@ -26,6 +26,8 @@ from gridproof.modules.registry import queries as registry
 from gridproof.modules.registry.types import KeyRole, Meter, Role
 
 LeavesOf = Callable[[Slot, int], list[bytes]]  # slot, its month -> the leaves of its roster, ascending
+
+_KEPT_SLOTS: Final = 4
 
 
 class FoundRecord(NamedTuple):
@@ -100,10 +102,29 @@ class Evidence(Protocol):
 
 
 class _KnownSlot(NamedTuple):
+    """A slot as the ledger tells of it, with the batches of its records and of those that came late."""
+
     state: SlotState | None
-    records: dict[bytes, FoundRecord]
-    by_position: dict[int, int]
+    bodies: tuple[BatchBody, ...]
+    late_bodies: tuple[BatchBody, ...]
     claimed: frozenset[int]
+
+    def find(self, prid: bytes) -> FoundRecord | None:
+        """The record of an identity; the one that came late, where there are two."""
+        for late, bodies in ((True, self.late_bodies), (False, self.bodies)):
+            for body in bodies:
+                for record in body.records:
+                    if record.prid == prid:
+                        return FoundRecord(record.rc, late=late)
+        return None
+
+    def find_rc(self, position: int) -> int | None:
+        """The value of the record at a leaf's position, likewise."""
+        for body in (*self.late_bodies, *self.bodies):
+            at = bisect_left(body.positions, position)
+            if body.positions[at : at + 1] == (position,):
+                return body.records[at].rc
+        return None
 
 
 class LedgerEvidence:
@@ -166,7 +187,7 @@ class LedgerEvidence:
 
     def find_record(self, channel: Direction, k: int, prid: bytes) -> FoundRecord | None:
         """The record of an identity in a slot or its side batch, or None."""
-        return self._known(channel, k).records.get(prid)
+        return self._known(channel, k).find(prid)
 
     def find_leaf(self, channel: Direction, k: int, leaf: bytes) -> LeafFacts | None:
         """What is known of a leaf of a slot's roster; None where the roster does not hold it."""
@@ -177,7 +198,7 @@ class LedgerEvidence:
         position = bisect_left(leaves, leaf)
         if leaves[position : position + 1] != [leaf]:
             return None
-        rc = known.by_position.get(position)
+        rc = known.find_rc(position)
         return LeafFacts(rc is not None, position in known.claimed, rc)
 
     def is_provider_key(self, key: bytes) -> bool:
@@ -189,27 +210,21 @@ class LedgerEvidence:
         return holder is not None and bool(holder.roles & Role.BILL_PROVIDER)
 
     def _known(self, channel: Direction, k: int) -> _KnownSlot:
+        """A slot. A region's month of records is far more than a household's: the last few slots are kept."""
         if (channel, k) not in self._slots:
+            while len(self._slots) >= _KEPT_SLOTS:
+                self._slots.pop(next(iter(self._slots)))
             self._slots[channel, k] = self._ask(channel, k)
         return self._slots[channel, k]
 
     def _ask(self, channel: Direction, k: int) -> _KnownSlot:
         folded = self._ledger.ask(aggregation.folded_slot, self._region, channel, self._month, k)
         if folded is None:
-            return _KnownSlot(None, {}, {}, frozenset())
-        records: dict[bytes, FoundRecord] = {}
-        by_position: dict[int, int] = {}
-        for body in self._ledger.ask(aggregation.bodies, self._region, channel, k):
-            for position, record in zip(body.positions, body.records, strict=True):
-                records[record.prid] = FoundRecord(record.rc, late=False)
-                by_position[position] = record.rc
-        late = self._ledger.ask(aggregation.late, self._region, channel, k)
-        for body in self._ledger.ask(aggregation.late_bodies, self._region, channel, k) if late else ():
-            for position, record in zip(body.positions, body.records, strict=True):
-                records[record.prid] = FoundRecord(record.rc, late=True)
-                by_position[position] = record.rc
-        claimed = frozenset(self._ledger.ask(aggregation.claimed, self._region, channel, k))
-        return _KnownSlot(folded.state, records, by_position, claimed)
+            return _KnownSlot(None, (), (), frozenset())
+        place = self._region, channel, k
+        bodies, late = self._ledger.ask(aggregation.bodies, *place), self._ledger.ask(aggregation.late, *place)
+        late_bodies = self._ledger.ask(aggregation.late_bodies, *place) if late else ()
+        return _KnownSlot(folded.state, bodies, late_bodies, frozenset(self._ledger.ask(aggregation.claimed, *place)))
 
 
 def is_pruned(ledger: Asked, region: int, bounds: MonthBounds) -> bool:

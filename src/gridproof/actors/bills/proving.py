@@ -4,7 +4,7 @@ All proofs of a file are against one app hash: where the ledger moves on meanwhi
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from gridproof.actors.errors import LedgerMovedError, RecordUnknownError
@@ -40,6 +40,7 @@ from .words import Card
 ATTEMPTS: Final = 5
 
 Step = Callable[[int], None]
+_Bodies = list[tuple[bool, int, BatchBody]]  # whether it came late, its number there, what it brought
 
 
 class BillProver:
@@ -137,20 +138,9 @@ class BillProver:
     def _line(self, report: Report, month: MonthId, direction: Direction, line: ReportLine, step: Step) -> ProvenLine:
         slot = Slot(RegionId(report.region), direction, line.k)
         bodies, leaves = self._bodies(slot, late=line.late), self._leaves_of(slot, month)
-        first, second = (self._half(bodies, leaves, slot, bytes.fromhex(prid)) for prid in line.prids)
+        first, second = _halves(bodies, leaves, slot, [bytes.fromhex(prid) for prid in line.prids])
         step(line.k)
         return ProvenLine(line.k, first, second)
-
-    @staticmethod
-    def _half(bodies: list[tuple[bool, int, BatchBody]], leaves: list[bytes], slot: Slot, prid: bytes) -> ProvenHalf:
-        for late, batch, body in bodies:
-            for index, record in enumerate(body.records):
-                if record.prid == prid:
-                    path = merkle.inclusion_proof([encode(each) for each in body.records], index)
-                    position = body.positions[index]
-                    leaf = ProvenLeaf(position, tuple(merkle.inclusion_proof(leaves, position)))
-                    return ProvenHalf(record, late, batch, index, tuple(path), leaf)
-        raise RecordUnknownError(channel=slot.channel.label, k=slot.k)
 
     def _absence(self, report: Report, month: MonthId, direction: Direction, absence: ReportAbsence) -> ProvenAbsence:
         slot = Slot(RegionId(report.region), direction, absence.k)
@@ -163,15 +153,46 @@ class BillProver:
         if absence.why == Why.EXCLUDED.value:
             bodies = self._bodies(slot, late=True)
             by_leaf = {roster_leaf(each.prid): each.prid for _, _, body in bodies for each in body.records}
-            halves = tuple(self._half(bodies, leaves, slot, by_leaf[leaf]) for leaf in named if leaf in by_leaf)
+            halves = tuple(_halves(bodies, leaves, slot, [by_leaf[leaf] for leaf in named if leaf in by_leaf]))
         return ProvenAbsence(absence.k, named, places, claims, halves)
 
-    def _bodies(self, slot: Slot, *, late: bool) -> list[tuple[bool, int, BatchBody]]:
+    def _bodies(self, slot: Slot, *, late: bool) -> _Bodies:
         """A slot's batches with their numbers, and where wanted those of its side batch."""
         bodies = [(False, at, body) for at, body in enumerate(self._ledger.ask(aggregation.bodies, *slot))]
         if late:
             bodies += [(True, at, body) for at, body in enumerate(self._ledger.ask(aggregation.late_bodies, *slot))]
         return bodies
+
+
+def _halves(bodies: _Bodies, leaves: list[bytes], slot: Slot, prids: Sequence[bytes]) -> list[ProvenHalf]:
+    """Records of a slot with what proves them; each tree is computed once."""
+    placed = [_place(bodies, slot, prid) for prid in prids]
+    positions = [bodies[at][2].positions[index] for at, index in placed]
+    proofs = zip(placed, _paths(bodies, placed), positions, merkle.inclusion_proofs(leaves, positions), strict=True)
+    halves = []
+    for (at, index), path, position, leaf_path in proofs:
+        late, batch, body = bodies[at]
+        halves.append(ProvenHalf(body.records[index], late, batch, index, path, ProvenLeaf(position, leaf_path)))
+    return halves
+
+
+def _place(bodies: _Bodies, slot: Slot, prid: bytes) -> tuple[int, int]:
+    """Which of a slot's batches a record stands in, and where there."""
+    for at, (_, _, body) in enumerate(bodies):
+        for index, record in enumerate(body.records):
+            if record.prid == prid:
+                return at, index
+    raise RecordUnknownError(channel=slot.channel.label, k=slot.k)
+
+
+def _paths(bodies: _Bodies, placed: Sequence[tuple[int, int]]) -> list[merkle.Proof]:
+    """What leads from each record to the root of its batch; a batch's tree is computed once."""
+    paths: dict[tuple[int, int], merkle.Proof] = {}
+    for at in {at for at, _ in placed}:
+        own = [each for each in placed if each[0] == at]
+        found = merkle.inclusion_proofs([encode(each) for each in bodies[at][2].records], [index for _, index in own])
+        paths |= zip(own, found, strict=True)
+    return [paths[each] for each in placed]
 
 
 def _places(leaves: list[bytes], named: tuple[bytes, ...], slot: Slot) -> Iterator[ProvenLeaf]:

@@ -69,11 +69,12 @@ def page_of(read: Read, language: str) -> str:
     registered = read.opened.registered
     digest = registered.digest.hex()
     return render_page(
-        read.opened.report, language, verdict=_shown(read.verdict, language), cid=registered.cid, digest=digest
+        read.opened.report, language, verdict=shown(read.verdict, language), cid=registered.cid, digest=digest
     )
 
 
-def _shown(verdict: BillVerdict, language: str) -> Verdict:
+def shown(verdict: BillVerdict, language: str) -> Verdict:
+    """A verdict as pages show it."""
     checks = tuple(
         Check(finding_name(language, finding.check), finding.holds, "; ".join(finding.falsehoods))
         for finding in verdict.findings

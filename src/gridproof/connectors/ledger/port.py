@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from inspect import signature
+from inspect import Signature, signature
 from typing import Any, Concatenate, Final, Generic, NamedTuple, ParamSpec, Protocol, TypeVar, cast
 
 from gridproof.drivers.embedded import Status
@@ -19,6 +19,7 @@ V = TypeVar("V")
 
 _PROOF: Final[Codec[smt.Proof]] = Codec(smt.Proof)  # type: ignore[arg-type]
 _asked: Final[Callable[[Callable[..., Any]], Question]] = lru_cache(maxsize=1_024)(question)
+_signature: Final[Callable[[Callable[..., Any]], Signature]] = lru_cache(maxsize=1_024)(signature)
 
 
 class Proven(NamedTuple, Generic[V]):
@@ -134,7 +135,7 @@ class Asking:
     def ask(self, query: Callable[Concatenate[Reader, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Ask a module's query (`LedgerClient.ask`)."""
         asked = _asked(query)
-        bound = signature(query).bind(None, *args, **kwargs)
+        bound = _signature(query).bind(None, *args, **kwargs)
         bound.apply_defaults()
         answer = self.query(asked.path, asked.arguments.encode(tuple(bound.args[1:])))
         return cast("R", asked.result.decode(answer.value))
