@@ -228,8 +228,8 @@ def test_pruned_month_is_true_to_the_root_and_what_cannot_be_recomputed_is_said(
     billed("export", "bill", "Adalind", proof, "--month", OCTOBER)
     billed("export", "records", "Adalind", records)
     billed.run(AFTER_NOVEMBER)
-    words = ("export", "bill", "Adalind", tmp_path / "late.proof", "--month", OCTOBER, "-C", billed.root)
-    refused(*words, error="MonthForgottenError")
+    late = ("export", "bill", "Adalind", tmp_path / "late.proof", "--month", OCTOBER, "-C", billed.root)
+    refused(*late, error="MonthForgottenError")
     assert not (tmp_path / "late.proof").exists()
 
     told = billed("verify", "bill", "Adalind", "--month", OCTOBER, "--json").json
