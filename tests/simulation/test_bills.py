@@ -19,8 +19,9 @@ from gridproof.connectors.bill_book import BillBook
 from gridproof.connectors.content import ContentMissingError, ContentNotStoredError, FolderContent
 from gridproof.connectors.files import FileUnwritableError
 from gridproof.connectors.registers import RegisterReading
-from gridproof.domain import Direction, MonthId, RegisterBehindError
+from gridproof.domain import Direction, MonthId, RegisterBehindError, Slot
 from gridproof.modules.aggregation import queries as aggregation
+from gridproof.modules.aggregation.types import Status
 from gridproof.modules.billing import queries as billing
 from gridproof.modules.billing.messages import RegisterBills
 
@@ -254,6 +255,28 @@ def test_what_an_aggregator_dropped_is_claimed_and_billed_without_the_penalty_of
     report = village.true_report(ADA)
     assert line_of(report, 2).late
     assert "missing" not in penalties(report)
+
+
+def test_killed_when_a_slot_was_void_its_records_are_brought_late_all_the_same(
+    village: BilledVillage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    village.read_month(NAMES)
+    line = Lossy(village)
+    line.down = frozenset({slot(2).k})
+
+    def kill(at: Slot) -> int:
+        if at == slot(2):
+            raise Killed
+        return 0
+
+    with monkeypatch.context() as patched:
+        patched.setattr(village.crew, "bring_late", kill)
+        with pytest.raises(Killed):
+            village.months(transport=line)
+    assert village.state(2).status == Status.VOID
+    village.months(transport=line)
+    village.billing().make(REGION, OCTOBER)
+    assert all(line_of(village.true_report(name), 2).late for name in NAMES)
 
 
 def test_silence_costs_its_penalty_and_the_month_s_dearest_price(village: BilledVillage) -> None:

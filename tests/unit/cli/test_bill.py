@@ -10,13 +10,15 @@ import pytest
 from gridproof.actors.community import Community
 from gridproof.actors.community.access import at_work
 from gridproof.actors.seat import Seat
+from gridproof.connectors.registers import RegisterReading, Registers
+from gridproof.domain import Direction
 from gridproof.modules.billing.messages import RegisterBills
 
 from tests.unit.cli.home import NAMES, Done, energy_wh, files_of, refused, typed, write_readings
 
 START = "2025-10-31T18:00+01:00"  # six hours before the month ends in Zurich
 SETTLED = "2025-11-08T01:00:00+01:00"
-MONTH = "2025-10"
+MONTH, MONTH_END_S = "2025-10", 1_761_951_600
 HOURS = 6
 WHY = "Nobody was at home."
 
@@ -25,8 +27,8 @@ class Killed(BaseException):
     """The process ended here."""
 
 
-def _settled(root: Path) -> Path:
-    """A community whose last hours of October are over; Fay is silent in the hour 3."""
+def _founded(root: Path) -> Path:
+    """A community with readings of the last hours of October; Fay has none of the hour 3."""
     typed("init", root, "--start", START, "--period-s", 3_600)
     typed("meter", "enrol", *NAMES, "-C", root)
     rows = [
@@ -36,13 +38,19 @@ def _settled(root: Path) -> Path:
         if (name, at) != ("Fay", 3)
     ]
     typed("readings", "import", write_readings(root.parent / "readings.csv", rows), "-C", root)
-    typed("run", "-C", root)
     return root
 
 
 @pytest.fixture(scope="module")
-def made_open(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _settled(tmp_path_factory.mktemp("open") / "home")
+def made_unrun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _founded(tmp_path_factory.mktemp("unrun") / "home")
+
+
+@pytest.fixture(scope="module")
+def made_open(made_unrun: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = Path(shutil.copytree(made_unrun, tmp_path_factory.mktemp("open") / "home"))
+    typed("run", "-C", root)
+    return root
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +121,21 @@ def test_make_before_the_month_is_closed_says_until_when_to_run(made_open: Path)
 def test_make_of_a_month_that_there_is_not_is_refused(closed: Path) -> None:
     done = refused("bill", "make", "--month", "2031-01", "-C", closed, error="MonthNotBillableError")
     assert done.json["particulars"]["month"] == "2031-01"
+
+
+def test_make_tells_whose_bill_cannot_be_made_and_fails(made_unrun: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(made_unrun, tmp_path / "home"))
+    registers = Registers(root / "outbox" / "registers.db")
+    registers.add([RegisterReading("Bo", Direction.IMPORT, MONTH_END_S, 1)])
+    registers.close()
+    typed("run", "--until", SETTLED, "-C", root)
+    outcome = told(root, "make", code=1)
+    assert outcome["months"] == [{"region": 1, "month": MONTH, "made": 5, "before": 0, "unmade": 1}]
+    ((problem),) = outcome["problems"]
+    assert problem["meter"] == "Bo"
+    assert "Have the meter checked." in problem["sentence"]
+    assert "Bo: The register says less" in bill(root, "make", code=1).out
+    assert versions(root) == {**dict.fromkeys(NAMES, 1), "Bo": 0}
 
 
 def test_a_correction_needs_its_month_and_a_household_with_a_bill(closed: Path) -> None:
