@@ -13,7 +13,11 @@ from gridproof.connectors.registers import SignedRegister
 from gridproof.domain import Direction, MonthBounds, RegisterSpan, register_hash, roster_leaf
 from gridproof.modules.aggregation import queries as aggregation
 from gridproof.modules.aggregation.messages import PublishRosters
+from gridproof.modules.registry import queries as registry
+from gridproof.modules.registry.messages import KeyEntry, RotateKeys
+from gridproof.modules.registry.types import KeyRole
 from gridproof.primitives import merkle
+from gridproof.primitives.schnorr import Signer
 
 from tests.simulation.billed import A_MONTH, BOTH, BilledVillage, month_wh
 from tests.simulation.village import CHAIN, NOVEMBER, OCTOBER, PERIOD_S, REGION, START_S, slot
@@ -122,6 +126,18 @@ def test_each_month_has_cards_of_its_own_for_who_is_still_there(village: BilledV
     october, november = card(village, NAMES[1]), card(village, NAMES[1], NOVEMBER)
     assert october.bid != november.bid
     assert october.parts[0].register_key != november.parts[0].register_key
+
+
+def test_a_card_stays_good_when_the_bill_providers_key_is_replaced(village: BilledVillage) -> None:
+    village.read_month(NAMES)
+    village.months()
+    village.billing().make(REGION, OCTOBER)
+    fresh = Signer((77).to_bytes(32, "big"))
+    seat = village.crew.provider.seat
+    seat.send(RotateKeys((KeyEntry(KeyRole.TRANSACTION, fresh.public_key),)))
+    assert seat.settle() == []
+    assert card(village, ADA).key != village.client.ask(registry.key, seat.participant, KeyRole.TRANSACTION)
+    assert village.verdict(ADA).is_true
 
 
 def test_rosters_that_were_never_published_take_their_cards_with_them(tmp_path: Path) -> None:

@@ -433,13 +433,15 @@ class Conductor:
             states = {each.k: each.state.status for each in found}
             priced = {each.k for each in self._crew.operator.ask(pricing.prices, region, channel, at, stop)}
             for k in range(at, stop):
-                status = states.get(k, Status.OPEN)
+                slot, status = Slot(region, channel, k), states.get(k, Status.OPEN)
                 if status == Status.OPEN:
-                    self._closing[Slot(region, channel, k)] = 0
+                    self._closing[slot] = 0
                 elif status not in ENDED:
-                    self._working[Slot(region, channel, k)] = 0
+                    self._working[slot] = 0
                 elif k not in priced:
-                    self._pricing[Slot(region, channel, k)] = 0
+                    self._pricing[slot] = 0
+                    if status == Status.VOID:  # it ended when it was closed: perhaps before anybody spoke of it
+                        self._claim(slot)
 
     # --- the ledger --------------------------------------------------------------------------------------------------
 

@@ -232,8 +232,7 @@ class DataAggregator:
         signed = record_hasher(self.seat.chain_id, slot)
         held: dict[int, SlotRecord] = {}
         for record in records:
-            _require_form(record)
-            position = roster.positions.get(roster_leaf(record.prid))
+            position = roster.positions.get(roster_leaf(record.prid)) if _is_formed(record) else None
             if position is not None and schnorr.is_valid(record.prid, signed(record.prid, record.rc), record.signature):
                 held.setdefault(position, record)
         positions, count = sorted(held), len(roster.leaves)
@@ -263,6 +262,10 @@ class DataAggregator:
 
 def _require_form(record: SlotRecord) -> None:
     """Return if the record's parts have their widths: what comes over a wire may be anything."""
-    sized = len(record.prid) == PRID_SIZE and len(record.signature) == schnorr.SIGNATURE_SIZE
-    if not (sized and 0 <= record.rc <= U64_MAX):
+    if not _is_formed(record):
         raise BadRecordError(prid=record.prid)
+
+
+def _is_formed(record: SlotRecord) -> bool:
+    sized = len(record.prid) == PRID_SIZE and len(record.signature) == schnorr.SIGNATURE_SIZE
+    return sized and 0 <= record.rc <= U64_MAX

@@ -185,6 +185,39 @@ class EarlierBillMissingError(ActorError):
     month: str
 
 
+class MonthForgottenError(ActorError):
+    """The ledger has forgotten the month's records, as it does after the retention time; they are proven no more.
+    What was exported before stays proven.
+    """
+
+    month: str
+
+
+class BillsNotFinalError(ActorError):
+    """The month's bills are not final, so nothing of it was erased. See to what is said, then finish it again."""
+
+    region: int
+    month: str
+    detail: str
+
+
+class BillsNeverMadeError(ActorError):
+    """The ledger has forgotten the month's records before all its bills were made; the others cannot be made any more.
+    Make bills within the retention time that the settings name.
+    """
+
+    region: int
+    month: str
+    detail: str
+
+
+class MonthFinishedError(ActorError):
+    """The month's bills are final, and what they were made from is erased; nothing about them changes any more."""
+
+    region: int
+    month: str
+
+
 class MonthNotBillableError(ActorError):
     """The month cannot be billed, no bill was made. Let the community run past the month's last deadline."""
 

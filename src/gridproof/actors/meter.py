@@ -328,7 +328,7 @@ class Meter:
 
     def forget(self, before_k: int) -> None:
         """Erase the records of periods before `before_k`: their bills are final."""
-        self._outbox.forget(self.handle, before_k)
+        self._outbox.forget([self.handle], before_k)
 
 
 def _seeds(file: MeterFile) -> dict[int, _Seeds]:

@@ -268,6 +268,38 @@ def answer(
 
 
 @app.command()
+def finish(
+    *,
+    month: Annotated[str, typer.Option(metavar="YYYY-MM", help="The month.")],
+    regions: Regions = None,
+    folder: Dir = HERE,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Declare a month's bills final: what they were made from is erased, and nothing about them changes any more."""
+    from gridproof.actors.community.access import reached
+    from gridproof.actors.community.finishing import ERASED, STAYS, finish_month
+
+    community = open_community(folder, passphrase_file)
+    wanted, chosen = community.times.month(month), community.regions(regions or ())
+    with reached(community.folder) as ledger:
+        done = finish_month(community, ledger.client, chosen, wanted)
+
+    def tell(words: Console) -> None:
+        for each in done:
+            words.print(
+                f"{_label(each.month)}, region {each.region}: {each.bills} bills are final"
+                f"{', as before' if each.before else ''}.",
+                markup=False,
+            )
+        words.print(f"Erased: {'; '.join(ERASED)}.", markup=False)
+        words.print(f"What stays: {'; '.join(STAYS)}.", markup=False)
+
+    months = [{**each._asdict(), "month": _label(each.month)} for each in done]
+    Speaker(as_json=as_json).result({"months": months, "erased": list(ERASED), "stays": list(STAYS)}, tell)
+
+
+@app.command()
 def check(
     *,
     month: Months = None,
@@ -334,6 +366,17 @@ def say_verdict(words: Console, verdict: "BillVerdict") -> None:
     if verdict.is_true:
         checks = ", ".join(finding.check for finding in verdict.findings)
         words.print(f"Recomputed from the ledger and the household's own secret: all true ({checks}).", markup=False)
+    say_gone(words, verdict)
+
+
+def say_gone(words: Console, verdict: "BillVerdict") -> None:
+    """Say which checks cannot be made any more, where the ledger has forgotten the month's records."""
+    if verdict.gone:
+        words.print(
+            f"The ledger has forgotten this month's records and prices, as it does after the retention time, so that "
+            f"{', '.join(verdict.gone)} cannot be recomputed any more; what was proven before stays so.",
+            markup=False,
+        )
 
 
 def told_bill(read: "Read") -> dict[str, Any]:
@@ -355,6 +398,7 @@ def told_report(report: "Report", verdict: "BillVerdict") -> dict[str, Any]:
         "lines": sum(len(channel.lines) for channel in report.channels),
         "absences": sum(len(channel.absences) for channel in report.channels),
         "checks": {finding.check: finding.holds for finding in verdict.findings},
+        "gone": list(verdict.gone),
         "falsehoods": verdict.falsehoods,
     }
 

@@ -1,6 +1,7 @@
-"""`gridproof demo`: a community's day, with faults and attacks, and an independent count of all totals."""
+"""`gridproof demo`: a community's day and its bills, with faults and attacks, held against an independent count."""
 
 import json
+import os
 from pathlib import Path
 from shlex import quote
 from tempfile import mkdtemp
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from gridproof.actors.demo import Outcome, Period, Try
 
 WIDTH: Final = 100
-FOLDER: Final = "demo"  # in the community's folder: summary, periods, tries, pictures
 
 
 def demo(
@@ -47,27 +47,40 @@ def demo(
             show_default="a new temporary folder",
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE.html",
+            help="Where the report for people shall lie; not there yet.",
+            show_default="demo/report.html in the folder",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="S", help="The same seed gives the same app hash.")] = 1,
     as_json: AsJson = False,
 ) -> int:
-    """See a community's day: meters, aggregators, bill provider and ledger at work, and attacked.
+    """See a community's day, from readings over totals and prices to bills, at work and attacked.
 
-    Every total is held against an independent count. The exit code is 1 if an attack succeeds or a total is wrong.
+    Every total, price and bill is held against an independent count; all lies in a report for people. The exit code is
+    1 if an attack succeeds or a figure is wrong.
     """
     from gridproof.actors.demo import Order, tell
 
+    if report is not None:
+        _require_free(report)
     speaker = Speaker(as_json=as_json)
     began_s = monotonic()
     order = Order(households, periods, regions, readings, seed)
     root = Path(mkdtemp(prefix="gridproof-demo.")) if folder is None else folder
-    with speaker.progress("slots") as step:
+    with speaker.progress("slots and bills") as step:
         try:
             outcome = tell(order, root, progress=step)
         except BaseException:
             if folder is None:
                 _remove_empty(root)
             raise
-    summary = {**outcome.to_json(), "seed": seed, "folder": root.absolute(), **_write(root.absolute(), outcome)}
+    files = _write(root.absolute(), outcome, seed, report)
+    summary = {**outcome.to_json(), "seed": seed, "folder": root.absolute(), **files}
     summary["seconds"] = round(monotonic() - began_s, 2)
     speaker.result(summary, lambda words: _say(words, outcome, summary))
     return 0 if outcome.is_well else 1
@@ -81,13 +94,32 @@ def _remove_empty(root: Path) -> None:
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
-def _write(root: Path, outcome: "Outcome") -> dict[str, Any]:
+def _require_free(report: Path) -> None:
+    """Return if the report can be written at its end, as far as one can tell now.
+
+    Raises:
+        FileExistsAlreadyError: something is there.
+        FileUnwritableError: there is no folder for it.
+    """
+    from gridproof.connectors.files import FileExistsAlreadyError, FileUnwritableError
+
+    if report.exists():
+        raise FileExistsAlreadyError(path=str(report))
+    if not report.absolute().parent.is_dir():
+        raise FileUnwritableError(path=str(report), detail="there is no such folder")
+
+
+def _write(root: Path, outcome: "Outcome", seed: int, report: Path | None) -> dict[str, Any]:
     """Write what people and programs may want to look at; return where it lies."""
-    from gridproof.connectors.files import write_whole
+    from gridproof.actors.demo import FOLDER, render_report
+    from gridproof.connectors.files import PRIVATE_FILE, write_whole
 
     place = root / FOLDER
-    place.mkdir(mode=0o700)
+    page = place / "report.html" if report is None else report.absolute()
     files: dict[str, Any] = {
+        "report": page,
+        "bill_pages": place / "bills",
+        "bills_file": place / "bills.json",
         "summary": place / "summary.json",
         "periods_file": place / "periods.json",
         "tries_file": place / "tries.json",
@@ -96,6 +128,9 @@ def _write(root: Path, outcome: "Outcome") -> dict[str, Any]:
     write_whole(files["summary"], _json(outcome.to_json()))
     write_whole(files["periods_file"], _json([each.to_json() for each in outcome.slots]))
     write_whole(files["tries_file"], _json([_told(each) for each in outcome.tries]))
+    write_whole(files["bills_file"], _json([each.to_json() for each in outcome.bills]))
+    written = render_report(outcome, seed, os.path.relpath(files["bill_pages"], page.parent))
+    write_whole(page, written.encode(), PRIVATE_FILE, replace=False)
     for region, path in enumerate(files["pictures"], 1):
         write_whole(path, _picture(outcome, region).encode())
     return files
@@ -139,8 +174,11 @@ def _say(words: Console, outcome: "Outcome", summary: dict[str, Any]) -> None:
     words.print(f"{head}: {_short(outcome.start)} to {_short(outcome.end)}.\n")
     _say_attacks(words, outcome)
     _say_totals(words, outcome)
-    words.print(f"The ledger {outcome.chain_id} has {outcome.height} blocks; app hash")
-    words.print(f"  {outcome.app_hash.hex()}\n", markup=False)
+    _say_bills(words, outcome)
+    words.print(f"The ledger {outcome.chain_id} has {outcome.final.height} blocks; app hash after the last price")
+    words.print(f"  {outcome.priced.app_hash.hex()}\n", markup=False)
+    words.print(f"Report:     {summary['report']}", markup=False)
+    words.print(f"Bills:      {summary['bill_pages']}", markup=False)
     for picture in summary["pictures"]:
         words.print(f"Picture:    {picture}", markup=False)
     words.print(f"Each total: {summary['periods_file']}", markup=False)
@@ -178,7 +216,10 @@ def _say_totals(words: Console, outcome: "Outcome") -> None:
 
     opened, sealed, void = (outcome.ended(each) for each in (Status.OPENED, Status.SEALED, Status.VOID))
     right = sum(each.total_wh is not None and each.is_right for each in outcome.slots)
-    words.print(f"[bold]{right} of {opened} totals[/] equal the sum of the live meters' readings, to the watt-hour.")
+    words.print(
+        f"[bold]{right} of {opened} totals[/] equal the sum of what the live meters reported, to the watt-hour,"
+    )
+    words.print("and have the price that the tariff gives for it.")
     if sealed:
         words.print(f"{_count(sealed, 'slot')} stay sealed: too few meters to hide one another.")
     if void:
@@ -193,6 +234,20 @@ def _say_totals(words: Console, outcome: "Outcome") -> None:
         words.print(f"[bold red]{each.slot}: {each.total_wh} Wh, counted {each.counted.total_wh} Wh.[/]")
     for problem in outcome.problems:
         words.print(f"problem: {problem}", markup=False)
+
+
+def _say_bills(words: Console, outcome: "Outcome") -> None:
+    bills = outcome.bills
+    right = sum(each.is_right for each in bills)
+    currency = bills[0].currency if bills else ""
+    words.print(f"[bold]{right} of {_count(len(bills), 'bill')}[/] found true by their household, line by line,")
+    words.print("and equal to an independent count to the last 1e-9.")
+    due, kwh = sum(each.payable_e9 for each in bills) / 1e9, outcome.billed_wh / 1_000
+    words.print(f"{kwh:,.1f} kWh billed; {currency} {due:,.2f} to be paid in all.")
+    for each in outcome.wrong_bills:
+        told = "; ".join((*each.falsehoods, *each.differences))
+        words.print(f"[bold red]bill of {escape(each.meter)}, {each.month}: {escape(told)}[/]")
+    words.print()
 
 
 def _count(number: int, what: str) -> str:

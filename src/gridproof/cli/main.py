@@ -14,7 +14,22 @@ from typer._click.exceptions import ClickException  # Typer carries a Click of i
 from gridproof import __version__
 from gridproof.errors import GridproofError
 
-from . import backup, bill, config, demo, export, init, key, meter, period, readings, status, tariff, verify
+from . import (
+    backup,
+    bill,
+    config,
+    demo,
+    export,
+    household,
+    init,
+    key,
+    meter,
+    period,
+    readings,
+    status,
+    tariff,
+    verify,
+)
 from . import run as running
 from .console import say_error
 
@@ -54,6 +69,7 @@ app.command()(running.run)
 app.command()(status.status)
 app.add_typer(period.app, name="period")
 app.add_typer(bill.app, name="bill")
+app.add_typer(household.app, name="household")
 app.add_typer(verify.app, name="verify")
 app.add_typer(export.app, name="export")
 app.command()(backup.backup)

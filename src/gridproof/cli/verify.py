@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from .bill import money, told_report
+from .bill import money, say_gone, told_report
 from .console import Speaker, Step, table
 from .options import HERE, AsJson, Dir, PassphraseFile, open_community
 
@@ -178,6 +178,7 @@ def bill(
             f"{money(told['payable_e9'])} {told['currency']}.",
             markup=False,
         )
+        say_gone(words, verdict)
 
     Speaker(as_json=as_json).result(told, tell)
     return 0 if verdict.is_true else 1

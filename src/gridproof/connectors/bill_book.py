@@ -6,6 +6,7 @@ Rules:
     K-2 A note is replaced only while its version is not registered; then nobody has heard of it.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -123,6 +124,16 @@ class BillBook:
             for meter, of_month, *span, signature in rows
         }
 
+    def forget_registers(self, meters: Iterable[bytes], month: int) -> None:
+        """Erase the registers that meters signed for a month, overwriting them: its bills are final.
+
+        Args:
+            meters: their handles.
+            month: the month.
+        """
+        self._db.run("DELETE FROM registers WHERE meter = ? AND month = ?", [(meter, month) for meter in meters])
+        self._db.truncate_log()
+
     # --- bills -------------------------------------------------------------------------------------------------------
 
     def note(self, bill: BillNote) -> None:
@@ -141,6 +152,10 @@ class BillBook:
     def last(self, region: int, month: int) -> dict[bytes, BillNote]:
         """A month's last bills by handle."""
         return {bill.meter: bill for bill in self.bills(region, month)}
+
+    def of_meter(self, meter: bytes) -> list[BillNote]:
+        """All bills of a meter, by month and version."""
+        return self._bills("WHERE meter = ? ORDER BY month, version", meter)
 
     def history(self, meter: bytes, before_month: int) -> list[BillNote]:
         """A meter's last bill of each month before this one, in order."""

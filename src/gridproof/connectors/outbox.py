@@ -135,9 +135,18 @@ class Outbox:
         """Send these no more; they stay for a later claim."""
         self._db.run(f"UPDATE records SET over = 1 {_THIS}", [(meter, *_place(entry)) for entry in entries])  # noqa: S608
 
-    def forget(self, meter: bytes, before_k: int) -> None:
-        """Erase the meter's records of periods before `before_k`, overwriting them."""
-        self._db.run("DELETE FROM records WHERE meter = ? AND k < ?", [(meter, before_k)])
+    def of_meter(self, meter: bytes) -> list[Entry]:
+        """All records of a meter that are kept, by channel, period and half."""
+        return self._select("WHERE meter = ? ORDER BY channel, k, half", meter)
+
+    def forget(self, meters: Iterable[bytes], before_k: int) -> None:
+        """Erase meters' records of periods before `before_k`, overwriting them.
+
+        Args:
+            meters: their handles.
+            before_k: the first period that stays.
+        """
+        self._db.run("DELETE FROM records WHERE meter = ? AND k < ?", [(meter, before_k) for meter in meters])
         self._db.truncate_log()
 
     def close(self) -> None:

@@ -128,6 +128,12 @@ class Registers:
         found = self._db.select(query, meter, int(channel), at_s)
         return int(found[0][0]) if found else None
 
+    def of_channel(self, meter: str, channel: Direction) -> list[RegisterReading]:
+        """All that was read off of a meter's channel, in order."""
+        query = "SELECT at_s, register_wh FROM read WHERE meter = ? AND channel = ? ORDER BY at_s"
+        found = self._db.select(query, meter, int(channel))
+        return [RegisterReading(meter, channel, int(at_s), int(register_wh)) for at_s, register_wh in found]
+
     # --- what was signed ---------------------------------------------------------------------------------------------
 
     def keep(self, signed: SignedRegister) -> None:
@@ -147,18 +153,58 @@ class Registers:
         """The last signed stretch of a meter's channel, or None."""
         return self._one("WHERE meter = ? AND channel = ? ORDER BY end_k DESC LIMIT 1", meter, channel)
 
-    def forget(self, meter: bytes, before_month: int) -> None:
-        """Erase what a meter signed in months before this one, but for the last: the next one begins where it ended."""
+    def forget(self, meters: Iterable[bytes], before_month: int) -> None:
+        """Erase what meters signed in months before this one, overwriting it.
+
+        What each signed last stays: its next stretch begins where that one ended.
+
+        Args:
+            meters: their handles.
+            before_month: the first month that stays.
+        """
         last = (
             "SELECT max(month) FROM signed AS other WHERE other.meter = signed.meter AND other.channel = signed.channel"
         )
         self._db.run(
             f"DELETE FROM signed WHERE meter = ? AND month < ? AND month < ({last})",  # noqa: S608 - constants only
-            [(meter, before_month)],
+            [(meter, before_month) for meter in meters],
         )
+        self._db.truncate_log()
+
+    def erase(self, meter: bytes, name: str, start_s: int, end_s: int) -> int:
+        """Erase all that is kept of a meter, overwriting it.
+
+        Args:
+            meter: its handle.
+            name: its name, which another meter may have had at another time.
+            start_s: first instant at which the name was its own, UTC epoch seconds.
+            end_s: the last such instant.
+
+        Returns:
+            How many registers were read off or signed.
+        """
+        count = len(self._db.select("SELECT 1 FROM signed WHERE meter = ?", meter))
+        count += len(self.of_meter(name, start_s, end_s))
+        with self._db.transaction():
+            self._db.run("DELETE FROM signed WHERE meter = ?", [(meter,)])
+            self._db.run("DELETE FROM read WHERE meter = ? AND at_s BETWEEN ? AND ?", [(name, start_s, end_s)])
+        self._db.truncate_log()
+        return count
+
+    def of_meter(self, name: str, start_s: int, end_s: int) -> list[RegisterReading]:
+        """What a meter's registers said from one instant to another, both included, by channel and instant."""
+        query = "SELECT meter, channel, at_s, register_wh FROM read WHERE meter = ? AND at_s BETWEEN ? AND ? "
+        rows = self._db.select(query + "ORDER BY channel, at_s", name, start_s, end_s)
+        return [RegisterReading(meter, Direction(channel), at_s, value) for meter, channel, at_s, value in rows]
+
+    def signed_by(self, meter: bytes) -> list[SignedRegister]:
+        """All stretches that a meter signed and that are kept, by month and channel."""
+        return self._all("WHERE meter = ? ORDER BY month, channel", meter)
+
+    def _all(self, where: str, *values: object) -> list[SignedRegister]:
+        columns = "meter, month, channel, start_k, end_k, start_wh, end_wh, signature"
+        rows = self._db.select(f"SELECT {columns} FROM signed {where}", *values)  # noqa: S608 - constants only
+        return [SignedRegister(meter, month, RegisterSpan(*span), signature) for meter, month, *span, signature in rows]
 
     def _one(self, where: str, *values: object) -> SignedRegister | None:
-        columns = "meter, month, channel, start_k, end_k, start_wh, end_wh, signature"
-        for meter, month, *span, signature in self._db.select(f"SELECT {columns} FROM signed {where}", *values):  # noqa: S608
-            return SignedRegister(meter, month, RegisterSpan(*span), signature)
-        return None
+        return next(iter(self._all(where, *values)), None)

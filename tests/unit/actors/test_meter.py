@@ -253,7 +253,7 @@ def test_t4_a_later_month_erases_the_keys_of_the_one_before_when_its_windows_are
             meter.record(slot(n), 5, over_s)
         assert erased.value.month == OCTOBER
         assert _entries(meter, n) == []
-    meter._outbox.forget(meter.handle, slot(97).k)
+    meter._outbox.forget([meter.handle], slot(97).k)
     meter.record(slot(96), 6, over_s)
 
 

@@ -80,6 +80,19 @@ def test_forgotten_records_are_gone_and_later_ones_stay(outbox: Outbox) -> None:
     for k in (1, 2, 3):
         outbox.put(ME, pair(k))
     outbox.put(OTHER, pair(1))
-    outbox.forget(ME, 3)
+    outbox.forget([ME], 3)
     assert [len(outbox.find(ME, slot(k))) for k in (1, 2, 3)] == [0, 0, 2]
     assert outbox.find(OTHER, slot(1)) == pair(1)
+
+
+def test_forgotten_records_lie_neither_in_the_file_nor_in_its_log(outbox: Outbox, tmp_path: Path) -> None:
+    outbox.put(ME, pair(1))
+    records = [entry.record for entry in outbox.of_meter(ME)]
+    assert holding(tmp_path, records[0].signature), "a search that finds nothing now proves nothing later"
+    outbox.forget([ME], 2)
+    assert [holding(tmp_path, record.signature) for record in records] == [[], []]
+    assert outbox.of_meter(ME) == []
+
+
+def holding(folder: Path, secret: bytes) -> list[str]:
+    return [path.name for path in sorted(folder.rglob("*")) if path.is_file() and secret in path.read_bytes()]

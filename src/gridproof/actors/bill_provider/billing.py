@@ -19,13 +19,18 @@ from functools import partial
 from hashlib import sha256
 from typing import Final, NamedTuple
 
+from gridproof.actors.bills.evidence import is_pruned
 from gridproof.actors.bills.reading import open_reasons
 from gridproof.actors.bills.report import ReportHistory
 from gridproof.actors.bills.sealing import pack
-from gridproof.actors.errors import EarlierBillMissingError, MonthNotBillableError, NotEnrolledError
+from gridproof.actors.errors import (
+    EarlierBillMissingError,
+    MonthFinishedError,
+    MonthNotBillableError,
+    NotEnrolledError,
+)
 from gridproof.connectors.bill_book import BillNote
 from gridproof.connectors.content import ContentStore, Damage, find_damage
-from gridproof.connectors.registers import SignedRegister
 from gridproof.domain import Direction, MonthBounds, MonthId, TariffStep, month_label, reasons_info
 from gridproof.drivers.verifying import available_cores
 from gridproof.errors import GridproofError
@@ -38,6 +43,7 @@ from gridproof.primitives import hpke
 from gridproof.state import system
 
 from .ahead import in_order
+from .carrying import billable_register
 from .gathering import Gatherer, Sheet
 from .keys import Line, PlaceAccount
 from .making import HouseholdJob, MadeBill, MonthContext, PlaceJob, UnmadeBill, make_bills
@@ -134,12 +140,17 @@ class Billing:
 
         Raises:
             MonthNotBillableError: the month is not closed, or has no prices.
+            MonthFinishedError: a correction is asked for in a month that is finished.
             MonthErasedError: the month's view seeds or owners were erased.
             NotEnrolledError: a meter to correct was not enrolled in the month, or has no bill yet.
             ContentError: a store does not take a report; what was registered stays.
             FileError, DatabaseError: a file cannot be read or written.
         """
         bounds, tariffs = self._require_billable(region, month)
+        if self._provider.is_finished(region, month):
+            if correct:
+                raise MonthFinishedError(region=region, month=month_label(month))
+            return Outcome(region, month, 0, self._provider.seat.ask(billing.tally, region, month).bills, ())
         accounts = self._accounts(region, month)
         gatherer = self._gatherer()
         gatherer.clear()
@@ -150,7 +161,7 @@ class Billing:
         before -= sum(note.version == 1 for note in resumed)
         if not owed:
             return Outcome(region, month, len(resumed), before, ())
-        if self._is_pruned(region, bounds):
+        if is_pruned(self._provider.seat, region, bounds):
             detail = "its records are past their retention time, and were pruned"
             gone = MonthNotBillableError(region=region, month=month_label(month), detail=detail)
             unmade = tuple(UnmadeBill(each.places[0].name, gone) for each in owed)
@@ -181,11 +192,6 @@ class Billing:
             raise MonthNotBillableError(region=region, month=month_label(month), detail=detail)
         bounds = MonthBounds(month, known.start_s, known.end_s, place.period_s)
         return bounds, tuple(TariffStep(from_k, tariff) for from_k, tariff in steps)
-
-    def _is_pruned(self, region: int, bounds: MonthBounds) -> bool:
-        ask = self._provider.seat.ask
-        kept = [len(ask(pricing.month_prices, region, channel, bounds.month)) for channel in Direction]
-        return bounds.periods not in kept
 
     def _accounts(self, region: int, month: MonthId) -> "_Accounts":
         """What each place of a month is billed by, on the channels that have rosters."""
@@ -271,7 +277,7 @@ class Billing:
             try:
                 for place in each.places:
                     signed = registers.get((place.meter, place.channel))
-                    signed, carried_wh = self._carried(place, history, bounds, signed)
+                    signed, carried_wh = billable_register(self._provider.seat, place, history, bounds, signed)
                     first_k, seeds = accounts[place.line][place.number].first_k, views[place.line][place.number]
                     places.append(PlaceJob(place.channel, place.number, seeds, first_k, signed, carried_wh))
             except EarlierBillMissingError as problem:
@@ -285,33 +291,6 @@ class Billing:
                 )
             )
         return jobs, waiting
-
-    def _carried(
-        self, place: Place, history: Sequence[BillNote], bounds: MonthBounds, signed: SignedRegister | None
-    ) -> tuple[SignedRegister | None, int]:
-        """The register that a bill goes by, and what was billed since its first value in months without one (O-4).
-
-        A register that reaches back over a month without a tariff is let be: what belongs to that month is not to be
-        billed at the prices of this one.
-
-        Raises:
-            EarlierBillMissingError: a month that it reaches back over has no bill yet.
-        """
-        if signed is None or signed.span.start_k >= bounds.first_k:
-            return signed, 0
-        ask, carried_wh = self._provider.seat.ask, 0
-        notes, since_k = {note.month: note for note in history}, max(signed.span.start_k, place.from_k)
-        for month, known in ask(registry.months, place.region):
-            if month >= bounds.month or known.end_s // bounds.period_s <= since_k:
-                continue
-            if not ask(pricing.tariffs, place.region, month):
-                return None, 0
-            if month not in notes:
-                raise EarlierBillMissingError(meter=place.name, month=month_label(MonthId(month)))
-            note = notes[month]
-            is_import = place.channel == Direction.IMPORT
-            carried_wh += note.recorded_import_wh if is_import else note.recorded_export_wh
-        return signed, carried_wh
 
     # --- publishing --------------------------------------------------------------------------------------------------
 
@@ -333,7 +312,7 @@ class Billing:
         return len(self._register(region, month))
 
     def _register(self, region: int, month: MonthId) -> list[BillNote]:
-        owed = [note for note in self._provider.bills.bills(region, month) if self._waits(note)]
+        owed = [note for note in self._provider.bills.bills(region, month) if self.waits(note)]
         ready = sorted((note for note in owed if self._stores.public.has(note.cid)), key=lambda note: note.bid)
         for at in range(0, len(ready), BILLS_A_MESSAGE):
             bills = tuple(
@@ -385,9 +364,12 @@ class Billing:
             upheld: whether the bill provider agrees; it then corrects the bill.
 
         Raises:
+            MonthFinishedError: the month is finished.
             NotEnrolledError: the month has no such household.
             Refusal: the ledger refuses: there is no such objection, or it has its answer.
         """
+        if self._provider.is_finished(region, month):
+            raise MonthFinishedError(region=region, month=month_label(month))
         accounts, seat = self._accounts(region, month), self._provider.seat
         billed = self._billed(region, self._require_billable(region, month)[0])
         named = [accounts[places[0].line][places[0].number] for places in billed if places[0].name == name]
@@ -414,10 +396,14 @@ class Billing:
             MonthErasedError: the month's accounts were erased.
         """
         accounts, bounds = self._accounts(region, month), self._require_billable(region, month)[0]
+        if self._provider.is_finished(region, month):
+            names = {meter: places[0].name for meter, places in self._provider.book.by_meter().items()}
+            noted = self._provider.bills.bills(region, month)
+            return {note.bid: (names.get(note.meter, note.meter.hex()), note.meter) for note in noted}
         billed = self._billed(region, bounds)
         return {accounts[places[0].line][places[0].number].bid: (places[0].name, places[0].meter) for places in billed}
 
-    def _waits(self, note: BillNote) -> bool:
+    def waits(self, note: BillNote) -> bool:
         """Whether a noted bill is the next version of its identity."""
         return note.version == 1 + self._provider.seat.ask(billing.last_version, note.region, note.month, note.bid)
 

@@ -25,7 +25,7 @@ from gridproof.actors.enrolment import ChainPair, advance, decode_secret
 from gridproof.actors.errors import MonthErasedError
 from gridproof.actors.randomness import Randomness
 from gridproof.connectors.files import FileMissingError
-from gridproof.connectors.secret_files import SecretFiles, erase
+from gridproof.connectors.secret_files import SecretFiles, discard, erase
 from gridproof.domain import Direction, Secret, ViewSeeds, bill_key, register_key, require_range, seal_key, view_seeds
 from gridproof.primitives.encoding import Codec
 from gridproof.primitives.hashing import HASH_SIZE
@@ -337,15 +337,21 @@ class Keys:
     def erase_month(self, line: Line, month: int) -> None:
         """Erase what opens a month's records: its view seeds, and whose its leaves are (its bills are final).
 
+        The accounts go last: with them it can be told again whether the bills are final, where a kill cut this short.
+
         Raises:
             FileUnwritableError: the system refuses.
         """
         self._owners.clear()
-        for path in (self._views_path(line, month), self._accounts_path(line, month)):
+        owners = sorted(self._owners_path(line, 0, 0, 0).parent.glob(f"{month}-*.key"))
+        for path in (*owners, self._views_path(line, month), self._accounts_path(line, month)):
             with suppress(FileMissingError):
-                erase(path)
-        for path in sorted(self._owners_path(line, 0, 0, 0).parent.glob(f"{month}-*.key")):
-            erase(path)
+                discard(path)
+
+    def is_erased(self, line: Line, month: int) -> bool:
+        """Whether nothing of a month's view seeds, accounts and owners is there."""
+        paths = (self._views_path(line, month), self._accounts_path(line, month), self._owners_path(line, month, 1, 0))
+        return not any(path.exists() for path in paths)
 
 
 def _chunk_slots(count: int) -> int:

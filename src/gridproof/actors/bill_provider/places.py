@@ -253,14 +253,19 @@ class PlaceBook:
         self._epochs.remove(epoch)
 
     def forget(self, line: Line, month: int) -> None:
-        """Strike a month's epochs, and the places that ended before it did and stand in no other."""
-        gone = [each for each in self.epochs(line) if each.month == month]
-        self._epochs = [each for each in self._epochs if each not in gone]
-        needed = {number for each in self.epochs(line) for number in each.places}
-        for epoch in gone:
-            for number in epoch.places:
-                if number not in needed and self._places[number].ended_by(epoch.bounds.end_k):
-                    del self._places[number]
+        """Strike a month's epochs; the places stay, for they tell whose the month's bills were."""
+        self._epochs = [each for each in self._epochs if (each.line, each.month) != (line, month)]
+
+    def strike_meter(self, meter: bytes) -> None:
+        """Strike the places that a meter had, once no epoch holds them any more: nothing tells who it was.
+
+        Args:
+            meter: its handle, 16 bytes.
+        """
+        needed = {number for each in self._epochs for number in each.places}
+        gone = [place.number for place in self._places.values() if place.meter == meter and place.number not in needed]
+        for number in gone:
+            del self._places[number]
 
     def end(self, places: Sequence[Place], until_k: int, *, revoked: bool) -> None:
         """Note that the places' meter is no longer enrolled from a period on."""

@@ -272,13 +272,27 @@ class BillProvider:
             self.keys.erase_chains(line, bounds.month + 1, needed)
 
     def finish_month(self, region: int, month: int) -> None:
-        """When a month's bills are final, erase its view seeds and whose its leaves were, and take its rosters down."""
+        """When a month's bills are final, erase its view seeds, accounts, whose its leaves were, and meters' registers.
+
+        Its rosters, which are public, stay for those who check what they keep: `take_down` removes them.
+        """
+        meters = [meter for meter, places in self.book.by_meter().items() if places[0].region == region]
         for channel in Direction:
-            line = Line(region, channel)
-            self.keys.erase_month(line, month)
-            self._shelf.rosters.remove(*line, month)
-            self.book.forget(line, month)
-        self.book.save()
+            self.keys.erase_month(Line(region, channel), month)
+        self.bills.forget_registers(meters, month)
+        with self.book.changing():
+            for channel in Direction:
+                self.book.forget(Line(region, channel), month)
+
+    def is_finished(self, region: int, month: int) -> bool:
+        """Whether what a month's bills were made from is erased."""
+        had = any(self.seat.ask(aggregation.last_epoch, region, channel, month) for channel in Direction)
+        return had and not any(self.book.epochs(Line(region, channel), month) for channel in Direction)
+
+    def take_down(self, region: int, month: int) -> None:
+        """Remove a month's public rosters: the ledger has forgotten the records that they are for."""
+        for channel in Direction:
+            self._shelf.rosters.remove(region, channel, month)
 
     # --- what the ledger lacks ---------------------------------------------------------------------------------------
 

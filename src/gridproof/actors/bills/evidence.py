@@ -227,6 +227,19 @@ class LedgerEvidence:
         return _KnownSlot(folded.state, bodies, late_bodies, frozenset(self._ledger.ask(aggregation.claimed, *place)))
 
 
+def is_pruned(ledger: Asked, region: int, bounds: MonthBounds) -> bool:
+    """Whether the ledger has forgotten a closed month's records and prices, as it does after the retention time.
+
+    Args:
+        ledger: answers queries.
+        region: the region.
+        bounds: the month.
+    """
+    folded = [each for each in Direction if ledger.ask(aggregation.fold, region, each, bounds.month) is not None]
+    kept = (ledger.ask(aggregation.folded_slot, region, each, bounds.month, bounds.first_k) for each in folded)
+    return bool(folded) and all(slot is None for slot in kept)
+
+
 def facts_of(state: SlotState | None) -> SlotFacts:
     """What a slot's state says of it; a slot without a roster has none."""
     if state is None:

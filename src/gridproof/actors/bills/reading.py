@@ -27,7 +27,7 @@ from gridproof.primitives.cid import cid_v1
 from gridproof.primitives.errors import DecryptionError, InvalidArgumentError
 from gridproof.primitives.schnorr import Signer
 
-from .evidence import LeavesOf, LedgerEvidence
+from .evidence import LeavesOf, LedgerEvidence, is_pruned
 from .report import Report, ReportFormatError
 from .sealing import open_report, pack, unpack
 from .verifying import BillVerdict, verify_report
@@ -168,7 +168,7 @@ class BillReader:
             return None
 
     def verify(self, opened: OpenedBill, month: MonthId) -> BillVerdict:
-        """Recompute an opened bill against the ledger.
+        """Recompute an opened bill against the ledger; as far as it goes where the ledger has forgotten the records.
 
         Raises:
             NoMonthError: the ledger has no such closed month.
@@ -176,7 +176,9 @@ class BillReader:
         """
         chain_id = self._ledger.status().chain_id
         evidence = LedgerEvidence(self._ledger, chain_id, self._file.region, month, self._leaves_of)
-        return verify_report(opened.report, self._file, evidence, self.card(month))
+        bounds = evidence.bounds()
+        pruned = bounds is not None and is_pruned(self._ledger, self._file.region, bounds)
+        return verify_report(opened.report, self._file, evidence, self.card(month), pruned=pruned)
 
     def objection(self, month: MonthId, version: int, reasons: str, provider_key: bytes) -> Reasons:
         """Object to a bill (U-2).

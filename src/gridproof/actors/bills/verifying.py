@@ -11,6 +11,8 @@ report says. The checks, each with its name; all are made, so that one falsehood
     registers  the meter signed them, they cover the stretch, and energy billed and reconciled is their difference
     arithmetic lines, charges, taxes and sums are those of `gridproof.domain.make_bill`
     tariffs    those that the report names are the ledger's
+Once the ledger has forgotten a month's records and prices, `records`, `prices`, `absences` and `arithmetic` are left
+out, and the verdict names them.
 
 Source: seed 002, dynamic billing phase, step h; private-metering.md, rows 17, 20, 21 and 22.
 """
@@ -66,6 +68,7 @@ CHECKS: Final = (
     "arithmetic",
     "tariffs",
 )
+FORGOTTEN: Final = frozenset({"records", "prices", "absences", "arithmetic"})  # checks that need what retention prunes
 _MAX_TOLD: Final = 5
 _NO_LEAVES: Final = (bytes(HASH_SIZE), bytes(HASH_SIZE))
 
@@ -93,14 +96,16 @@ class BillVerdict(NamedTuple):
     """What a household found of its bill.
 
     Attributes:
-        findings: one a check, in the order of `CHECKS`.
+        findings: one a check that was made, in the order of `CHECKS`.
+        gone: the checks that could not be made: the ledger has forgotten the month's records and prices.
     """
 
     findings: tuple[Finding, ...]
+    gone: tuple[str, ...] = ()
 
     @property
     def is_true(self) -> bool:
-        """Whether every check holds."""
+        """Whether every check that was made holds."""
         return all(finding.holds for finding in self.findings)
 
     @property
@@ -126,7 +131,9 @@ class _Case(NamedTuple):
     bounds: MonthBounds
 
 
-def verify_report(report: Report, file: HouseholdFile, evidence: Evidence, card: Card | None) -> BillVerdict:
+def verify_report(
+    report: Report, file: HouseholdFile, evidence: Evidence, card: Card | None, *, pruned: bool = False
+) -> BillVerdict:
     """Recompute a bill.
 
     Args:
@@ -135,6 +142,7 @@ def verify_report(report: Report, file: HouseholdFile, evidence: Evidence, card:
         evidence: the ledger's word on the month.
         card: the month's card, which the household got in advance; None where it has none, which is a falsehood of
             `leaves` and `registers`: without it nobody can tell whose the leaves are.
+        pruned: whether the evidence no longer has the month's records and prices, so that some checks are left out.
 
     Raises:
         NoMonthError: the ledger has no such closed month.
@@ -157,7 +165,9 @@ def verify_report(report: Report, file: HouseholdFile, evidence: Evidence, card:
     }
     slots = sum(len(channel.lines) + len(channel.absences) for channel in report.channels)
     counts = {"records": 2 * slots, "prices": slots, "absences": slots, "leaves": 2 * slots}
-    return BillVerdict(tuple(Finding(name, _told(checks[name](case)), counts.get(name, 1)) for name in CHECKS))
+    gone = tuple(name for name in CHECKS if pruned and name in FORGOTTEN)
+    made = (name for name in CHECKS if name not in gone)
+    return BillVerdict(tuple(Finding(name, _told(checks[name](case)), counts.get(name, 1)) for name in made), gone)
 
 
 def _told(falsehoods: Iterator[str]) -> tuple[str, ...]:

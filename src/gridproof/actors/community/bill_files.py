@@ -69,16 +69,17 @@ def page_of(read: Read, language: str) -> str:
     registered = read.opened.registered
     digest = registered.digest.hex()
     return render_page(
-        read.opened.report, language, verdict=_shown(read.verdict, language), cid=registered.cid, digest=digest
+        read.opened.report, language, verdict=shown(read.verdict, language), cid=registered.cid, digest=digest
     )
 
 
-def _shown(verdict: BillVerdict, language: str) -> Verdict:
+def shown(verdict: BillVerdict, language: str) -> Verdict:
+    """A verdict as pages show it."""
     checks = tuple(
         Check(finding_name(language, finding.check), finding.holds, "; ".join(finding.falsehoods))
         for finding in verdict.findings
     )
-    return Verdict(verdict.is_true, checks)
+    return Verdict(verdict.is_true, checks, partial=bool(verdict.gone))
 
 
 def _write_page(read: Read, path: Path, language: str) -> None:

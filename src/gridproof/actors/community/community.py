@@ -10,7 +10,7 @@ from gridproof.actors.bill_provider import BillProvider, Letterhead, Policy, She
 from gridproof.actors.bill_provider.places import Place, PlaceBook
 from gridproof.actors.clock import Clock, SimulatedClock, SystemClock
 from gridproof.actors.credentials import Credentials
-from gridproof.actors.crew import Chance, Crew, Post, Posts
+from gridproof.actors.crew import REGISTERS, Chance, Crew, Post, Posts
 from gridproof.actors.randomness import Randomness, system
 from gridproof.actors.seat import Seat
 from gridproof.calendar import Calendar
@@ -19,6 +19,7 @@ from gridproof.connectors.content import FolderContent, open_content
 from gridproof.connectors.files import FileMissingError
 from gridproof.connectors.ledger import LedgerClient, Sender
 from gridproof.connectors.readings import SqliteReadings
+from gridproof.connectors.registers import Registers
 from gridproof.connectors.rosters import RosterFiles
 from gridproof.connectors.secret_files import MAGIC, SEALED, SecretFiles
 from gridproof.connectors.tariff_file import TariffPlan, load_tariff
@@ -228,6 +229,10 @@ class Community:
     def readings(self) -> SqliteReadings:
         """The store of readings, opened; the caller closes it."""
         return SqliteReadings(self.folder.readings)
+
+    def registers(self) -> Registers:
+        """What the meters' registers said, opened; the caller closes it."""
+        return Registers(self.folder.meters.with_name(REGISTERS))
 
     def clock(self, client: LedgerClient) -> Clock:
         """The clock that the ledger's time follows: the machine's, or one that stands at the operator's word."""

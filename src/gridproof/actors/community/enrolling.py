@@ -9,7 +9,7 @@ from urllib.parse import quote
 from gridproof.actors.bill_provider import BillProvider, Issued, Newcomer
 from gridproof.connectors.files import FileMissingError, FileUnreadableError
 from gridproof.connectors.ledger import LedgerClient
-from gridproof.connectors.readings.csv_file import MAX_METER_NAME
+from gridproof.connectors.readings.rows import MAX_METER_NAME
 from gridproof.domain import Direction, UnknownNameError
 from gridproof.state import system
 

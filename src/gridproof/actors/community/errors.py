@@ -368,3 +368,33 @@ class UnknownFormError(CommunityError):
 
     path: str
     known: tuple[str, ...]
+
+
+class StillEnrolledError(CommunityError):
+    """The household's meter is still enrolled, so nothing was erased. `gridproof meter revoke --moved-out` ends that;
+    if the name is another household's by now, name the meter with `--handle`.
+    """
+
+    meter: str
+    handle: str
+
+
+class LastMonthOpenError(CommunityError):
+    """A month of the household is not finished, so nothing was erased. Finish it first: `gridproof bill finish`."""
+
+    meter: str
+    month: str
+
+
+class NoSuchHandleError(NotFoundError):
+    """No meter of this name has such a handle; nothing was done. Use one of `known`."""
+
+    meter: str
+    handle: str
+    known: tuple[str, ...]
+
+
+class ForgettingUnconfirmedError(CommunityError):
+    """What is forgotten cannot be had back, so nothing was erased without your word. Give it with `--yes`."""
+
+    meter: str

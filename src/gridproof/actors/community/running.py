@@ -34,6 +34,7 @@ from gridproof.state import system
 
 from .access import at_work
 from .community import Community
+from .finishing import finish_forgotten
 from .joining import join
 from .people import OPERATOR
 from .periods import MonthView, months_of
@@ -169,6 +170,8 @@ class Run:
                 conductor.run(stretch.months, stretch.first_s, stretch.end_s, until_s=stretch.until_s, stop=stop)
                 if stretch.until_s is not None and not stop():
                     Operator(self._community.sender(self._client, OPERATOR)).advance_clock(stretch.until_s)
+            for problem in finish_forgotten(self._community, self._client):
+                self._tally.problem(problem)
         return stretch
 
     def _stretch(self, until_s: int | None) -> Stretch | None:

@@ -1,12 +1,15 @@
-"""The demonstration: a community's day on the real parts, with faults and attacks, and an independent count."""
+"""The demonstration: a community's day and its bills on the real parts, attacked, and held against a count."""
 
 from .docket import CHARGES, Charge, Docket, Result, Try
 from .errors import DemoError, ThinReadingsError, TooFewHouseholdsError, TooFewPeriodsError
-from .outcome import Outcome, Period
-from .story import Order, on_disk, tell
+from .outcome import Billed, Outcome, Period, Standing
+from .report import render_report
+from .story import FOLDER, Order, on_disk, tell
 
 __all__ = [
     "CHARGES",
+    "FOLDER",
+    "Billed",
     "Charge",
     "DemoError",
     "Docket",
@@ -14,10 +17,12 @@ __all__ = [
     "Outcome",
     "Period",
     "Result",
+    "Standing",
     "ThinReadingsError",
     "TooFewHouseholdsError",
     "TooFewPeriodsError",
     "Try",
     "on_disk",
+    "render_report",
     "tell",
 ]

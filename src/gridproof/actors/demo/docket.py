@@ -55,6 +55,14 @@ CHARGES: Final[Mapping[str, Charge]] = MappingProxyType(
         "dropped_meter": Charge("dropped meter", "an aggregator", "signs for a meter's record and drops it"),
         "other_live_set": Charge("other live set", "the bill provider's key", "opens the masks of all but one meter"),
         "second_live_set": Charge("second live set", "the bill provider's key", "fixes a live set without that meter"),
+        "wrong_price": Charge("wrong price", "the control centre's key", "announces a price that is 0.05 too high"),
+        "swapped_price": Charge("swapped price", "the control centre's key", "announces another slot's price"),
+        "under_reporting": Charge("under-reporting", "a dishonest meter", "reports a tenth of what it draws"),
+        "changed_bill": Charge(
+            "changed bill", "the bill provider's key", "bills 1,000 Wh more, with all sums to match"
+        ),
+        "foreign_bill": Charge("foreign bill", "the bill provider's key", "registers another household's bill"),
+        "bill_twice": Charge("bill registered twice", "the bill provider's key", "registers a bill a second time"),
     }
 )
 

@@ -20,7 +20,7 @@ from .script import ABSURD_WH, Part, Script
 
 
 class FailingRegisters(SqliteReadings):
-    """Readings as the meters see them: a dead meter sees none, a broken register an absurd one.
+    """Readings as the meters report them: a dead meter none, a broken one an absurd one, a dishonest one too little.
 
     Args:
         path: the true readings.
@@ -34,9 +34,13 @@ class FailingRegisters(SqliteReadings):
         self._period_s = period_s
 
     def slot(self, channel: Direction, start_s: int) -> list[Reading]:
-        """All meters' readings of one period, by name, as their registers show them."""
-        k, part = start_s // self._period_s, self._script.absurd
-        readings = [each for each in super().slot(channel, start_s) if not self._script.is_silent(each.meter, k)]
+        """All meters' readings of one period, by name, as they report them."""
+        k, part, shown_wh = start_s // self._period_s, self._script.absurd, self._script.shown_wh
+        readings = [
+            each._replace(energy_wh=shown_wh(Part(Slot(part.slot.region, channel, k), each.meter), each.energy_wh))
+            for each in super().slot(channel, start_s)
+            if not self._script.is_silent(each.meter, k)
+        ]
         if (channel, k) != (part.slot.channel, part.slot.k):
             return readings
         return [each._replace(energy_wh=ABSURD_WH) if each.meter == part.meter else each for each in readings]

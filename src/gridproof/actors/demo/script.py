@@ -4,7 +4,7 @@ Each fault has its own period where there are periods enough, so that the others
 calm: in it somebody tries to open the masks of another live set.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from gridproof.actors.randomness import Randomness, below
@@ -16,6 +16,9 @@ MIN_PERIODS: Final = 4
 MIN_HOUSEHOLDS: Final = 6  # in a region: as many as a total needs, and a silent one
 ABSURD_WH: Final = 2**31
 _AFTER_CALM: Final = 2  # periods that must follow the calm one: its live set is fixed and opened while they run
+_SHAVING: Final = 24  # one period in so many is under-reported, and at least one
+_WORTH_WH: Final = 20  # a meter that under-reports draws so much in the first of its periods, where any does
+_SHOWN: Final = 10  # an under-reporting meter shows one part in so many
 _SHARE: Final = (9, 10)  # of a region's meters that must have readings where nothing else shall be missing
 
 
@@ -42,6 +45,32 @@ class Silence(NamedTuple):
     until_k: int
 
 
+class Shaving(NamedTuple):
+    """A meter whose records say less than its register, for some periods.
+
+    Attributes:
+        region: where it stands.
+        meter: its name.
+        from_k: first such period.
+        until_k: first period after them.
+    """
+
+    region: int
+    meter: str
+    from_k: int
+    until_k: int
+
+    def holds(self, part: Part) -> bool:
+        """Whether a meter's records say too little in a slot."""
+        is_then = self.from_k <= part.slot.k < self.until_k
+        return is_then and (part.meter, part.slot.channel) == (self.meter, Direction.IMPORT)
+
+    @staticmethod
+    def shown_wh(energy_wh: int) -> int:
+        """What the records say where the register counts so much."""
+        return energy_wh // _SHOWN
+
+
 class Script(NamedTuple):
     """What goes wrong.
 
@@ -52,6 +81,7 @@ class Script(NamedTuple):
         tampered: the slot in whose window records are altered, forged and replayed.
         dropped: the slot from which on an aggregator drops the first meter that it can.
         silences: the dead meters, one a region.
+        shaving: the meter that under-reports; None where all are honest.
     """
 
     calm: Slot
@@ -60,15 +90,22 @@ class Script(NamedTuple):
     tampered: Slot
     dropped: Slot
     silences: tuple[Silence, ...]
+    shaving: Shaving | None = None
 
     @property
     def meters(self) -> frozenset[str]:
         """The meters that have a part already."""
-        return frozenset((self.half_sent.meter, self.absurd.meter, *(each.meter for each in self.silences)))
+        shaving = () if self.shaving is None else (self.shaving.meter,)
+        return frozenset((self.half_sent.meter, self.absurd.meter, *(each.meter for each in self.silences), *shaving))
 
     def is_silent(self, meter: str, k: int) -> bool:
         """Whether a meter is dead in a period."""
         return any(each.meter == meter and each.from_k <= k < each.until_k for each in self.silences)
+
+    def shown_wh(self, part: Part, energy_wh: int) -> int:
+        """What a meter's records say in a slot where its register counts so much."""
+        shaving = self.shaving
+        return shaving.shown_wh(energy_wh) if shaving is not None and shaving.holds(part) else energy_wh
 
 
 class Span(NamedTuple):
@@ -103,7 +140,7 @@ def require_size(households: int, regions: int, periods: int) -> None:
 
 def write_script(
     regions: Mapping[int, Sequence[str]],
-    reading_at: Callable[[int], Collection[str]],
+    reading_at: Callable[[int], Mapping[str, int]],
     span: Span,
     chance: Randomness,
 ) -> Script:
@@ -111,7 +148,7 @@ def write_script(
 
     Args:
         regions: names of each region's meters.
-        reading_at: names of the meters that have an import reading in a period.
+        reading_at: the import readings of a period, Wh by the meter's name.
         span: the periods of the story.
         chance: what is drawn from.
 
@@ -123,9 +160,10 @@ def write_script(
     first = min(regions)
     taken: list[str] = []
 
-    def cast(what: str, region: int, k: int) -> str:
-        present = frozenset(reading_at(k))
+    def cast(what: str, region: int, k: int, worth_wh: int = 0) -> str:
+        present = reading_at(k)
         free = [meter for meter in regions[region] if meter in present and meter not in taken]
+        free = [meter for meter in free if present[meter] >= worth_wh] or free
         if not free:
             raise ThinReadingsError(needed_for=what, k=k)
         taken.append(free[below(chance, len(free))])
@@ -142,6 +180,8 @@ def write_script(
     faulty = (half_sent.slot.k, absurd.slot.k, dropped_k)
     calm = range(span.first_k, min(silent_k, span.end_k - _AFTER_CALM))
     peopled = _Peopled(regions[first], reading_at)
+    shaved = _cheapest(range(span.first_k, span.end_k), max(1, span.periods // _SHAVING), regions[first], reading_at)
+    cheat = cast("under-reporting meter", first, shaved.start, _WORTH_WH)
     return Script(
         calm=_slot(first, peopled.find("opening for another live set", (k for k in calm if k not in faulty))),
         half_sent=half_sent,
@@ -149,13 +189,25 @@ def write_script(
         tampered=_slot(first, peopled.find("replay", range(span.first_k + 2 * quarter, span.end_k), run=2)),
         dropped=_slot(first, dropped_k),
         silences=silences,
+        shaving=Shaving(first, cheat, shaved.start, shaved.stop),
     )
+
+
+def _cheapest(span: range, count: int, meters: Sequence[str], reading_at: Callable[[int], Mapping[str, int]]) -> range:
+    """The run of so many periods in which the least is drawn, and so energy is cheapest: the first of equal ones.
+
+    Runs that begin where nothing is drawn come last: there would be nothing to keep back.
+    """
+    loads = [sum(reading_at(k).get(meter, 0) for meter in meters) for k in span]
+    starts = range(len(loads) - count + 1)
+    at = min(starts, key=lambda start: (not loads[start], sum(loads[start : start + count])))
+    return span[at : at + count]
 
 
 class _Peopled:
     """Knows the periods in which nearly all meters have readings."""
 
-    def __init__(self, meters: Sequence[str], reading_at: Callable[[int], Collection[str]]) -> None:
+    def __init__(self, meters: Sequence[str], reading_at: Callable[[int], Mapping[str, int]]) -> None:
         self._meters = frozenset(meters)
         self._reading_at = reading_at
 

@@ -6,6 +6,7 @@ The clock is simulated and all chance comes from the seed, so that the same seed
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +16,7 @@ from gridproof.actors.bill_provider import Fault, Newcomer
 from gridproof.actors.clock import SimulatedClock
 from gridproof.actors.community import Community, Folder, found
 from gridproof.actors.community.access import at_work
-from gridproof.actors.community.people import BILL_PROVIDER, keys_of
+from gridproof.actors.community.people import BILL_PROVIDER, CONTROL_CENTER, keys_of
 from gridproof.actors.conductor import Conductor, Observer
 from gridproof.actors.crew import Crew
 from gridproof.actors.errors import BadRecordError
@@ -27,6 +28,7 @@ from gridproof.actors.transport import DirectTransport, Reply
 from gridproof.app import application
 from gridproof.connectors.config import Aggregator, Privacy, Region, Settings
 from gridproof.connectors.config import Community as CommunitySettings
+from gridproof.connectors.files import make_private_folder, write_whole
 from gridproof.connectors.ledger import InProcessClient
 from gridproof.connectors.readings import SqliteReadings
 from gridproof.connectors.rosters import RosterFiles
@@ -36,20 +38,28 @@ from gridproof.drivers.embedded import EmbeddedLedger
 from gridproof.drivers.embedded.ledger import Options
 from gridproof.errors import GridproofError
 from gridproof.modules.aggregation import queries as aggregation
+from gridproof.modules.aggregation.rules.timetable import month_settled_s
 from gridproof.modules.aggregation.types import SlotState, Status
+from gridproof.modules.pricing import queries as pricing
+from gridproof.modules.pricing.types import FoldedPrice
 
 from . import attackers
 from .attackers import AGGREGATOR, Attacker, Outsider, RogueAggregator, Stolen, Thief, Village
+from .bill_count import BillCounter, CountedSlot
+from .bill_course import BillCourse, Setting, stretch_of
 from .count import Counter
 from .docket import Docket
 from .faults import Desk, DroppingDesk, FailingRegisters, LossyLine, Tamperer, Tap
-from .outcome import Outcome, Period
-from .script import require_size, write_script
+from .outcome import Billed, Outcome, Period, Standing
+from .price_attackers import PriceThief
+from .prices import tariff_for
+from .script import Span, require_size, write_script
 from .supply import PERIOD_S, ZONE, Supply, from_file, made_up
-from .verdicts import find_faults
+from .verdicts import find_faults, find_under_reporting
 
 AGGREGATORS: Final = ("aggregator 1", "aggregator 2")  # the second one is dishonest
 DEFAULT_HOUSEHOLDS: Final = 100
+FOLDER: Final = "demo"  # in the community's folder: report, bill pages, summary, periods, tries, pictures
 _SEED: Final = "gridproof/demo/v1"
 _FOUNDED_S: Final = 3_600  # before the first month is opened
 
@@ -88,7 +98,7 @@ def tell(
     Args:
         order: what is to be told.
         root: the community's folder, not there yet or empty; all stays there.
-        progress: told how many slots have ended, of how many.
+        progress: told how many steps are done, of how many: slots to end, bills to make and to verify.
         open_ledger: opens the ledger that was founded.
 
     Raises:
@@ -106,10 +116,12 @@ def tell(
         community = Community(root, randomness=chance.fork("actors"))
         readings = stack.enter_context(closing(community.readings()))
         readings.add(supply.readings)
+        tariff = tariff_for(_mean_wh(readings, supply.span) // order.regions)
+        write_whole(community.folder.tariff, tariff)
         clock = SimulatedClock(start_s)
         ledger = stack.enter_context(open_ledger(community.folder, Options(clock=clock.now_s)))
         stack.enter_context(at_work(community.folder))
-        story = _Story(community, InProcessClient(ledger), clock, readings, supply, chance.fork("script"))
+        story = _Story(community, InProcessClient(ledger), clock, readings, supply, chance.fork("script"), tariff)
         stack.callback(story.crew.close)
         return story.run(progress)
 
@@ -123,6 +135,7 @@ class _Watcher(Observer):
         self._progress = progress
         self.docket = docket
         self.attackers: list[Attacker] = []
+        self.price_thieves: list[PriceThief] = []
         self.ended: dict[Slot, SlotState] = {}
         self.faults: dict[Slot, tuple[Fault, ...]] = {}
         self.problems: list[str] = []
@@ -133,8 +146,10 @@ class _Watcher(Observer):
             attacker.act(now_s)
 
     def slot_ended(self, slot: Slot, state: SlotState) -> None:
-        """The bill provider looks who is behind what is missing."""
+        """The bill provider looks who is behind what is missing; whoever wants another price comes at once."""
         self.ended[slot] = state
+        for thief in self.price_thieves:
+            thief.slot_ended(slot, state)
         self.faults[slot] = self._crew.totals.find_faults(slot)
         self._progress(len(self.ended), self._expected)
 
@@ -158,9 +173,10 @@ class _Story:
         readings: SqliteReadings,
         supply: Supply,
         chance: Seeded,
+        tariff: bytes,
     ) -> None:
         self._community, self._client, self._clock = community, client, clock
-        self._span = supply.span
+        self._span, self._tariff = supply.span, tariff
         self._regions = _spread(supply.meters, len(community.settings.regions))
         self._script = write_script(
             {region: tuple(meters) for region, meters in self._regions.items()},
@@ -169,6 +185,8 @@ class _Story:
             chance.fork("faults"),
         )
         self._chance = chance.fork("attackers")
+        self._readings = readings
+        self._prices_of = lru_cache(maxsize=4)(self._ask_prices)
         self._counter = Counter(
             readings, self._regions, self._script, PERIOD_S, community.settings.meters.plausible_limit_wh
         )
@@ -180,7 +198,8 @@ class _Story:
         """Let it happen, and count."""
         slots = self._slots()
         docket = Docket()
-        watcher = _Watcher(self.crew, docket, len(slots), progress)
+        steps = len(slots) + self._bill_steps()
+        watcher = _Watcher(self.crew, docket, steps, progress)
         self._enrol()
         rogue = self._rogue()
         desk = DroppingDesk(
@@ -191,11 +210,23 @@ class _Story:
         lossy = LossyLine(tamperer, self._script.half_sent, self.crew.fleet)
         tap = Tap(lossy, (self._script.tampered, attackers.before(self._script.tampered)))
         watcher.attackers = self._attackers(docket, tap, lossy)
-        self._conduct(watcher, tap)
-        watcher.instant(self._clock.now_s())
-        periods = tuple(self._period(slot, desk, watcher) for slot in slots)
-        find_faults(docket, self._script, periods, desk, self._client, self._month(slots[0].k))
-        return self._outcome(periods, watcher)
+        watcher.price_thieves = self._price_thieves(docket)
+        with closing(FailingRegisters(self._community.folder.readings, self._script, PERIOD_S)) as reported:
+            conductor = self._conductor(watcher, reported, tap)
+            self._conduct(conductor)
+            watcher.instant(self._clock.now_s())
+            priced = self._standing()
+            periods = [self._period(slot, desk, watcher) for slot in slots]
+            find_faults(docket, self._script, periods, desk, self._client, self._month(slots[0].k))
+            watcher.attackers = []
+            self._conduct(conductor, self._settled_s())
+        counter = self._bill_counter(self._counter, periods, desk)
+        periods = [self._with_price(period, counter) for period in periods]
+        course = BillCourse(self._setting(docket, counter))
+        bills = course.run(lambda done, _all: progress(len(slots) + done, steps))
+        watcher.problems += course.problems
+        self._find_under_reporting(docket, bills, periods, desk)
+        return self._outcome(periods, bills, watcher, priced)
 
     def _enrol(self) -> None:
         month = self._month(self._span.first_k)
@@ -208,16 +239,28 @@ class _Story:
         for seat in self.crew.seats:
             seat.settle()
 
-    def _conduct(self, watcher: _Watcher, transport: Tap) -> None:
+    def _conductor(self, watcher: _Watcher, reported: FailingRegisters, transport: Tap) -> Conductor:
+        """Conducts over what meters report; their registers count what is true."""
+        tariff = self._community.tariff
+        conductor = Conductor(self.crew, reported, self._bounds, self._clock, watcher, transport, tariffs=tariff)
+        conductor.registers = self._readings
+        return conductor
+
+    def _conduct(self, conductor: Conductor, until_s: int | None = None) -> None:
         first_s, end_s = self._span.first_k * PERIOD_S, self._span.end_k * PERIOD_S
-        calendar = self._community.calendar
+        conductor.run(self._months, first_s, end_s, until_s=until_s)
 
-        def bounds(_region: RegionId, month: MonthId) -> MonthBounds:
-            return calendar.bounds_between(month, first_s, end_s)
+    def _bounds(self, _region: RegionId, month: MonthId) -> MonthBounds:
+        first_s, end_s = self._span.first_k * PERIOD_S, self._span.end_k * PERIOD_S
+        return self._community.calendar.bounds_between(month, first_s, end_s)
 
-        months = calendar.months_between(first_s, end_s)
-        with closing(FailingRegisters(self._community.folder.readings, self._script, PERIOD_S)) as registers:
-            Conductor(self.crew, registers, bounds, self._clock, watcher, transport).run(months, first_s, end_s)
+    def _settled_s(self) -> int:
+        """When the last deadline of all months has passed."""
+        return max(
+            month_settled_s(self._bounds(RegionId(region), month), rules)
+            for region, rules in self.crew.rules.items()
+            for month in self._months
+        )
 
     def _rogue(self) -> Desk:
         name = AGGREGATORS[-1]
@@ -234,6 +277,10 @@ class _Story:
             Thief(village, docket, self._stolen(BILL_PROVIDER)),
         ]
 
+    def _price_thieves(self, docket: Docket) -> list[PriceThief]:
+        center, region = self.crew.control_center, RegionId(min(self._regions))
+        return [] if center is None else [PriceThief(docket, self._stolen(CONTROL_CENTER), center, region)]
+
     def _stolen(self, name: str) -> Stolen:
         signer = keys_of(self._community.folder, self._community.secrets, name).signer
         return Stolen(self._community.sender(self._client, name).participant, signer, self._client)
@@ -249,6 +296,16 @@ class _Story:
             if any(channel in channels for channels in meters.values())
             for k in range(self._span.first_k, self._span.end_k)
         ]
+
+    @property
+    def _months(self) -> tuple[MonthId, ...]:
+        first_s, end_s = self._span.first_k * PERIOD_S, self._span.end_k * PERIOD_S
+        return self._community.calendar.months_between(first_s, end_s)
+
+    def _bill_steps(self) -> int:
+        """Slots to gather, bills to make and bills to verify."""
+        households = sum(map(len, self._regions.values()))
+        return len(Direction) * self._span.periods * len(self._regions) + 2 * households * len(self._months)
 
     def _month(self, k: int) -> MonthId:
         return self._community.calendar.month_of(k * PERIOD_S)
@@ -271,22 +328,80 @@ class _Story:
             _hides(self._community.settings.privacy, len(counted.live), enrolled),
         )
 
-    def _outcome(self, periods: tuple[Period, ...], watcher: _Watcher) -> Outcome:
+    def _standing(self) -> Standing:
         status = self._client.status()
+        return Standing(status.height, status.app_hash)
+
+    # --- prices and bills --------------------------------------------------------------------------------------------
+
+    def _bill_counter(self, counter: Counter, periods: Sequence[Period], desk: DroppingDesk) -> BillCounter:
+        """The independent count of the bills, over what a counter counts in each slot."""
+        slots = {each.slot: CountedSlot(counter.count(each.slot, desk.dropped), each.may_open) for each in periods}
+        return BillCounter(self._tariff, counter, slots)
+
+    def _with_price(self, period: Period, counter: BillCounter) -> Period:
+        region, channel, k = period.slot
+        known = {each.k: each for each in self._prices_of(region, channel, self._month(k))}
+        price_e5 = known[k].price_e5 if k in known else None
+        return period._replace(price_e5=price_e5, counted_price=counter.price(period.slot))
+
+    def _ask_prices(self, region: int, channel: int, month: int) -> tuple[FoldedPrice, ...]:
+        return self._client.ask(pricing.month_prices, region, channel, month)
+
+    def _setting(self, docket: Docket, counter: BillCounter) -> Setting:
+        pages = self._community.folder.root / FOLDER / "bills"
+        make_private_folder(pages)
+        return Setting(
+            self._community,
+            self._client,
+            self.crew,
+            docket,
+            self._stolen(BILL_PROVIDER),
+            counter,
+            {
+                region: tuple(self._bounds(RegionId(region), month) for month in self._months)
+                for region in self._regions
+            },
+            self._script.meters,
+            pages,
+        )
+
+    def _find_under_reporting(
+        self, docket: Docket, bills: Sequence[Billed], periods: Sequence[Period], desk: DroppingDesk
+    ) -> None:
+        """Hold what the meter that reported too little pays against what it would have paid."""
+        shaving = self._script.shaving
+        if shaving is None:
+            return
+        honest = self._bill_counter(self._counter.honest(), periods, desk)
+        channels = self._regions[shaving.region][shaving.meter]
+        stretches = [
+            stretch_of(self._community, self._bounds(RegionId(shaving.region), month)) for month in self._months
+        ]
+        would = sum(
+            (honest.bill(shaving.region, shaving.meter, channels, each).total for each in stretches), start=Decimal()
+        )
+        find_under_reporting(docket, bills, shaving, would, self._counter.kept_back_wh(shaving))
+
+    def _outcome(
+        self, periods: Sequence[Period], bills: tuple[Billed, ...], watcher: _Watcher, priced: Standing
+    ) -> Outcome:
+        final = self._standing()
         calendar = self._community.calendar
         return Outcome(
-            chain_id=status.chain_id,
+            chain_id=self._client.status().chain_id,
             households=sum(len(meters) for meters in self._regions.values()),
             regions=len(self._regions),
             periods=self._span.periods,
             start=calendar.label(self._span.first_k * PERIOD_S),
             end=calendar.label(self._span.end_k * PERIOD_S),
-            height=status.height,
-            app_hash=status.app_hash,
-            slots=periods,
+            priced=priced,
+            final=final,
+            slots=tuple(periods),
             attacks=watcher.docket.results(),
             tries=tuple(watcher.docket.tries),
             problems=tuple(watcher.problems),
+            bills=bills,
         )
 
 
@@ -296,6 +411,12 @@ def _supply(order: Order) -> AbstractContextManager[Supply]:
     households = DEFAULT_HOUSEHOLDS if order.households is None else order.households
     require_size(households, order.regions, order.periods)
     return nullcontext(made_up(households, order.periods, order.seed))
+
+
+def _mean_wh(readings: SqliteReadings, span: Span) -> int:
+    """What all draw in a period on average."""
+    read = readings.between(span.first_k * PERIOD_S, span.end_k * PERIOD_S)
+    return sum(each.energy_wh for each in read if each.channel == Direction.IMPORT) // span.periods
 
 
 def _settings(regions: int) -> Settings:
@@ -321,10 +442,10 @@ def _spread(
     return MappingProxyType(spread)
 
 
-def _present(readings: SqliteReadings) -> Callable[[int], Sequence[str]]:
+def _present(readings: SqliteReadings) -> Callable[[int], Mapping[str, int]]:
     @lru_cache(maxsize=16)
-    def present(k: int) -> Sequence[str]:
-        return [each.meter for each in readings.slot(Direction.IMPORT, k * PERIOD_S)]
+    def present(k: int) -> Mapping[str, int]:
+        return {each.meter: each.energy_wh for each in readings.slot(Direction.IMPORT, k * PERIOD_S)}
 
     return present
 

@@ -1,6 +1,7 @@
 """At the end: whether each fault was found, by whom it has to be."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Final
 
 from gridproof.actors.bill_provider import Kind
@@ -10,10 +11,12 @@ from gridproof.modules.aggregation import queries as aggregation
 from .attackers import LEDGER
 from .docket import Docket
 from .faults import DroppingDesk
-from .outcome import Period
-from .script import Part, Script
+from .outcome import Billed, Period
+from .script import Part, Script, Shaving
 
 PROVIDER: Final = "bill provider"
+REGISTER: Final = "meter's register"
+_STEP: Final = Decimal("0.000000001")
 
 
 def find_faults(
@@ -35,6 +38,29 @@ def find_faults(
     _find_named(docket, "absurd_value", by_slot[script.absurd.slot], script.absurd, Kind.ABSURD)
     if desk.dropped is not None:
         _find_dropped(docket, desk, desk.dropped, client, month)
+
+
+def find_under_reporting(
+    docket: Docket, bills: Sequence[Billed], shaving: Shaving, honest: Decimal, reported_less_wh: int
+) -> None:
+    """Note whether the meter that reported too little is billed for all, and no cheaper than an honest one.
+
+    Args:
+        docket: notes it.
+        bills: all of them.
+        shaving: which meter, and when.
+        honest: what honesty would have cost, in the currency, by the independent count.
+        reported_less_wh: how much it did not report.
+    """
+    own = [each for each in bills if each.meter == shaving.meter]
+    paid, reconciled_wh = sum(each.total_e9 for each in own) * _STEP, sum(each.reconciled_wh for each in own)
+    is_found = reconciled_wh >= reported_less_wh and paid >= honest
+    currency = own[0].currency if own else ""
+    told = f"{reconciled_wh:,} Wh that {shaving.meter} kept back are billed at the dearest price"
+    if not reconciled_wh:
+        told = f"{shaving.meter} is not billed for what it kept back"
+    sums = f"{currency} {paid:,.2f} to pay, where honesty would have cost {honest:,.2f}"
+    docket.found("under_reporting", REGISTER, f"{told}: {sums}", is_found=is_found)
 
 
 def _find_silent(docket: Docket, script: Script, periods: Sequence[Period]) -> None:

@@ -1,6 +1,6 @@
 """Meters' readings as they were measured, on their owner's side: the port, its embedded store, files of them."""
 
-from .csv_file import BadRow, Fault, ImportReport, Judge, ReadingsRefusedError, import_csv
+from .csv_file import ImportReport, Judge, ReadingsRefusedError, import_csv
 from .port import (
     Clash,
     Intake,
@@ -16,6 +16,7 @@ from .port import (
     ReadingsVersionError,
     add_all,
 )
+from .rows import BadRow, Fault
 from .sqlite import SqliteReadings
 
 __all__ = [

@@ -10,84 +10,36 @@ Rules:
 Memory stays bounded: a line has a longest length, some thousands of rows wait at a time, the store spools the rest.
 """
 
-import csv
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from enum import Enum
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
 from gridproof.connectors.files import FileMissingError, FileUnreadableError
-from gridproof.domain import MAX_READING_WH, Direction, UnknownNameError
+from gridproof.domain import MAX_READING_WH, Direction
 
 from .port import CHUNK, LAST_START_S, Clash, Intake, Reading, ReadingsError, ReadingsStore
+from .rows import (
+    BOM,
+    MAX_METER_NAME,
+    BadFieldError,
+    BadRow,
+    Fault,
+    channel_of,
+    fields_of,
+    instant_of,
+    lines_of,
+    shown,
+    utc_label,
+)
 
 COLUMNS: Final = ("meter", "start", "energy_wh", "channel")
 REQUIRED: Final = COLUMNS[:3]
-MAX_LINE: Final = 4096  # bytes; a row has some 40
-MAX_METER_NAME: Final = 64  # characters
 MAX_LISTED: Final = 1_000
-_MAX_SHOWN: Final = 60
 _MAX_KEPT: Final = 100_000  # times and names remembered: a year has 35,040 quarter-hours
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_BOM: Final = b"\xef\xbb\xbf"
-
-
-class Fault(Enum):
-    """Why a row is bad."""
-
-    NOT_UTF8 = "bytes that are no UTF-8"
-    NO_HEADER = "no header: the first line must name the columns meter,start,energy_wh[,channel]"
-    UNKNOWN_COLUMN = "unknown column (known are meter, start, energy_wh, channel)"
-    MISSING_COLUMN = "missing column"
-    DOUBLE_COLUMN = "a column named twice"
-    LINE_TOO_LONG = f"longer than {MAX_LINE} bytes"
-    OPEN_QUOTE = "quotes left open, or text beside them"
-    FIELD_COUNT = "not as many fields as the header"
-    METER_NAME = f"no meter's name (1 to {MAX_METER_NAME} printable characters)"
-    UNKNOWN_METER = "unknown meter"
-    NO_TIME = "start is no ISO 8601 date and time"
-    NO_OFFSET = "start has no offset (write Z or +01:00 behind it)"
-    TIME_RANGE = "start out of range"
-    MISALIGNED = "misaligned start: no period starts then"
-    NOT_WHOLE = "energy_wh is not a whole number"
-    NEGATIVE = "negative energy_wh (energy given away is a reading of the channel export)"
-    ENERGY_RANGE = "energy_wh out of range for a meter"
-    UNKNOWN_CHANNEL = "unknown channel (import or export)"
-    REPEATED = "duplicate: the file has a reading for this meter, channel and start above"
-    STORED = "already there with another value: the first is kept"
-    FUTURE = "start lies in the future (more than a day by this machine's clock; mend the year)"
-    FAR_AHEAD = "starts more than 400 days after ledger time; mend the year, or run up to there first with --until"
-    NOT_ENROLLED = "the meter is not enrolled then"
-    NOT_ON_CHANNEL = "the meter is not on this channel"
-    TOO_EARLY = "before anything could be metered"
-    PERIOD_CLOSED = "the period is closed: the reading can go on the bill only, which this release has not"
 
 
 Judge = Callable[[Reading], Fault | None]
 """Says why a well-formed reading cannot count, or None where it can."""
-
-
-class BadRow(NamedTuple):
-    """A row that was not taken.
-
-    Attributes:
-        line: its number in the file, from 1.
-        fault: why.
-        text: what is wrong, as it stands in the file, shortened and made printable.
-    """
-
-    line: int
-    fault: Fault
-    text: str
-
-    def __str__(self) -> str:
-        return (
-            f"line {self.line}: {self.fault.value}: {self.text}"
-            if self.text
-            else f"line {self.line}: {self.fault.value}"
-        )
 
 
 class ImportReport(NamedTuple):
@@ -121,13 +73,6 @@ class ReadingsRefusedError(ReadingsError):
 
     path: str
     report: ImportReport
-
-
-class _BadFieldError(ReadingsError):
-    """Something in a row is bad; the row is not taken. Never seen outside this file."""
-
-    fault: Fault
-    text: str
 
 
 def import_csv(
@@ -183,7 +128,7 @@ class _Importer:
 
     def run(self, file: BinaryIO, gate: "_Gate") -> None:
         """Read the file to its end."""
-        lines = _lines(file)
+        lines = lines_of(file)
         faults = self._rows.read_header(lines)
         self.header_is_bad = bool(faults)
         self._list(faults)
@@ -194,7 +139,7 @@ class _Importer:
         for number, raw in lines:
             try:
                 reading = self._rows.read(raw)
-            except _BadFieldError as bad:
+            except BadFieldError as bad:
                 faults.append(BadRow(number, bad.fault, bad.text))
             else:
                 if reading is not None:
@@ -225,8 +170,8 @@ class _Importer:
             if fault is None:
                 self._already += 1
             else:
-                shown = f"{reading.meter} {reading.channel.label} {_utc(reading.start_s)}"
-                faults.append(BadRow(number, fault, shown))
+                named = f"{reading.meter} {reading.channel.label} {utc_label(reading.start_s)}"
+                faults.append(BadRow(number, fault, named))
         readings = [reading for position, (_, reading) in enumerate(waiting) if position not in kept_out]
         if readings:
             self._accepted += len(readings)
@@ -287,24 +232,24 @@ class _RowReader:
         """Take the columns' names from the first line that is not empty; return what is wrong with them."""
         for number, raw in lines:
             try:
-                fields = _fields(raw.removeprefix(_BOM))
-            except _BadFieldError as bad:
+                fields = fields_of(raw.removeprefix(BOM))
+            except BadFieldError as bad:
                 return [BadRow(number, bad.fault, bad.text)]
             if fields:
-                return [BadRow(number, fault, _shown(text)) for fault, text in self._take_columns(fields)]
+                return [BadRow(number, fault, shown(text)) for fault, text in self._take_columns(fields)]
         return [BadRow(1, Fault.NO_HEADER, "")]
 
     def read(self, raw: bytes) -> Reading | None:
         """Turn one line into a reading, or None if it is empty.
 
         Raises:
-            _BadFieldError: it is neither.
+            BadFieldError: it is neither.
         """
-        fields = _fields(raw)
+        fields = fields_of(raw)
         if not fields:
             return None
         if len(fields) != len(self._columns):
-            raise _BadFieldError(fault=Fault.FIELD_COUNT, text=f"{len(fields)} instead of {len(self._columns)}")
+            raise BadFieldError(fault=Fault.FIELD_COUNT, text=f"{len(fields)} instead of {len(self._columns)}")
         meter_at, start_at, energy_at = self._places
         meter, start, channel = fields[meter_at], fields[start_at], Direction.IMPORT
         known_meter = self._meters.get(meter) or self._meter(meter)
@@ -313,7 +258,7 @@ class _RowReader:
             start_s = self._start(start)
         energy_wh = _energy(fields[energy_at])
         if self._channel_place is not None:
-            channel = _channel(fields[self._channel_place])
+            channel = channel_of(fields[self._channel_place])
         return Reading(known_meter, channel, start_s, energy_wh)
 
     def _take_columns(self, fields: list[str]) -> list[tuple[Fault, str]]:
@@ -331,84 +276,28 @@ class _RowReader:
 
     def _meter(self, text: str) -> str:
         if not 1 <= len(text) <= MAX_METER_NAME or not text.isprintable():
-            raise _BadFieldError(fault=Fault.METER_NAME, text=_shown(text))
+            raise BadFieldError(fault=Fault.METER_NAME, text=shown(text))
         if self._known is not None and text not in self._known:
-            raise _BadFieldError(fault=Fault.UNKNOWN_METER, text=_shown(text))
+            raise BadFieldError(fault=Fault.UNKNOWN_METER, text=shown(text))
         if len(self._meters) >= _MAX_KEPT:
             self._meters.clear()
         self._meters[text] = text
         return text
 
     def _start(self, text: str) -> int:
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError as unparseable:
-            raise _BadFieldError(fault=Fault.NO_TIME, text=_shown(text)) from unparseable
-        if moment.utcoffset() is None:
-            raise _BadFieldError(fault=Fault.NO_OFFSET, text=_shown(text))
-        since = moment - _EPOCH
-        start_s = since // timedelta(seconds=1)
-        if not 0 <= start_s <= LAST_START_S:
-            raise _BadFieldError(fault=Fault.TIME_RANGE, text=_shown(text))
-        if since % timedelta(seconds=self._period_s):
-            raise _BadFieldError(fault=Fault.MISALIGNED, text=_shown(text))
+        start_s = instant_of(text, self._period_s)
         if len(self._starts) >= _MAX_KEPT:
             self._starts.clear()
         self._starts[text] = start_s
         return start_s
 
 
-def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """The file's lines with their numbers, without line ends; a longer line comes cut, and is too long still."""
-    number = 0
-    while raw := file.readline(MAX_LINE + 2):
-        number += 1
-        whole = raw.endswith(b"\n")
-        yield number, raw.rstrip(b"\r\n")
-        while not whole and (rest := file.readline(MAX_LINE)):
-            whole = rest.endswith(b"\n")
-
-
-def _fields(raw: bytes) -> list[str]:
-    """Split a line into its fields, blanks around them off; none if it is empty."""
-    if len(raw) > MAX_LINE:
-        raise _BadFieldError(fault=Fault.LINE_TOO_LONG, text=_shown(raw[:_MAX_SHOWN].decode(errors="replace")))
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError as undecodable:
-        raise _BadFieldError(fault=Fault.NOT_UTF8, text=_shown(raw.decode(errors="backslashreplace"))) from undecodable
-    if not text or text.isspace():
-        return []
-    if '"' not in text:
-        return [field.strip() for field in text.split(",")]
-    with suppress(csv.Error):
-        return [field.strip() for field in next(csv.reader([text], strict=True, skipinitialspace=True))]
-    raise _BadFieldError(fault=Fault.OPEN_QUOTE, text=_shown(text))
-
-
 def _energy(text: str) -> int:
     digits = text.removeprefix("-")
     if not (digits.isascii() and digits.isdigit()):
-        raise _BadFieldError(fault=Fault.NOT_WHOLE, text=_shown(text))
+        raise BadFieldError(fault=Fault.NOT_WHOLE, text=shown(text))
     if digits != text:
-        raise _BadFieldError(fault=Fault.NEGATIVE, text=_shown(text))
+        raise BadFieldError(fault=Fault.NEGATIVE, text=shown(text))
     if len(text) > 20 or (energy_wh := int(text)) >= MAX_READING_WH:
-        raise _BadFieldError(fault=Fault.ENERGY_RANGE, text=_shown(text))
+        raise BadFieldError(fault=Fault.ENERGY_RANGE, text=shown(text))
     return energy_wh
-
-
-def _channel(text: str) -> Direction:
-    try:
-        return Direction.parse(text) if text else Direction.IMPORT
-    except UnknownNameError as unknown:
-        raise _BadFieldError(fault=Fault.UNKNOWN_CHANNEL, text=_shown(text)) from unknown
-
-
-def _utc(instant_s: int) -> str:
-    return datetime.fromtimestamp(instant_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _shown(text: str) -> str:
-    """The text, printable and short: a file's bytes shall not steer a terminal."""
-    short = text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in short)

@@ -165,6 +165,13 @@ class ReadingsStore(Protocol):
     def forget(self, before_s: int) -> int:
         """Erase the readings whose periods start before `before_s`; return how many there were."""
 
+    def forget_meter(self, meter: str, start_s: int, end_s: int) -> int:
+        """Erase a meter's readings whose periods start in [start_s, end_s), and its name with the last of them.
+
+        Returns:
+            How many readings there were.
+        """
+
     def close(self) -> None:
         """Let go of the store; it is not used again."""
 

@@ -167,6 +167,32 @@ class SqliteReadings:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return count
 
+    def forget_meter(self, meter: str, start_s: int, end_s: int) -> int:
+        """Erase a meter's readings whose periods start in [start_s, end_s), and its name with the last; overwritten.
+
+        Returns:
+            How many readings there were.
+
+        Raises:
+            ReadingsBusyError: another process's intake did not end in time; nothing was erased.
+        """
+        self._numbers.pop(meter, None)
+        within = "meter = (SELECT number FROM meters WHERE name = ?)"
+        unused = "NOT EXISTS (SELECT 1 FROM readings WHERE readings.meter = meters.number)"
+        with _translated(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                delete = f"DELETE FROM readings WHERE {within} AND start_s >= ? AND start_s < ?"  # noqa: S608 - constants
+                count = self._db.execute(delete, (meter, start_s, end_s)).rowcount
+                self._db.execute(f"DELETE FROM meters WHERE name = ? AND {unused}", (meter,))  # noqa: S608 - constants
+                self._db.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return count
+
     def number_of(self, meter: str) -> int:
         """The number under which a meter's readings stand; a new one within an intake if there is none."""
         if meter not in self._numbers:

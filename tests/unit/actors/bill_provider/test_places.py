@@ -138,16 +138,24 @@ def test_the_epoch_of_a_period_is_the_last_that_began(tmp_path: Path) -> None:
     assert book.latest(LINE) == [first, following]
 
 
-def test_a_forgotten_month_takes_the_places_with_it_that_nobody_needs(tmp_path: Path) -> None:
+def test_a_forgotten_month_leaves_the_places_which_tell_whose_its_bills_were(tmp_path: Path) -> None:
     book = opened(tmp_path)
-    gone, moved_later, stays = (enrolled(book, name, 1) for name in "abc")
-    spare = book.add(LINE).number
+    gone, stays = (enrolled(book, name, 1) for name in "ab")
     a_month(book)
     book.end([book[gone]], 50, revoked=True)
-    book.end([book[moved_later]], 150, revoked=False)
     a_month(book, MONTH + 1, from_k=100)
     book.forget(LINE, MONTH)
-    assert [place.number for place in book.places()] == [gone, moved_later, stays, spare]
-    book.forget(LINE, MONTH + 1)
+    assert [place.number for place in book.places()] == [gone, stays]
+    assert [epoch.month for epoch in book.epochs()] == [MONTH + 1]
+
+
+def test_a_struck_meter_is_in_the_book_no_more_once_no_epoch_holds_it(tmp_path: Path) -> None:
+    book = opened(tmp_path)
+    gone, stays = (enrolled(book, name, 1) for name in "ab")
+    spare = book.add(LINE).number
+    a_month(book)
+    book.strike_meter(book[gone].meter)
+    assert [place.number for place in book.places()] == [gone, stays, spare]
+    book.forget(LINE, MONTH)
+    book.strike_meter(book[gone].meter)
     assert [place.number for place in book.places()] == [stays, spare]
-    assert book.epochs() == []

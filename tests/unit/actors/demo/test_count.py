@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gridproof.actors.demo.count import Counter, Why
+from gridproof.actors.demo.count import Counted, Counter, Why
 from gridproof.actors.demo.faults import FailingRegisters
-from gridproof.actors.demo.script import ABSURD_WH, Part, Script, Silence
+from gridproof.actors.demo.script import ABSURD_WH, Part, Script, Shaving, Silence
 from gridproof.connectors.readings import Reading, SqliteReadings
 from gridproof.domain import Direction, RegionId, Slot
 
@@ -31,6 +31,7 @@ SCRIPT = Script(
     tampered=slot(K + 2),
     dropped=slot(K + 1),
     silences=(Silence(1, "a", K + 3, K + 5),),
+    shaving=Shaving(1, "c", K + 4, K + 6),
 )
 
 
@@ -89,6 +90,35 @@ def test_a_dead_meter_is_silent_on_both_channels(counter: Counter) -> None:
     assert counter.count(slot(K + 4, Direction.EXPORT), None).missing == {"a": Why.SILENT}
 
 
+def test_a_meter_that_under_reports_counts_with_what_it_reports_and_its_register_with_the_truth(
+    counter: Counter,
+) -> None:
+    counted = counter.count(slot(K + 5), None)
+    assert (counted.live["c"], counted.understated) == (30, {"c": 30})
+    assert counter.count(slot(K + 3), None).understated == {}
+    assert counter.register_wh("c", Direction.IMPORT, K, K + 6) == 301 + 302 + 303 + 304 + 305
+    assert counter.kept_back_wh(SCRIPT.shaving or Shaving(1, "", K, K)) == 304 - 30 + 305 - 30
+
+
+def test_the_honest_count_is_the_same_but_for_that_meter(counter: Counter) -> None:
+    honest = counter.honest().count(slot(K + 5), None)
+    assert (honest.live["c"], honest.understated) == (305, {})
+    assert counter.honest().count(slot(K + 1), None) == counter.count(slot(K + 1), None)
+
+
+def test_what_was_lost_or_dropped_comes_late_and_what_is_absurd_or_silent_does_not(counter: Counter) -> None:
+    assert counter.count(slot(K + 1), Part(slot(K + 1), "c")).late == {"a": 101, "c": 301}
+    assert counter.count(slot(K + 2), None).late == {}
+    assert counter.count(slot(K + 3), None).late == {}
+
+
+def test_a_slot_is_heard_where_any_record_of_it_comes_in_time() -> None:
+    assert Counted({"a": 1}, {}).is_heard
+    assert Counted({}, {"a": Why.HALF_SENT}).is_heard
+    assert Counted({}, {"a": Why.ABSURD}).is_heard
+    assert not Counted({}, {"a": Why.SILENT, "b": Why.DROPPED}).is_heard
+
+
 def test_failing_registers_show_what_the_script_says_and_the_truth_otherwise(path: Path) -> None:
     registers = FailingRegisters(path, SCRIPT, PERIOD_S)
     try:
@@ -98,7 +128,7 @@ def test_failing_registers_show_what_the_script_says_and_the_truth_otherwise(pat
         }
         assert shown[K + 2] == {"a": 102, "b": ABSURD_WH, "c": 302, "d": 402}
         assert shown[K + 3] == {"b": 203, "c": 303, "d": 403}
-        assert shown[K + 5] == {"a": 105, "b": 205, "c": 305, "d": 405}
+        assert shown[K + 5] == {"a": 105, "b": 205, "c": 30, "d": 405}
         assert [each.meter for each in registers.slot(Direction.EXPORT, (K + 3) * PERIOD_S)] == []
         assert [each.energy_wh for each in registers.slot(Direction.EXPORT, (K + 2) * PERIOD_S)] == [102]
     finally:

@@ -1,11 +1,13 @@
 """A slot is right only if total, status, live meters and all who were named are those of the independent count."""
 
+from decimal import Decimal
+
 import pytest
 
 from gridproof.actors.bill_provider import Kind
 from gridproof.actors.demo.count import Counted, Why
 from gridproof.actors.demo.docket import CHARGES, Result
-from gridproof.actors.demo.outcome import Outcome, Period
+from gridproof.actors.demo.outcome import Billed, Outcome, Period, Standing
 from gridproof.domain import Direction, RegionId, Slot
 from gridproof.modules.aggregation.types import Status
 
@@ -20,13 +22,37 @@ RIGHT = Period(
     counted=Counted({"a": 100, "b": 200}, {"c": Why.HALF_SENT}),
     named={"c": Kind.HALF_SENT},
     may_open=True,
+    price_e5=20_000,
+    counted_price=Decimal("0.2"),
 )
 SEALED = RIGHT._replace(status=Status.SEALED, total_wh=None, may_open=False)
 
 
-def outcome(*slots: Period, problems: tuple[str, ...] = (), **attacks: Result) -> Outcome:
-    stood = dict.fromkeys(CHARGES, Result.REFUSED)
-    return Outcome("demo-1", 3, 1, 1, "from", "to", 9, bytes(32), slots, {**stood, **attacks}, (), problems)
+BILL = Billed(
+    meter="a",
+    region=1,
+    month="2025-06",
+    version=1,
+    import_wh=100,
+    export_wh=20,
+    reconciled_wh=7,
+    missing=0,
+    late=1,
+    total_e9=12_345_678,
+    payable_e9=50_000_000,
+    currency="CHF",
+    falsehoods=(),
+    differences=(),
+    page="a-2025-06.html",
+)
+
+
+def outcome(
+    *slots: Period, problems: tuple[str, ...] = (), bills: tuple[Billed, ...] = (BILL,), **attacks: Result
+) -> Outcome:
+    stood = {**dict.fromkeys(CHARGES, Result.REFUSED), **attacks}
+    priced, final = Standing(9, bytes(32)), Standing(11, bytes([1]) * 32)
+    return Outcome("demo-1", 3, 1, 1, "from", "to", priced, final, slots, stood, (), problems, bills)
 
 
 @pytest.mark.parametrize("period", [RIGHT, SEALED, RIGHT._replace(named={"c": Kind.HALF_SENT}, records=0)])
@@ -45,6 +71,8 @@ def test_what_agrees_is_right(period: Period) -> None:
         RIGHT._replace(named={"c": Kind.SILENT}),
         RIGHT._replace(named={"a": Kind.HALF_SENT}),
         RIGHT._replace(named={"c": Kind.HALF_SENT, "a": Kind.SILENT}),
+        RIGHT._replace(price_e5=20_001),
+        RIGHT._replace(price_e5=None),
         SEALED._replace(may_open=True),
     ],
 )
@@ -65,6 +93,35 @@ def test_all_is_well_only_without_successes_and_problems() -> None:
     assert not outcome(RIGHT, late_batch=Result.SUCCEEDED).is_well
     assert not outcome(RIGHT, late_batch=Result.NOT_TRIED).is_well
     assert not outcome(RIGHT, problems=("something",)).is_well
+
+
+@pytest.mark.parametrize("wrong", [BILL._replace(falsehoods=("x",)), BILL._replace(differences=("y",))])
+def test_a_bill_that_household_or_count_contradicts_is_wrong(wrong: Billed) -> None:
+    told = outcome(RIGHT, bills=(BILL, wrong))
+    assert told.wrong_bills == (wrong,)
+    assert not told.is_well
+    assert told.to_json()["billing"]["wrong"] == ["a 2025-06"]
+    assert not outcome(RIGHT, bills=()).is_well
+
+
+def test_the_sums_of_the_bills_stand_beside_both_app_hashes() -> None:
+    corrected = BILL._replace(version=3, falsehoods=("x",))
+    told = outcome(RIGHT, bills=(BILL, corrected)).to_json()
+    assert (told["bills"], told["billed_wh"], told["billed_e9"]) == (2, 200, 24_691_356)
+    assert told["billing"] == {
+        "verified": 1,
+        "counted": 2,
+        "corrected": 1,
+        "reconciled_wh": 14,
+        "payable_e9": 100_000_000,
+        "wrong": ["a 2025-06"],
+    }
+    assert told["app_hash"] == told["priced_app_hash"] == "00" * 32
+    assert (told["height"], told["final_height"], told["final_app_hash"]) == (9, 11, "01" * 32)
+
+
+def test_a_bill_is_told_whole() -> None:
+    assert BILL.to_json() == {**BILL._asdict(), "falsehoods": [], "differences": []}
 
 
 def test_the_summary_adds_up() -> None:

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridproof.actors.demo.errors import ThinReadingsError, TooFewHouseholdsError, TooFewPeriodsError
-from gridproof.actors.demo.script import MIN_HOUSEHOLDS, MIN_PERIODS, Script, Span, require_size, write_script
+from gridproof.actors.demo.script import MIN_HOUSEHOLDS, MIN_PERIODS, Part, Script, Span, require_size, write_script
 from gridproof.actors.randomness import Seeded
-from gridproof.domain import Direction
+from gridproof.domain import Direction, RegionId, Slot
 
 FIRST_K = 1_000
 
@@ -23,13 +23,23 @@ def written(
     regions: Mapping[int, Sequence[str]] | None = None,
     seed: bytes = b"seed",
     gaps: Mapping[str, Sequence[int]] | None = None,
+    loads: Mapping[int, int] | None = None,
 ) -> Script:
-    """A script; `gaps` are the periods, counted from the first, in which a meter has no reading."""
+    """A script.
+
+    Args:
+        periods: how many.
+        regions: names of each region's meters.
+        seed: of what is drawn.
+        gaps: the periods, counted from the first, in which a meter has no reading.
+        loads: what each meter reads in a period, counted from the first; elsewhere 100 Wh.
+    """
     regions = regions or {1: meters(10)}
     everyone = [name for names in regions.values() for name in names]
 
-    def reading_at(k: int) -> list[str]:
-        return [name for name in everyone if k - FIRST_K not in (gaps or {}).get(name, ())]
+    def reading_at(k: int) -> Mapping[str, int]:
+        present = [name for name in everyone if k - FIRST_K not in (gaps or {}).get(name, ())]
+        return dict.fromkeys(present, (loads or {}).get(k - FIRST_K, 100))
 
     return write_script(regions, reading_at, Span(FIRST_K, periods), Seeded(seed))
 
@@ -51,7 +61,35 @@ def test_all_but_silence_happens_in_the_first_region_on_import() -> None:
 
 def test_nobody_has_two_parts() -> None:
     script = written(regions={1: meters(6), 2: meters(6, 2)})
-    assert len(script.meters) == 4
+    assert len(script.meters) == 5
+
+
+def test_a_meter_under_reports_where_energy_is_cheapest_so_that_it_gains_nothing_by_the_price() -> None:
+    shaving = written(loads={40: 30, 41: 20, 42: 20, 43: 30}).shaving
+    assert shaving is not None
+    assert (shaving.region, shaving.from_k, shaving.until_k) == (1, FIRST_K + 40, FIRST_K + 44)
+
+
+def test_no_meter_under_reports_where_there_is_nothing_to_keep_back() -> None:
+    shaving = written(loads=dict.fromkeys(range(48), 0) | {60: 50}).shaving
+    assert shaving is not None
+    assert shaving.from_k >= FIRST_K + 48
+
+
+def test_an_under_reporting_meter_says_a_tenth_on_import_in_its_span_only() -> None:
+    script = written()
+    shaving = script.shaving
+    assert shaving is not None
+    within = Slot(RegionId(1), Direction.IMPORT, shaving.from_k)
+    assert script.shown_wh(Part(within, shaving.meter), 1_234) == 123
+    assert script.shown_wh(Part(within._replace(k=shaving.until_k - 1), shaving.meter), 9) == 0
+    for other in (
+        Part(within._replace(k=shaving.until_k), shaving.meter),
+        Part(within._replace(channel=Direction.EXPORT), shaving.meter),
+        Part(within, "someone else"),
+    ):
+        assert script.shown_wh(other, 1_234) == 1_234
+    assert script._replace(shaving=None).shown_wh(Part(within, shaving.meter), 1_234) == 1_234
 
 
 @given(seed=st.binary(max_size=4), periods=st.integers(MIN_PERIODS, 30), count=st.integers(MIN_HOUSEHOLDS, 20))
@@ -80,7 +118,11 @@ def test_a_meter_is_silent_in_its_span_only() -> None:
 
 def test_only_meters_with_a_reading_are_cast() -> None:
     gone = dict.fromkeys(meters(10)[:6], (24, 36, 72))
-    assert written(gaps=gone).meters <= frozenset(meters(10)[6:])
+    script = written(gaps=gone)
+    assert script._replace(shaving=None).meters <= frozenset(meters(10)[6:])
+    shaving = script.shaving
+    assert shaving is not None
+    assert shaving.from_k - FIRST_K not in gone.get(shaving.meter, ())
 
 
 def test_the_calm_period_is_one_in_which_nearly_all_meters_have_readings() -> None:

@@ -134,6 +134,17 @@ class ReadingsStoreContract:
             assert everything(store) == [reading(k=2), reading(k=3)]
             assert store.forget(START_S) == 0
 
+    def test_a_forgotten_meters_readings_go_and_its_name_with_the_last(self, fresh: Fresh) -> None:
+        with fresh() as store:
+            store.add([*(reading("a", k) for k in range(4)), reading("a", 1, channel=EXPORT), reading("b", 1)])
+            assert store.forget_meter("a", START_S, START_S + 2 * QUARTER_S) == 3
+            assert everything(store) == [reading("b", 1), reading("a", 2), reading("a", 3)]
+            assert store.forget_meter("a", 0, 2**62) == 2
+            assert store.forget_meter("a", 0, 2**62) == 0
+            assert [span.meter for span in store.meters()] == ["b"]
+            store.add([reading("a", 9)])
+            assert everything(store) == [reading("b", 1), reading("a", 9)]
+
     def test_more_readings_than_are_taken_at_a_time_are_stored(self, fresh: Fresh) -> None:
         with fresh() as store:
             assert store.add(reading(k=k) for k in range(20_500)) == 20_500

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from enum import Enum
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def refuse(store: SqliteReadings, path: Path, content: bytes, **options: object)
     return refusal.value.report
 
 
-def faults(report: ImportReport) -> list[tuple[int, Fault]]:
+def faults(report: ImportReport) -> list[tuple[int, Enum]]:
     return [(bad.line, bad.fault) for bad in report.bad]
 
 

@@ -60,10 +60,12 @@ class Verdict(NamedTuple):
     Attributes:
         ok: whether all of it holds.
         checks: one by one.
+        partial: whether the ledger has forgotten the month's records, so that not all could be checked.
     """
 
     ok: bool
     checks: tuple[Check, ...] = ()
+    partial: bool = False
 
 
 class Fact(NamedTuple):
@@ -106,7 +108,7 @@ def render_page(
     context = Context(report, figures_of(report, calendar, clock), words, numbers_of(language, report.currency), clock)
     return _template().render(
         t=words,
-        style=_style(),
+        style=page_style(),
         report=report,
         context=context,
         facts=_facts(context),
@@ -199,7 +201,8 @@ def _template() -> Template:
 
 
 @cache
-def _style() -> Markup:
+def page_style() -> Markup:
+    """How the page looks; other pages of this program take it over."""
     return Markup(_packaged("bill.css"))  # noqa: S704 - a file of this package
 
 

@@ -41,7 +41,7 @@ def test_w1_no_key_is_unused(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in SAMPLES:
         if name != "largest":
             report = sample(name)
-            for each in (verdict, verdict._replace(ok=False)):
+            for each in (verdict, verdict._replace(ok=False), verdict._replace(partial=True)):
                 render_page(report, "en", verdict=each, cid="c", digest="d")
     assert WallClock(ZONE, Words("en")).days(0, 40 * 86_400) == "1 January 1970 to 10 February 1970"
     calendar = {key for key in catalogue("en") if key.startswith(("month.", "weekday."))}

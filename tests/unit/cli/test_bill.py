@@ -1,0 +1,335 @@
+"""`gridproof bill`: made, listed, shown, opened, contested and mended."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gridproof.actors.community import Community
+from gridproof.actors.community.access import at_work
+from gridproof.actors.seat import Seat
+from gridproof.connectors.registers import RegisterReading, Registers
+from gridproof.domain import Direction
+from gridproof.modules.billing.messages import RegisterBills
+
+from tests.unit.cli.home import NAMES, Done, energy_wh, files_of, refused, typed, write_readings
+
+START = "2025-10-31T18:00+01:00"  # six hours before the month ends in Zurich
+SETTLED = "2025-11-08T01:00:00+01:00"
+MONTH, MONTH_END_S = "2025-10", 1_761_951_600
+HOURS = 6
+WHY = "Nobody was at home."
+
+
+class Killed(BaseException):
+    """The process ended here."""
+
+
+def _founded(root: Path) -> Path:
+    """A community with readings of the last hours of October; Fay has none of the hour 3."""
+    typed("init", root, "--start", START, "--period-s", 3_600)
+    typed("meter", "enrol", *NAMES, "-C", root)
+    rows = [
+        f"{name},2025-10-31T{17 + at}:00:00Z,{energy_wh(number, at)},import"
+        for at in range(HOURS)
+        for number, name in enumerate(NAMES)
+        if (name, at) != ("Fay", 3)
+    ]
+    typed("readings", "import", write_readings(root.parent / "readings.csv", rows), "-C", root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def made_unrun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _founded(tmp_path_factory.mktemp("unrun") / "home")
+
+
+@pytest.fixture(scope="module")
+def made_open(made_unrun: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = Path(shutil.copytree(made_unrun, tmp_path_factory.mktemp("open") / "home"))
+    typed("run", "-C", root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def made_closed(made_open: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = Path(shutil.copytree(made_open, tmp_path_factory.mktemp("closed") / "home"))
+    typed("run", "--until", SETTLED, "-C", root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def made_billed(made_closed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = Path(shutil.copytree(made_closed, tmp_path_factory.mktemp("billed") / "home"))
+    typed("bill", "make", "-C", root)
+    return root
+
+
+@pytest.fixture
+def closed(made_closed: Path, tmp_path: Path) -> Path:
+    """A community whose October is closed."""
+    return Path(shutil.copytree(made_closed, tmp_path / "home"))
+
+
+@pytest.fixture
+def billed(made_billed: Path, tmp_path: Path) -> Path:
+    """A community whose October is billed."""
+    return Path(shutil.copytree(made_billed, tmp_path / "home"))
+
+
+def bill(root: Path, *words: object, code: int = 0) -> Done:
+    return typed("bill", *words, "-C", root, code=code)
+
+
+def told(root: Path, *words: object, code: int = 0) -> dict[str, Any]:
+    return bill(root, *words, "--json", code=code).json
+
+
+def versions(root: Path) -> dict[str, int]:
+    return {each["name"]: each["version"] for each in told(root, "list")["bills"]}
+
+
+# --- make ------------------------------------------------------------------------------------------------------------
+
+
+def test_make_registers_what_is_owed_and_only_that(closed: Path) -> None:
+    assert told(closed, "make") == {
+        "months": [{"region": 1, "month": MONTH, "made": 6, "before": 0, "unmade": 0}],
+        "problems": [],
+    }
+    assert versions(closed) == dict.fromkeys(NAMES, 1)
+    before = files_of(closed)
+    assert told(closed, "make")["months"] == [{"region": 1, "month": MONTH, "made": 0, "before": 6, "unmade": 0}]
+    assert {name for name, raw in files_of(closed).items() if before.get(name) != raw} <= {"ledger/data.mdb"}
+
+
+def test_make_says_what_it_did(closed: Path) -> None:
+    assert "2025-10, region 1: 6 bills registered, 0 were there before." in bill(closed, "make").out
+    assert "2025-10, region 1: 0 bills registered, 6 were there before." in bill(closed, "make", "--month", MONTH).out
+
+
+def test_make_before_the_month_is_closed_says_until_when_to_run(made_open: Path) -> None:
+    done = refused("bill", "make", "--month", MONTH, "-C", made_open, error="MonthNotBillableError")
+    assert f"gridproof run --until {SETTLED}" in done.json["sentence"]
+    assert done.json["particulars"]["month"] == MONTH
+    assert "No month with a tariff is closed yet" in bill(made_open, "make").out
+    assert told(made_open, "make") == {"months": [], "problems": []}
+
+
+def test_make_of_a_month_that_there_is_not_is_refused(closed: Path) -> None:
+    done = refused("bill", "make", "--month", "2031-01", "-C", closed, error="MonthNotBillableError")
+    assert done.json["particulars"]["month"] == "2031-01"
+
+
+def test_make_tells_whose_bill_cannot_be_made_and_fails(made_unrun: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(made_unrun, tmp_path / "home"))
+    registers = Registers(root / "outbox" / "registers.db")
+    registers.add([RegisterReading("Bo", Direction.IMPORT, MONTH_END_S, 1)])
+    registers.close()
+    typed("run", "--until", SETTLED, "-C", root)
+    outcome = told(root, "make", code=1)
+    assert outcome["months"] == [{"region": 1, "month": MONTH, "made": 5, "before": 0, "unmade": 1}]
+    ((problem),) = outcome["problems"]
+    assert problem["meter"] == "Bo"
+    assert "Have the meter checked." in problem["sentence"]
+    assert "Bo: The register says less" in bill(root, "make", code=1).out
+    assert versions(root) == {**dict.fromkeys(NAMES, 1), "Bo": 0}
+
+
+def test_a_correction_needs_its_month_and_a_household_with_a_bill(closed: Path) -> None:
+    done = bill(closed, "make", "--correct", "Ada", code=2)
+    assert "--correct needs --month" in done.err
+    refused("bill", "make", "--month", MONTH, "--correct", "Ada", "-C", closed, error="NotEnrolledError")
+    done = refused("bill", "make", "--month", MONTH, "--correct", "Adda", "-C", closed, error="NoSuchMeterError")
+    assert done.json["particulars"]["close"] == ["Ada"]
+
+
+def test_a_correction_is_the_next_version(billed: Path) -> None:
+    outcome = told(billed, "make", "--month", MONTH, "--correct", "Ada")
+    assert outcome["months"][0]["made"] == 1
+    assert versions(billed) == {**dict.fromkeys(NAMES, 1), "Ada": 2}
+    assert told(billed, "show", "Ada")["version"] == 2
+    assert told(billed, "show", "Ada", "--version", 1)["version"] == 1
+
+
+def test_two_runs_at_once_are_not_to_be_had(closed: Path) -> None:
+    with at_work(Community(closed).folder):
+        refused("bill", "make", "-C", closed, error="AtWorkError")
+    assert versions(closed) == dict.fromkeys(NAMES, 0)
+
+
+def test_killed_before_the_registration_it_goes_on(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    send = Seat.send
+
+    def kill(seat: Seat, *messages: Any) -> None:
+        if any(isinstance(message, RegisterBills) for message in messages):
+            raise Killed
+        send(seat, *messages)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Seat, "send", kill)
+        with pytest.raises(Killed):
+            bill(closed, "make")
+    assert versions(closed) == dict.fromkeys(NAMES, 0)
+    assert told(closed, "make")["months"][0]["made"] == 6
+    assert versions(closed) == dict.fromkeys(NAMES, 1)
+    assert all(told(closed, "show", name)["ok"] for name in NAMES)
+
+
+# --- list, show ------------------------------------------------------------------------------------------------------
+
+
+def test_list_tells_energy_amount_and_version(billed: Path) -> None:
+    rows = {each["name"]: each for each in told(billed, "list")["bills"]}
+    assert list(rows) == sorted(NAMES)
+    for number, name in enumerate(NAMES):
+        expected = sum(energy_wh(number, at) for at in range(HOURS) if (name, at) != ("Fay", 3))
+        assert (rows[name]["import_wh"], rows[name]["export_wh"], rows[name]["version"]) == (expected, 0, 1)
+        assert (rows[name]["objections"], rows[name]["answered"]) == (0, 0)
+        assert rows[name]["cid"]
+    assert told(billed, "list", "Bo")["bills"] == [rows["Bo"]]
+    assert told(billed, "list", "--month", MONTH)["bills"] == list(rows.values())
+    out = bill(billed, "list", "Bo").out
+    assert "to pay CHF" in out
+    assert "Bo" in out
+    assert "Cleo" not in out
+
+
+def test_a_bill_that_is_not_made_is_listed_as_that(closed: Path) -> None:
+    assert {each["payable_e9"] for each in told(closed, "list")["bills"]} == {None}
+    assert "not registered" in bill(closed, "list").out
+
+
+def test_show_tells_the_charges_and_what_the_check_came_to(billed: Path) -> None:
+    shown = told(billed, "show", "Fay")
+    assert (shown["ok"], shown["meter"], shown["month"], shown["version"]) == (True, "Fay", MONTH, 1)
+    assert (shown["lines"], shown["absences"], shown["falsehoods"]) == (5, 1, [])
+    assert all(shown["checks"].values())
+    assert sum(charge["amount_e9"] for charge in shown["charges"]) == shown["total_e9"]
+    assert [charge["quantity"] for charge in shown["charges"] if charge["name"] == "missing"] == [1]
+    out = bill(billed, "show", "Fay").out
+    assert "penalty missing" in out
+    assert "all true" in out
+
+
+def test_show_tells_of_a_false_bill_and_fails(billed: Path) -> None:
+    for card in (billed / "cards").rglob("*.card"):
+        card.unlink()
+    shown = told(billed, "show", "Ada", code=1)
+    assert not shown["ok"]
+    assert [name for name, holds in shown["checks"].items() if not holds] == ["leaves", "registers"]
+    assert "NOT TRUE: leaves: there is no card" in bill(billed, "show", "Ada", code=1).out
+
+
+def test_errors_say_what_to_do(billed: Path, made_closed: Path) -> None:
+    done = refused("bill", "show", "Adda", "-C", billed, error="NoSuchMeterError")
+    assert done.json["particulars"]["close"] == ["Ada"]
+    done = refused("bill", "show", "Ada", "-C", made_closed, error="NoBillsYetError")
+    assert "gridproof bill make" in done.json["sentence"]
+    refused("bill", "show", "Ada", "--version", 9, "-C", billed, error="NoBillError")
+    refused("bill", "show", "Ada", "--month", "2025-11", "-C", billed, error="NoBillsYetError")
+    refused("bill", "list", "Adda", "-C", billed, error="NoSuchMeterError")
+
+
+# --- open ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_open_writes_a_private_page_in_either_language(billed: Path, tmp_path: Path, language: str) -> None:
+    path = tmp_path / "bill.html"
+    opened = told(billed, "open", "Ada", path, "--language", language)
+    assert (opened["ok"], opened["path"]) == (True, str(path))
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert f'lang="{language}"' in path.read_text(encoding="utf-8")
+
+
+def test_open_writes_the_report_and_no_file_twice(billed: Path, tmp_path: Path) -> None:
+    path = tmp_path / "bill.json"
+    out = bill(billed, "open", "Ada", path).out.replace("\n", "")
+    assert "The bill of Ada for 2025-10 is in" in out
+    assert path.stat().st_mode & 0o777 == 0o600
+    report = json.loads(path.read_bytes())
+    assert (report["household"], report["month"], report["bill_version"]) == ("Ada", MONTH, 1)
+    before = path.read_bytes()
+    refused("bill", "open", "Bo", path, "-C", billed, error="FileExistsAlreadyError")
+    assert path.read_bytes() == before
+
+
+def test_open_knows_its_forms_and_languages(billed: Path, tmp_path: Path) -> None:
+    done = refused("bill", "open", "Ada", tmp_path / "bill.doc", "-C", billed, error="UnknownFormError")
+    assert done.json["particulars"]["known"] == [".html", ".pdf", ".json"]
+    path = tmp_path / "bill.html"
+    refused("bill", "open", "Ada", path, "--language", "fr", "-C", billed, error="UnknownLanguageError")
+    assert not path.exists()
+
+
+# --- object, answer --------------------------------------------------------------------------------------------------
+
+
+def test_an_objection_is_on_record_read_and_answered_once(billed: Path) -> None:
+    assert told(billed, "object", "Ada", "--because", WHY) == {
+        "meter": "Ada",
+        "month": MONTH,
+        "version": 1,
+        "objection": 1,
+    }
+    ((objection),) = told(billed, "objections")["objections"]
+    assert (objection["meter"], objection["objection"], objection["reasons"]) == ("Ada", 1, WHY)
+    assert (objection["answer"], objection["unreadable"]) == (None, None)
+    assert WHY in bill(billed, "objections").out
+    answered = told(billed, "answer", "Ada", 1, "--because", "You are right.", "--month", MONTH, "--uphold")
+    assert answered == {"meter": "Ada", "month": MONTH, "objection": 1, "upheld": True}
+    assert told(billed, "objections")["objections"][0]["answer"] == "upheld"
+    words = ("answer", "Ada", 1, "--because", "No.", "--month", MONTH)
+    done = refused("bill", *words, "-C", billed, error="AlreadyAnswered")
+    assert done.json["code"] == 4012
+    (row,) = told(billed, "list", "Ada")["bills"]
+    assert (row["objections"], row["answered"]) == (1, 1)
+    assert "1, 1 answered" in bill(billed, "list", "Ada").out
+
+
+def test_objections_are_about_bills_and_answers_about_objections(billed: Path) -> None:
+    assert "Nobody has objected." in bill(billed, "objections").out
+    refused("bill", "object", "Ada", "--because", "", "-C", billed, error="ReasonsError")
+    refused("bill", "object", "Ada", "--because", WHY, "--version", 7, "-C", billed, error="NoBillError")
+    words = ("answer", "Ada", 1, "--because", "No.", "--month", MONTH)
+    refused("bill", *words, "-C", billed, error="NotEnrolledError")
+    assert told(billed, "objections")["objections"] == []
+
+
+def test_an_objection_that_cannot_be_read_is_told_with_the_others(billed: Path) -> None:
+    bill(billed, "object", "Ada", "--because", WHY)
+    before = {path for path in (billed / "public" / "content").rglob("*") if path.is_file()}
+    bill(billed, "object", "Bo", "--because", WHY)
+    (lost,) = {path for path in (billed / "public" / "content").rglob("*") if path.is_file()} - before
+    lost.unlink()
+    found = {each["meter"]: each for each in told(billed, "objections")["objections"]}
+    assert (found["Ada"]["reasons"], found["Bo"]["reasons"]) == (WHY, None)
+    assert found["Bo"]["unreadable"]
+
+
+def test_what_was_sealed_to_a_replaced_key_is_read_all_the_same(billed: Path) -> None:
+    bill(billed, "object", "Ada", "--because", WHY)
+    typed("key", "rotate", "bill provider", "--only", "encryption", "-C", billed)
+    bill(billed, "object", "Bo", "--because", WHY)
+    assert [each["reasons"] for each in told(billed, "objections")["objections"]] == [WHY, WHY]
+
+
+# --- check -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_lost_and_an_altered_report_are_found_and_mended(billed: Path) -> None:
+    assert told(billed, "check") == {"damaged": []}
+    cids = {each["name"]: each["cid"] for each in told(billed, "list")["bills"]}
+    lost, altered = (next((billed / "public" / "content").rglob(cids[name])) for name in ("Ada", "Bo"))
+    lost.unlink()
+    altered.write_bytes(b"another")
+    refused("bill", "show", "Ada", "-C", billed, error="ContentMissingError")
+    refused("bill", "show", "Bo", "-C", billed, error="ContentAlteredError")
+    damaged = {each["cid"]: (each["damage"], each["mended"]) for each in told(billed, "check", code=1)["damaged"]}
+    assert damaged == {cids["Ada"]: ("missing", False), cids["Bo"]: ("altered", False)}
+    assert {each["mended"] for each in told(billed, "check", "--mend")["damaged"]} == {True}
+    assert "Every registered bill can be fetched." in bill(billed, "check").out
+    assert told(billed, "show", "Bo")["ok"]
