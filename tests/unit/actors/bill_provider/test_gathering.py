@@ -59,8 +59,9 @@ class Month:
     def leaf(self, k: int, position: int) -> bytes:
         return HASH(k.to_bytes(8, "big"), position.to_bytes(4, "big"))
 
-    def first_slot(self, slot: Slot) -> tuple[list[bytes], NDArray[np.uint32]]:
-        return [self.leaf(slot.k, position) for position in range(2 * len(self.numbers))], self.owners(slot)
+    def first_slot(self, slot: Slot) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
+        leaves = b"".join(self.leaf(slot.k, position) for position in range(2 * len(self.numbers)))
+        return np.frombuffer(leaves, dtype=np.uint8).reshape(-1, 32), self.owners(slot)
 
     # --- the ledger --------------------------------------------------------------------------------------------------
 
