@@ -95,14 +95,15 @@ class Billed:
         return [name for name, content in self.files().items() if secret in content or secret in name.encode()]
 
 
-def founded(root: Path, *more: object) -> Billed:
-    """A community with five meters, nothing read yet."""
+def founded(root: Path, *more: object, regions: int = 1) -> Billed:
+    """A community with five meters in its first region, nothing read yet."""
     root.parent.mkdir(parents=True, exist_ok=True)
     settings = root.parent / "settings.toml"
-    settings.write_text(SETTINGS, encoding="utf-8")
+    added = "".join(f'[[regions]]\nnumber = {n}\nname = "Region {n}"\n' for n in range(2, regions + 1))
+    settings.write_text(f"{SETTINGS}{added}", encoding="utf-8")
     typed("init", root, "--start", START, "--config", settings, *more)
     made = Billed(root)
-    made("meter", "enrol", *NAMES)
+    made("meter", "enrol", *NAMES, "--region", "1")
     return made
 
 

@@ -13,15 +13,34 @@ from gridproof.cli.main import run
 from . import recompute
 
 
-def opened(root: Path, meter: str, month: str) -> dict[str, Any]:
-    """A household's report, as `gridproof bill open` writes it once the household's own check found it true."""
-    path = root / f"{meter}.{month}.json"
-    path.unlink(missing_ok=True)
+def typed(*words: object) -> dict[str, Any]:
+    """Run a command in this process, which must find all well; its JSON."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        code = run(["bill", "open", meter, str(path), "--month", month, "--dir", str(root), "--json"])
-    told = json.loads(out.getvalue())
-    assert (code, told["ok"], told["falsehoods"]) == (0, True, []), (meter, month, told, err.getvalue())
+        code = run([*map(str, words), "--json"])
+    assert code == 0, (words, out.getvalue(), err.getvalue())
+    told: dict[str, Any] = json.loads(out.getvalue())
+    return told
+
+
+def handles(root: Path) -> dict[tuple[str, int], str]:
+    """The meters' handles by name and beginning: a meter that was swapped may have left its name to the next one."""
+    meters = typed("meter", "list", "--dir", root)["meters"]
+    return {(each["name"], recompute.instant(each["from"])): each["handle"] for each in meters}
+
+
+def opened(root: Path, meter: str, month: str) -> dict[str, Any]:
+    """A report, as `gridproof bill open` writes it once the household's own check found it true.
+
+    Args:
+        root: the community's folder.
+        meter: name or handle.
+        month: `2025-10`.
+    """
+    path = root / f"{meter}.{month}.json"
+    path.unlink(missing_ok=True)
+    told = typed("bill", "open", meter, path, "--month", month, "--dir", root)
+    assert (told["ok"], told["falsehoods"]) == (True, [])
     report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return report
 
@@ -56,12 +75,14 @@ def said(report: dict[str, Any]) -> dict[str, Any]:
 
 def require_equal(world: recompute.World, root: Path, months: Iterable[str]) -> list[dict[str, Any]]:
     """Hold every household's opened bill of some months against its recomputation; return what was recomputed."""
-    bills = []
+    bills, known = [], handles(root)
     for month in months:
         begin_s, end_s = recompute.ends_of(world, month)
         for household in world.households:
             if household.from_s < end_s and (household.until_s is None or household.until_s > begin_s):
-                computed, told = recompute.bill(world, household, month), said(opened(root, household.meter, month))
+                report = opened(root, known[household.meter, household.from_s], month)
+                assert report["household"] == household.meter
+                computed, told = recompute.bill(world, household, month), said(report)
                 for part, value in computed.items():
                     assert told[part] == value, (household.meter, month, part)
                 assert sum(told["charges"].values()) == told["total_e9"]

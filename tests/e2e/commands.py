@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-PATIENCE_S: Final = 240
+PATIENCE_S: Final = 1_800 if os.environ.get("GRIDPROOF_EXPLORE") else 240
 COMMAND: Final = (sys.executable, "-m", "gridproof")
 
 

@@ -64,6 +64,12 @@ def told_periods(summary: dict[str, Any]) -> list[dict[str, Any]]:
     return periods
 
 
+def told_bills(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the demonstration says of each bill."""
+    bills: list[dict[str, Any]] = json.loads(Path(summary["bills_file"]).read_text(encoding="utf-8"))
+    return bills
+
+
 def readings_of(path: Path) -> dict[int, dict[str, int]]:
     """A file's import readings by period and meter, read without any of the product's code."""
     found: dict[int, dict[str, int]] = defaultdict(dict)

@@ -193,11 +193,13 @@ class Played(NamedTuple):
 def households(script: Script) -> list[recompute.Household]:
     """Who is enrolled when."""
     at = {name: recompute.instant(text) for name, text in script._asdict().items() if "T" in text}
-    staying = [recompute.Household(name, 1, BOTH, at["begin"]) for name in GENERATORS[1:]]
+    staying = [recompute.Household(name, 1, BOTH, at["begin"]) for name in GENERATORS[1:-1]]
     return [
         recompute.Household("sun1", 1, BOTH, at["begin"], at["swap"]),
         recompute.Household("sun1 new", 1, BOTH, at["swap"]),
         *staying,
+        recompute.Household(GENERATORS[-1], 1, BOTH, at["begin"], at["change"]),
+        recompute.Household(GENERATORS[-1], 1, BOTH, at["change"]),  # another device under the same name
         recompute.Household("leaver", 1, ("import",), at["begin"], at["leave"]),
         recompute.Household("comer", 1, ("import",), at["arrive"]),
     ]
@@ -281,6 +283,7 @@ def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     commands("run", "--until", script.middle)
     commands("meter", "enrol", "comer", "--from", script.arrive)
     commands("meter", "swap", "sun1", "sun1 new", "--from", script.swap)
+    commands("meter", "swap", GENERATORS[-1], "--from", script.change)
     commands("meter", "revoke", "leaver", "--moved-out", "--from", script.leave)
     commands("tariff", "change", "../second.toml", "--from", script.change)
     write(root / "after.csv", header, list(rows_of(script, middle_s, end_s)))
@@ -290,7 +293,7 @@ def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     commands("readings", "import-registers", "registers.csv")
     assert commands("run", "--until", script.settled, "--json").json["problems"] == []
     made = commands("bill", "make", "--month", script.month, "--json").json
-    assert (made["months"][0]["made"], made["problems"]) == (9, [])
+    assert (made["months"][0]["made"], made["problems"]) == (10, [])
     change_s = recompute.instant(script.change)
     world = recompute.World(
         zone=ZONE,
@@ -310,12 +313,12 @@ def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def test_every_bill_is_the_one_that_files_and_events_give(played: Played) -> None:
-    assert len(played.bills) == 9
+    assert len(played.bills) == 10
     assert sum(len(bill["lines"]) for bill in played.bills) == len(played.world.readings)
 
 
 def test_the_month_has_the_hours_that_its_clock_shows(played: Played) -> None:
-    bill, (begin_s, end_s) = played.bill("sun6"), (played.world.begin_s, recompute.instant(played.script.end))
+    bill, (begin_s, end_s) = played.bill("sun3"), (played.world.begin_s, recompute.instant(played.script.end))
     hours = (end_s - begin_s) // PERIOD_S
     assert hours == {"2025-10": 7 * 24 + 1, "2026-03": 4 * 24 - 1}[played.script.month]
     assert len(bill["lines"]) + len(bill["missing"]) == 2 * hours

@@ -15,10 +15,11 @@ from gridproof.drivers.embedded import EmbeddedLedger, Options
 from gridproof.state import SerialVerifier
 from gridproof.state.store import MemoryStore
 
-from .demos import Ran, demo, told_periods
+from .demos import Ran, demo, told_bills, told_periods
+from tests.unit.actors.bills.page.reading import read
 
 SMALL = ("--households", 12, "--periods", 8)
-FOUND = {"silent_meter", "half_sent_record", "absurd_value", "dropped_meter"}
+FOUND = {"silent_meter", "half_sent_record", "absurd_value", "dropped_meter", "under_reporting", "changed_bill"}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,9 @@ def test_the_summary_tells_what_was_done_and_that_every_attack_was_stood(first: 
     assert first["problems"] == []
     assert first["totals"]["wrong"] == 0
     assert first["height"] > 0
-    assert len(bytes.fromhex(first["app_hash"])) == 32
+    assert first["app_hash"] == first["priced_app_hash"] != first["final_app_hash"]
+    assert len(bytes.fromhex(first["app_hash"])) == len(bytes.fromhex(first["final_app_hash"])) == 32
+    assert first["final_height"] > first["height"]
     assert first["chain_id"].startswith("demonstration-")
     assert first["seconds"] > 0
 
@@ -84,9 +87,71 @@ def test_one_seed_gives_one_app_hash_in_any_zone_with_any_hash_seed_on_any_cores
 ) -> None:
     again = demo(*SMALL, "--dir", tmp_path / "day", "--json", cores=cores, TZ=zone, PYTHONHASHSEED=hash_seed)
     assert again.code == 0, again.err
-    same = ("app_hash", "height", "chain_id", "total_wh", "records", "missing", "attacks", "start", "end")
+    same = {"app_hash", "height", "chain_id", "total_wh", "records", "missing", "attacks", "start", "end"}
+    same |= {"priced_app_hash", "final_height", "bills", "billed_wh", "billed_e9", "billing"}
     assert {key: again.json[key] for key in same} == {key: first[key] for key in same}
     assert told_periods(again.json) == told_periods(first)
+    assert told_bills(again.json) == told_bills(first)
+    assert again.json["final_app_hash"] != first["final_app_hash"], "bills are sealed with fresh chance"
+
+
+def test_every_household_has_a_bill_that_it_found_true_and_the_count_comes_to_as_well(first: dict[str, Any]) -> None:
+    bills = told_bills(first)
+    assert first["bills"] == len(bills) == 12
+    assert {(*each["falsehoods"], *each["differences"]) for each in bills} == {()}
+    assert first["billed_wh"] == sum(each["import_wh"] for each in bills)
+    assert first["billed_e9"] == sum(each["total_e9"] for each in bills)
+    assert first["billing"]["verified"] == first["billing"]["counted"] == 12
+    assert first["billing"]["payable_e9"] == sum(each["payable_e9"] for each in bills)
+    # What no record says is billed all the same: drawn in silence, under-reported, or read absurdly.
+    assert first["billed_wh"] > first["total_wh"]
+    assert first["billing"]["reconciled_wh"] > 0
+
+
+def test_what_was_attacked_was_contested_and_corrected(
+    first: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    corrected = [each for each in told_bills(first) if each["version"] > 1]
+    assert [each["version"] for each in corrected] == [3, 4]
+    assert first["billing"]["corrected"] == 2
+    assert run(["bill", "objections", "--dir", first["folder"], "--json"]) == 0
+    (objection,) = json.loads(capsys.readouterr().out)["objections"]
+    assert (objection["meter"], objection["version"]) == (corrected[0]["meter"], 2)
+    assert objection["answer"] == "upheld"
+
+
+def test_a_household_can_verify_its_bill_afterwards(first: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    bill = told_bills(first)[0]
+    assert run(["verify", "bill", bill["meter"], "--dir", first["folder"], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["total_e9"] == bill["total_e9"]
+
+
+def test_the_report_links_each_bills_page_and_loads_nothing(first: dict[str, Any]) -> None:
+    page = Path(first["report"])
+    text = page.read_text(encoding="utf-8")
+    root = read(text)
+    links = [each.attributes["href"] for each in root.section("bills").all("a")]
+    assert len(links) == first["bills"]
+    for link in links:
+        assert (page.parent / link).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert "://" not in text
+    assert "All is well" in root.words
+    assert first["app_hash"] in text
+    assert {path.stat().st_mode & 0o777 for path in (page, *(page.parent / "bills").iterdir())} == {0o600}
+
+
+def test_the_report_can_lie_elsewhere_and_nothing_is_written_over(tmp_path: Path) -> None:
+    page = tmp_path / "my report.html"
+    ran = demo(*SMALL, "--dir", tmp_path / "day", "--report", page, "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["report"] == str(page)
+    links = [each.attributes["href"] for each in read(page.read_text(encoding="utf-8")).section("bills").all("a")]
+    assert all((tmp_path / link).exists() for link in links)
+    again = demo(*SMALL, "--dir", tmp_path / "other", "--report", page, "--json")
+    assert (again.code, again.json["error"]) == (1, "FileExistsAlreadyError")
+    nowhere = demo(*SMALL, "--dir", tmp_path / "other", "--report", tmp_path / "no" / "where.html", "--json")
+    assert (nowhere.code, nowhere.json["error"]) == (1, "FileUnwritableError")
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_ledger_in_memory_comes_to_the_same_app_hash(first: dict[str, Any], tmp_path: Path) -> None:
@@ -123,7 +188,7 @@ def test_what_is_left_is_a_community_whose_ledger_anyone_may_check(
 ) -> None:
     assert run(["verify", "ledger", "--dir", first["folder"], "--json"]) == 0
     assert run(["status", "--dir", first["folder"], "--json"]) == 0
-    assert first["app_hash"] in capsys.readouterr().out
+    assert first["final_app_hash"] in capsys.readouterr().out
     tries = json.loads(Path(first["tries_file"]).read_text(encoding="utf-8"))
     assert {each["attack"] for each in tries} == CHARGES.keys()
     summary = json.loads(Path(first["summary"]).read_text(encoding="utf-8"))
@@ -170,7 +235,9 @@ def test_people_are_told_in_words_what_was_tried_and_where_all_lies(tmp_path: Pa
     for charge in CHARGES.values():
         assert charge.title in ran.out
     (folder,) = tmp_path.iterdir()
-    assert "8 of 8 totals equal the sum of the live meters' readings" in ran.out
+    assert "8 of 8 totals equal the sum of what the live meters reported" in ran.out
+    assert "12 of 12 bills found true by their household, line by line" in ran.out
+    assert f"Report:     {folder}/demo/report.html" in ran.out
     assert f"All lies in {folder}" in ran.out
     assert f"gridproof verify ledger --dir {folder}" in ran.out
     assert max(map(len, ran.out.splitlines())) <= 110 + len(str(folder))

@@ -8,6 +8,7 @@ import pytest
 
 from gridproof.cli.main import run
 
+from .bill_script import check_bills
 from .demos import demo, readings_of, told_periods
 from tests.shared import data
 
@@ -29,7 +30,7 @@ def recount(summary: dict[str, Any], readings: dict[int, dict[str, int]]) -> int
         assert slot["live"] == len(live)
         if slot["total_wh"] is not None:
             opened += 1
-            assert slot["total_wh"] == sum(present[meter] for meter in live)
+            assert slot["total_wh"] == sum({**present, **slot["understated_wh"]}[meter] for meter in live)
     return opened
 
 
@@ -47,6 +48,7 @@ def test_each_total_of_a_real_day_is_the_sum_of_its_live_meters_readings(tmp_pat
     everything = sum(sum(readings[k].values()) for k in range(first_k, first_k + 96))
     assert 0 < summary["total_wh"] < everything
     assert summary["seconds"] < 60
+    assert check_bills(path, tmp_path / "day") == 100
 
 
 @pytest.mark.shared("data")
@@ -64,6 +66,8 @@ def test_a_week_across_a_months_end_gives_two_months_and_every_total(
     told = json.dumps(json.loads(capsys.readouterr().out))
     assert "2025-10" in told
     assert "2025-11" in told
+    assert ran.json["bills"] == 14
+    assert check_bills(few, tmp_path / "week") == 14
 
 
 def test_a_gap_in_a_file_is_a_silent_meter_and_a_late_comer_counts_from_its_first_reading(tmp_path: Path) -> None:

@@ -185,6 +185,14 @@ class EarlierBillMissingError(ActorError):
     month: str
 
 
+class MonthForgottenError(ActorError):
+    """The ledger has forgotten the month's records, as it does after the retention time; they are proven no more.
+    What was exported before stays proven.
+    """
+
+    month: str
+
+
 class BillsNotFinalError(ActorError):
     """The month's bills are not final, so nothing of it was erased. See to what is said, then finish it again."""
 

@@ -11,6 +11,7 @@ from gridproof.connectors.registers import Registers
 
 from tests.billed import (
     AFTER_NOVEMBER,
+    AFTER_OCTOBER,
     NOVEMBER,
     OCTOBER,
     OF_NOVEMBER,
@@ -141,6 +142,53 @@ def test_nothing_about_finished_bills_changes_any_more(billed: Billed) -> None:
     refused(*answer, error="MonthFinishedError")
 
 
+def test_of_two_regions_both_are_finished_or_neither(tmp_path: Path) -> None:
+    billed = founded(tmp_path / "home", regions=2)
+    billed("meter", "enrol", "Flo", "Gil", "Hal", "--region", "2")
+    billed.read(range(4))
+    billed("run")
+    billed.run(AFTER_OCTOBER)
+    billed("bill", "make", "--region", "1")
+    refuses(billed, OCTOBER, "a bill is owed to Flo, Gil, Hal")
+    assert len(keys_of(billed, OF_OCTOBER)) == 6
+    billed("bill", "finish", "--month", OCTOBER, "--region", "1")
+    assert {name.partition("/")[2][:1] for name in keys_of(billed, OF_OCTOBER)} == {"2"}
+    billed("bill", "make")
+    told = billed("bill", "finish", "--month", OCTOBER, "--json").json["months"]
+    assert [(each["region"], each["bills"], each["before"]) for each in told] == [(1, 5, True), (2, 3, False)]
+    assert keys_of(billed, OF_OCTOBER) == []
+
+
+def test_region_without_meters_has_nothing_to_finish_and_holds_nobody_up(tmp_path: Path) -> None:
+    billed = founded(tmp_path / "home", regions=2)
+    billed.read(range(4))
+    billed("run")
+    billed.run(AFTER_OCTOBER)
+    billed("bill", "make")
+    told = billed("bill", "finish", "--month", OCTOBER, "--json").json["months"]
+    assert [(each["region"], each["bills"]) for each in told] == [(1, 5), (2, 0)]
+    assert billed("verify", "ledger", "--json").json["ok"]
+
+
+def test_sealed_folder_is_finished_with_its_passphrase_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRIDPROOF_PASSPHRASE", "as many words as it takes")
+    billed = founded(tmp_path / "home", "--sealed")
+    billed.read(range(4))
+    billed("run")
+    billed.run(AFTER_OCTOBER)
+    billed("bill", "make")
+    with monkeypatch.context() as without:
+        without.delenv("GRIDPROOF_PASSPHRASE")
+        words = ("bill", "finish", "--month", OCTOBER, "-C", billed.root)
+        refused(*words, error="PassphraseNeededError")
+    assert len(keys_of(billed, OF_OCTOBER)) == 3
+    billed("bill", "finish", "--month", OCTOBER)
+    assert keys_of(billed, OF_OCTOBER) == []
+    billed("household", "export", "Adalind", tmp_path / "out")
+    held = (tmp_path / "out").glob("Adalind.*.household")
+    assert [path.read_bytes()[:10] for path in held] == [b"gpsecret\x01\x01"], "sealed here, sealed there"
+
+
 # --- what the ledger forgets -----------------------------------------------------------------------------------------
 
 
@@ -180,6 +228,9 @@ def test_pruned_month_is_true_to_the_root_and_what_cannot_be_recomputed_is_said(
     billed("export", "bill", "Adalind", proof, "--month", OCTOBER)
     billed("export", "records", "Adalind", records)
     billed.run(AFTER_NOVEMBER)
+    late = ("export", "bill", "Adalind", tmp_path / "late.proof", "--month", OCTOBER, "-C", billed.root)
+    refused(*late, error="MonthForgottenError")
+    assert not (tmp_path / "late.proof").exists()
 
     told = billed("verify", "bill", "Adalind", "--month", OCTOBER, "--json").json
     assert told["ok"]

@@ -64,3 +64,18 @@ def test_a_forgotten_meter_is_gone_from_the_disk(book: BillBook, tmp_path: Path)
     book.close()
     assert all(ADA not in path.read_bytes() for path in tmp_path.iterdir())
     assert (tmp_path / "book.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_all_bills_of_a_meter_are_had_in_order(book: BillBook) -> None:
+    for each in (note(month=4), note(version=2), note(), note(BO)):
+        book.note(each)
+    assert book.of_meter(ADA) == [note(), note(version=2), note(month=4)]
+
+
+def test_registers_of_a_finished_month_are_gone_from_the_disk(book: BillBook, tmp_path: Path) -> None:
+    for each in (register(), register(BO), register(month=4)):
+        book.take_register(each)
+    book.forget_registers([ADA, BO], 3)
+    assert book.registers(3) == {}
+    assert book.registers(4) == {(ADA, 1): register(month=4)}
+    assert all(BO not in path.read_bytes() for path in tmp_path.iterdir())

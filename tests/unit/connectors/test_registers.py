@@ -88,3 +88,31 @@ def test_the_file_is_private_and_what_it_holds_stays(tmp_path: Path) -> None:
     path.chmod(0o644)
     with pytest.raises(FileExposedError):
         Registers(path)
+
+
+def holding(folder: Path, secret: bytes) -> list[str]:
+    return [path.name for path in sorted(folder.rglob("*")) if path.is_file() and secret in path.read_bytes()]
+
+
+def test_forgotten_stretches_are_gone_from_the_disk(registers: Registers, tmp_path: Path) -> None:
+    for month in (3, 4):
+        registers.keep(signed(month))
+    assert holding(tmp_path, signed(3).signature), "a search that finds nothing now proves nothing later"
+    registers.forget([METER, OTHER], 4)
+    assert registers.signed_by(METER) == [signed(4)]
+    assert holding(tmp_path, signed(3).signature) == []
+
+
+def test_an_erased_meter_leaves_nothing_and_who_had_the_name_before_keeps_what_is_its_own(
+    registers: Registers, tmp_path: Path
+) -> None:
+    rows = [RegisterReading("Adalind", IMPORT, at, 10_000 + at) for at in (900, 1_800, 2_700)]
+    registers.add(rows)
+    registers.keep(signed(3))
+    registers.keep(signed(3, OTHER))
+    assert registers.erase(METER, "Adalind", 1_800, 2_700) == 3
+    assert registers.of_meter("Adalind", 0, 10_000) == rows[:1]
+    assert (registers.signed_by(METER), registers.signed_by(OTHER)) == ([], [signed(3, OTHER)])
+    assert holding(tmp_path, METER) == []
+    assert registers.erase(METER, "Adalind", 0, 10_000) == 1
+    assert holding(tmp_path, b"Adalind") == []

@@ -19,6 +19,7 @@ from functools import partial
 from hashlib import sha256
 from typing import Final, NamedTuple
 
+from gridproof.actors.bills.evidence import is_pruned
 from gridproof.actors.bills.reading import open_reasons
 from gridproof.actors.bills.report import ReportHistory
 from gridproof.actors.bills.sealing import pack
@@ -160,7 +161,7 @@ class Billing:
         before -= sum(note.version == 1 for note in resumed)
         if not owed:
             return Outcome(region, month, len(resumed), before, ())
-        if self._is_pruned(region, bounds):
+        if is_pruned(self._provider.seat, region, bounds):
             detail = "its records are past their retention time, and were pruned"
             gone = MonthNotBillableError(region=region, month=month_label(month), detail=detail)
             unmade = tuple(UnmadeBill(each.places[0].name, gone) for each in owed)
@@ -191,11 +192,6 @@ class Billing:
             raise MonthNotBillableError(region=region, month=month_label(month), detail=detail)
         bounds = MonthBounds(month, known.start_s, known.end_s, place.period_s)
         return bounds, tuple(TariffStep(from_k, tariff) for from_k, tariff in steps)
-
-    def _is_pruned(self, region: int, bounds: MonthBounds) -> bool:
-        ask = self._provider.seat.ask
-        kept = [len(ask(pricing.month_prices, region, channel, bounds.month)) for channel in Direction]
-        return bounds.periods not in kept
 
     def _accounts(self, region: int, month: MonthId) -> "_Accounts":
         """What each place of a month is billed by, on the channels that have rosters."""

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from gridproof.actors.errors import LedgerMovedError, RecordUnknownError
+from gridproof.actors.errors import LedgerMovedError, MonthForgottenError, RecordUnknownError
 from gridproof.connectors.ledger import LedgerClient
 from gridproof.domain import Direction, MonthBounds, MonthId, RegionId, Slot, Why, roster_leaf
 from gridproof.modules.aggregation import queries as aggregation
@@ -22,7 +22,7 @@ from gridproof.primitives import merkle
 from gridproof.primitives.encoding import encode
 from gridproof.state import Map
 
-from .evidence import LeavesOf
+from .evidence import LeavesOf, is_pruned
 from .proof import (
     BillProof,
     ProvenAbsence,
@@ -65,10 +65,15 @@ class BillProver:
             step: told each slot when it is done.
 
         Raises:
-            RecordUnknownError: the ledger does not have a record that the bill names, or no longer.
+            MonthForgottenError: the ledger no longer has the month's records.
+            RecordUnknownError: it does not have a record that the bill names.
             FileError, RosterFileError: the public roster of a slot cannot be read.
             LedgerMovedError: the ledger moved on each time the file was made.
         """
+        report = opened.report
+        bounds = MonthBounds(month, report.month_start_s, report.month_end_s, report.period_s)
+        if is_pruned(self._ledger, report.region, bounds):
+            raise MonthForgottenError(month=report.month)
         for _ in range(ATTEMPTS):
             status = self._ledger.status()
             made = self._prove(opened, month, card, step)

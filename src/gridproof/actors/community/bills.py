@@ -327,7 +327,7 @@ def prove_bill(
 
     Raises:
         NoBillsYetError, NoBillError, ContentError, ReportFormatError: the bill cannot be had or opened.
-        RecordUnknownError: the ledger no longer has the month's records.
+        MonthForgottenError: the ledger no longer has the month's records.
         FileError, RosterFileError: a roster file cannot be read.
         LedgerMovedError: the ledger moved on each time the file was made.
     """

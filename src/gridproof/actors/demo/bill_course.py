@@ -131,8 +131,10 @@ class BillCourse:
         bounds = min(setting.months[region], key=lambda each: each.periods)
         thief = BillThief(setting.crew.provider, setting.thief, content, setting.docket)
         thief.register_twice(region, bounds.month)
-        own = [file for file in files if file.region == region]
+        own = [file for file in files if file.region == region and self._has_bill(file, content, bounds.month)]
         own.sort(key=lambda file: (file.name in setting.spared, len(file.views), file.name))  # two of a kind
+        if len(own) < _VICTIMS:
+            return
         readers = [self._reader(file, content) for file in own[:_VICTIMS]]
         opened = [reader.open(bounds.month) for reader in readers]
         self._pass_off(thief, own, readers, [each.report for each in opened], bounds)
@@ -206,14 +208,19 @@ class BillCourse:
         writing: list[Future[None]] = []
         for region, bounds in self._each():
             for file in files:
-                if file.region == region:
+                if file.region != region:
+                    continue
+                try:
                     billed, page = self._verify(file, content, bounds)
+                except GridproofError as problem:
+                    self.problems.append(f"{file.name}: {problem}")
+                else:
                     if executor is None:
                         write_page(page)
                     else:
                         writing.append(executor.submit(write_page, page))
-                    steps.next()
                     yield billed
+                steps.next()
             self._evidence.clear()
         for future in writing:
             future.result()
@@ -241,6 +248,9 @@ class BillCourse:
         opened = reader.open(bounds.month)
         evidence = self._evidence_of(file.region, bounds)
         return opened, verify_report(opened.report, file, evidence, reader.card(bounds.month))
+
+    def _has_bill(self, file: HouseholdFile, content: ContentStore, month: MonthId) -> bool:
+        return bool(self._reader(file, content).versions(month))
 
     def _reader(self, file: HouseholdFile, content: ContentStore) -> BillReader:
         community = self._setting.community

@@ -1,64 +1,49 @@
-"""Who attacks prices: someone who has the control centre's keys, where a slot has ended and has no price yet."""
+"""Who attacks prices: someone who has the control centre's keys, as soon as a slot has ended and has no price yet."""
+
+from typing import Final
 
 from msgspec.structs import replace
 
-from gridproof.actors.control_center import ENDED, ControlCenter
+from gridproof.actors.control_center import ControlCenter
 from gridproof.domain import Direction, RegionId, Slot
+from gridproof.modules.aggregation.types import SlotState
 from gridproof.modules.pricing import errors as pricing_errors
-from gridproof.modules.pricing import queries as pricing
 from gridproof.modules.pricing.messages import AnnouncePrice
 
-from .attackers import LEDGER, Attacker, Plan, Stolen, Village
+from .attackers import LEDGER, Stolen
 from .docket import Docket
 
-_DEARER_E5 = 5_000
+_DEARER_E5: Final = 5_000
 
 
-class PriceThief(Attacker):
+class PriceThief:
     """Someone who has the control centre's keys, and wants slots to cost something else than the tariff says.
 
     Args:
-        village: what is found.
         docket: notes what comes of it.
         keys: the control centre's.
         center: knows the price that each slot must have.
-        span: the periods of the story.
+        region: whose slots, on import.
     """
 
-    def __init__(self, village: Village, docket: Docket, keys: Stolen, center: ControlCenter, span: range) -> None:
-        super().__init__(village, docket)
+    def __init__(self, docket: Docket, keys: Stolen, center: ControlCenter, region: RegionId) -> None:
+        self._docket = docket
         self._keys = keys
         self._center = center
-        self._waiting = [Slot(RegionId(village.script.calm.region), Direction.IMPORT, k) for k in span]
-        self._last: AnnouncePrice | None = None
+        self._line = region, Direction.IMPORT
+        self._first: AnnouncePrice | None = None
+        self._is_done = False
 
-    def plans(self) -> list[Plan]:
-        """A price that is too high, then the price of another slot."""
-        return [self._announce_wrong, self._announce_swapped]
-
-    def _announce_wrong(self, _now_s: int) -> bool:
-        true = self._find_unpriced()
+    def slot_ended(self, slot: Slot, state: SlotState) -> None:
+        """Announce a price that is too high for the first slot that ends, and the first one's price for the second."""
+        true = None if self._is_done or slot[:2] != self._line else self._center.price(slot, state)
         if true is None:
-            return False
-        wrong = replace(true, price_e5=true.price_e5 + _DEARER_E5)
-        self._docket.refused("wrong_price", LEDGER, self._keys.send(wrong), pricing_errors.WrongPrice)
-        self._last = true
-        return True
-
-    def _announce_swapped(self, _now_s: int) -> bool:
-        last = self._last
-        true = self._find_unpriced() if last is not None else None
-        if last is None or true is None or true.k == last.k:
-            return False
-        swapped = replace(last, k=true.k)
-        self._docket.refused("swapped_price", LEDGER, self._keys.send(swapped), pricing_errors.OtherTotal)
-        return True
-
-    def _find_unpriced(self) -> AnnouncePrice | None:
-        """The price that the first slot must get that has ended and waits for it."""
-        while self._waiting and self._village.client.ask(pricing.price, *self._waiting[0]) is not None:
-            self._waiting.pop(0)
-        if not self._waiting:
-            return None
-        slot, state = self._waiting[0], self._village.state(self._waiting[0])
-        return self._center.price(slot, state) if state is not None and state.status in ENDED else None
+            return
+        if self._first is None:
+            wrong = replace(true, price_e5=true.price_e5 + _DEARER_E5)
+            self._docket.refused("wrong_price", LEDGER, self._keys.send(wrong), pricing_errors.WrongPrice)
+            self._first = true
+        else:
+            swapped = replace(self._first, k=slot.k)
+            self._docket.refused("swapped_price", LEDGER, self._keys.send(swapped), pricing_errors.OtherTotal)
+            self._is_done = True

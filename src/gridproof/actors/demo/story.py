@@ -135,6 +135,7 @@ class _Watcher(Observer):
         self._progress = progress
         self.docket = docket
         self.attackers: list[Attacker] = []
+        self.price_thieves: list[PriceThief] = []
         self.ended: dict[Slot, SlotState] = {}
         self.faults: dict[Slot, tuple[Fault, ...]] = {}
         self.problems: list[str] = []
@@ -145,8 +146,10 @@ class _Watcher(Observer):
             attacker.act(now_s)
 
     def slot_ended(self, slot: Slot, state: SlotState) -> None:
-        """The bill provider looks who is behind what is missing."""
+        """The bill provider looks who is behind what is missing; whoever wants another price comes at once."""
         self.ended[slot] = state
+        for thief in self.price_thieves:
+            thief.slot_ended(slot, state)
         self.faults[slot] = self._crew.totals.find_faults(slot)
         self._progress(len(self.ended), self._expected)
 
@@ -207,6 +210,7 @@ class _Story:
         lossy = LossyLine(tamperer, self._script.half_sent, self.crew.fleet)
         tap = Tap(lossy, (self._script.tampered, attackers.before(self._script.tampered)))
         watcher.attackers = self._attackers(docket, tap, lossy)
+        watcher.price_thieves = self._price_thieves(docket)
         with closing(FailingRegisters(self._community.folder.readings, self._script, PERIOD_S)) as reported:
             conductor = self._conductor(watcher, reported, tap)
             self._conduct(conductor)
@@ -271,12 +275,11 @@ class _Story:
             Outsider(village, docket),
             RogueAggregator(village, docket, self._stolen(AGGREGATORS[-1])),
             Thief(village, docket, self._stolen(BILL_PROVIDER)),
-            *self._price_thieves(village, docket),
         ]
 
-    def _price_thieves(self, village: Village, docket: Docket) -> list[Attacker]:
-        center, span = self.crew.control_center, range(self._span.first_k, self._span.end_k)
-        return [] if center is None else [PriceThief(village, docket, self._stolen(CONTROL_CENTER), center, span)]
+    def _price_thieves(self, docket: Docket) -> list[PriceThief]:
+        center, region = self.crew.control_center, RegionId(min(self._regions))
+        return [] if center is None else [PriceThief(docket, self._stolen(CONTROL_CENTER), center, region)]
 
     def _stolen(self, name: str) -> Stolen:
         signer = keys_of(self._community.folder, self._community.secrets, name).signer

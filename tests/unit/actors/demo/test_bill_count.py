@@ -1,15 +1,28 @@
 """The independent count of a bill, worked out by hand, and that a report which says anything else is told."""
 
+from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from gridproof.actors.bills.report import (
+    Report,
+    ReportAbsence,
+    ReportChannel,
+    ReportCharge,
+    ReportLine,
+    ReportRegister,
+)
 from gridproof.actors.demo.bill_count import BillCounter, CountedBill, CountedSlot, Stretch
 from gridproof.actors.demo.count import Counted, Counter, Why
 from gridproof.actors.demo.script import Part, Script
 from gridproof.connectors.readings import Reading, SqliteReadings
 from gridproof.domain import Direction, RegionId, Slot
+
+from tests.unit.actors.bills.samples import sample
 
 K = 2_000
 IMPORT, EXPORT = Direction.IMPORT, Direction.EXPORT
@@ -67,8 +80,10 @@ def counter(tmp_path_factory: pytest.TempPathFactory) -> BillCounter:
     drawn, given = (1_000, 300, 400, 500), (2_000, 1_000, 100, 0)
     store.add(Reading("a", IMPORT, (K + n) * 900, energy_wh) for n, energy_wh in enumerate(drawn))
     store.add(Reading("a", EXPORT, (K + n) * 900, energy_wh) for n, energy_wh in enumerate(given))
-    nothing = Script(slot(0), Part(slot(0), ""), Part(slot(0), ""), slot(0), slot(0), ())
-    return BillCounter(TARIFF, Counter(store, {}, nothing, 900, 10**6), SLOTS)
+    return BillCounter(TARIFF, Counter(store, {}, NO_FAULTS, 900, 10**6), SLOTS)
+
+
+NO_FAULTS = Script(slot(0), Part(slot(0), ""), Part(slot(0), ""), slot(0), slot(0), ())
 
 
 def bill(counter: BillCounter, *channels: Direction) -> CountedBill:
@@ -82,10 +97,11 @@ def test_prices_follow_the_totals_and_fall_back_where_there_is_none(counter: Bil
     assert given == [Decimal("0.06"), Decimal("0.08"), Decimal("0.06"), Decimal("0.08")]
 
 
-def test_a_price_between_two_loads_is_rounded_down(counter: BillCounter, tmp_path: Path) -> None:
-    del tmp_path
+def test_a_price_between_two_loads_is_rounded_down(tmp_path: Path) -> None:
     odd = {slot(0): CountedSlot(Counted({"a": 1_001}, {}), may_open=True)}
-    assert BillCounter(TARIFF, counter._counter, odd).price(slot(0)) == Decimal("0.10003")  # 0.1 + 0.1 / 3,000
+    with closing(SqliteReadings(tmp_path / "readings.db")) as store:
+        counter = BillCounter(TARIFF, Counter(store, {}, NO_FAULTS, 900, 10**6), odd)
+        assert counter.price(slot(0)) == Decimal("0.10003")  # 0.1 + 0.1 / 3,000
 
 
 def test_lines_and_absences_are_those_of_the_faults(counter: BillCounter) -> None:
@@ -118,3 +134,111 @@ def test_the_sum_is_that_of_a_slip_of_paper(counter: BillCounter) -> None:
     assert counted.payable == Decimal("0.35")
     assert bill(counter, IMPORT).total == Decimal("0.553")
     assert bill(counter, IMPORT).payable == Decimal("0.55")
+
+
+def e9(amount: Decimal) -> int:
+    return int(amount * 10**9)
+
+
+def report_of(counted: CountedBill) -> Report:
+    """A report that says what was counted, and of the rest as little as may be."""
+    channels = []
+    for name in counted.reconciled_wh:
+        lines = [
+            ReportLine(
+                k=k,
+                start_s=k * 900,
+                energy_wh=energy_wh,
+                price_e5=int(price * 10**5),
+                fallback=False,
+                late=late,
+                amount_e9=e9(amount),
+                prids=("00" * 32, "11" * 32),
+            )
+            for (channel, k), (energy_wh, price, late, amount) in counted.lines.items()
+            if channel == name
+        ]
+        absences = [
+            ReportAbsence(k=k, start_s=k * 900, why=why, penalty_e9=e9(penalty), leaves=("00" * 32, "11" * 32))  # type: ignore[arg-type]
+            for (channel, k), (why, penalty) in counted.absences.items()
+            if channel == name
+        ]
+        register = ReportRegister(
+            start_k=K,
+            end_k=K + 4,
+            start_wh=0,
+            end_wh=10_000,
+            carried_wh=0,
+            recorded_wh=0,
+            reconciled_wh=counted.reconciled_wh[name],
+            signature="00" * 64,
+        )
+        channels.append(
+            ReportChannel(
+                channel=name,  # type: ignore[arg-type]
+                lines=tuple(lines),
+                absences=tuple(absences),
+                register=register,
+                leaf_proof=(),
+            )
+        )
+    charge = ReportCharge(
+        kind="energy",
+        name="",
+        channel="import",
+        from_k=K,
+        until_k=K + 4,
+        quantity=0,
+        rate=0,
+        amount_e9=e9(counted.total),
+    )
+    return replace(
+        sample("day"),
+        channels=tuple(channels),
+        charges=(charge,),
+        total_e9=e9(counted.total),
+        payable_e9=e9(counted.payable),
+    )
+
+
+def in_first_channel(report: Report, **changed: object) -> Report:
+    first, *others = report.channels
+    return replace(report, channels=(replace(first, **changed), *others))
+
+
+def test_a_report_that_says_the_same_differs_in_nothing(counter: BillCounter) -> None:
+    counted = bill(counter, IMPORT, EXPORT)
+    assert counted.differences(report_of(counted)) == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda report: replace(report, total_e9=report.total_e9 + 1),
+        lambda report: replace(report, payable_e9=report.payable_e9 - 50_000_000),
+        lambda report: replace(report, charges=()),
+        lambda report: replace(report, channels=report.channels[:1]),
+        lambda report: in_first_channel(report, lines=report.channels[0].lines[1:]),
+        lambda report: in_first_channel(report, absences=report.channels[0].absences[1:]),
+        lambda report: in_first_channel(report, register=None),
+        lambda report: in_first_channel(
+            report, lines=(replace(report.channels[0].lines[0], price_e5=15_001), *report.channels[0].lines[1:])
+        ),
+        lambda report: in_first_channel(
+            report, lines=(replace(report.channels[0].lines[0], late=True), *report.channels[0].lines[1:])
+        ),
+        lambda report: in_first_channel(
+            report, absences=tuple(replace(each, why="void") for each in report.channels[0].absences)
+        ),
+    ],
+)
+def test_a_report_that_says_anything_else_is_told(counter: BillCounter, change: Callable[[Report], Report]) -> None:
+    counted = bill(counter, IMPORT, EXPORT)
+    told = counted.differences(change(report_of(counted)))
+    assert 1 <= len(told) <= 4
+
+
+def test_of_many_differences_the_first_few_are_told(counter: BillCounter) -> None:
+    counted = bill(counter, IMPORT, EXPORT)
+    told = counted.differences(replace(report_of(counted), channels=()))
+    assert told[3:] == (f"and {len(counted.lines) + len(counted.absences) + 1 - 3} more",)
