@@ -162,12 +162,12 @@ def test_it_does_not_hold_the_month_in_memory(tmp_path: Path) -> None:
     def peak(periods: int) -> tuple[int, int]:
         month = Month(40, periods)
         tracemalloc.start()
-        with gatherer(month, tmp_path).gather(LINE, month.bounds, lambda _k: None) as sheet:
-            assert sheet is not None
-            used = tracemalloc.get_traced_memory()[1]
-            size = sheet.path.stat().st_size
-        tracemalloc.stop()
-        return used, size
+        try:
+            with gatherer(month, tmp_path).gather(LINE, month.bounds, lambda _k: None) as sheet:
+                assert sheet is not None
+                return tracemalloc.get_traced_memory()[1], sheet.path.stat().st_size
+        finally:
+            tracemalloc.stop()
 
     peak(2)
     (few, small), (many, large) = peak(30), peak(480)
