@@ -472,6 +472,7 @@ def test_p5_a_batch_that_proves_nothing_stands_in_no_block(
     assert len(honest) == 1, "were it decided all the same, it would do nothing, on every node alike"
     with monkeypatch.context() as patch:
         unjudged(patch)
+        assert validators[0].node.application.process_proposal(blocks[0])
         code, app_hash = decided(validators[0], blocks[0])
     assert code == OK  # the control: the careless node has another state, and all others see it
     assert (code, app_hash) not in honest

@@ -13,6 +13,7 @@ from gridproof.actors.enrolment import HouseholdFile, read_household
 from gridproof.actors.household import public_leaves
 from gridproof.actors.transport import Delivery, DirectTransport, Reply, Transport
 from gridproof.connectors.content import FolderContent
+from gridproof.connectors.registers import RegisterReading
 from gridproof.domain import (
     ChannelTariff,
     Direction,
@@ -134,3 +135,36 @@ def month_wh(name: str, start: int = 0, stop: int = A_MONTH) -> int:
 
 
 BOTH = (Direction.IMPORT, Direction.EXPORT)
+
+
+# --- what is looked at -----------------------------------------------------------------------------------------------
+
+
+def read_off(village: BilledVillage, name: str, n: int, register_wh: int) -> None:
+    at_s = START_S + n * PERIOD_S
+    village.crew.registers.add([RegisterReading(name, Direction.IMPORT, at_s, register_wh)])
+
+
+def register_of(report: Report, name: str = "import") -> Any:
+    channel = report.channel(name)
+    assert channel is not None
+    assert channel.register is not None
+    return channel.register
+
+
+def penalties(report: Report) -> dict[str, int]:
+    return {charge.name: charge.amount_e9 for charge in report.charges if charge.kind == "penalty"}
+
+
+def versions(village: BilledVillage, names: Iterable[str], month: MonthId = OCTOBER) -> dict[str, list[int]]:
+    """The registered versions of each household's bill of a month; its reports open and are true."""
+    found = {}
+    for name in names:
+        found[name] = [number for number, _ in village.reader(name).versions(month)]
+        if found[name]:
+            assert village.verdict(name, month).falsehoods == []
+    return found
+
+
+def gathered(village: BilledVillage) -> list[Path]:
+    return sorted((village.folder / "bills" / "gathered").glob("*"))

@@ -74,7 +74,6 @@ class Application:
         events: tuple[type[Event], ...] = tuple(event for module in modules for event in module.events())
         self._events: Codec[Event] | None = one_of(events) if events else None
         self._queries = QueryBook(modules)
-        self._judged: tuple[Block, list[Transaction | Refusal]] | None = None
         self._staged: _Staged | None = None
         self._born: Overlay | None = None
         self._genesis: Genesis | None = None
@@ -227,9 +226,7 @@ class Application:
         Raises:
             WrongBlockError: the block does not follow the last one.
         """
-        judged = self._judge(block)
-        self._judged = block, judged  # for `finalize_block`, which mostly follows with the same block
-        return not any(isinstance(each, Refusal) for each in judged)
+        return not any(isinstance(judged, Refusal) for judged in self._judge(block))
 
     def _judge(self, block: Block) -> list[Transaction | Refusal]:
         """Each transaction decoded, or the refusal for which it should not stand in the block."""
@@ -265,8 +262,7 @@ class Application:
         Raises:
             WrongBlockError: the block does not follow the last one.
         """
-        before, self._judged = self._judged, None
-        judged = before[1] if before is not None and before[0] is block else self._judge(block)
+        judged = self._judge(block)
         info = BlockInfo(self.chain_id, block.height, block.time_s, block.proposer)
         with self._committed() as view:
             overlay = Overlay(view)
@@ -345,7 +341,6 @@ class Application:
             raise NothingStagedError
         self._store.write(self._staged.changes)
         self._head, self._staged, self._born = self._staged.head, None, None
-        self._judged = None  # it was held to the state before
         return self._head
 
     # --- reading ---------------------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ from types import ModuleType
 import pytest
 
 from gridproof.domain import ParticipantId
-from gridproof.errors import Refusal
 from gridproof.state import (
     Application,
     Block,
@@ -18,7 +17,6 @@ from gridproof.state import (
     Migration,
     Module,
     SerialVerifier,
-    Transaction,
     Violation,
     smt,
     system,
@@ -143,28 +141,6 @@ def test_a_block_that_does_not_follow_is_refused(store: Store, height: int, time
             judge(Block(height, time_s, 0, ()))
         assert (refused.value.expected_height, refused.value.height) == (2, height)
     assert application.info() == head
-
-
-def test_a_block_that_was_judged_is_not_judged_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    application, judge = born(store), Application._judge
-    judged: list[Block] = []
-
-    def counted(self: Application, block: Block) -> list[Transaction | Refusal]:
-        judged.append(block)
-        return judge(self, block)
-
-    monkeypatch.setattr(Application, "_judge", counted)
-    block = Block(1, NOW_S, 0, (signed("operator"),))
-    assert application.process_proposal(block)
-    first = application.finalize_block(block)
-    assert judged == [block]
-    assert application.finalize_block(block) == first  # a verdict serves once
-    assert judged == [block, block]
-    assert application.process_proposal(block)
-    assert (
-        application.finalize_block(Block(1, NOW_S, 0, block.transactions)) == first
-    )  # an equal block that is another one is judged itself
-    assert len(judged) == 4
 
 
 def test_a_verdict_on_a_block_ends_with_the_state_that_it_was_given_on(store: Store) -> None:

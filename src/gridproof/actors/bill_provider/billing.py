@@ -31,7 +31,6 @@ from gridproof.actors.errors import (
 )
 from gridproof.connectors.bill_book import BillNote
 from gridproof.connectors.content import ContentStore, Damage, find_damage
-from gridproof.connectors.registers import SignedRegister
 from gridproof.domain import Direction, MonthBounds, MonthId, TariffStep, month_label, reasons_info
 from gridproof.drivers.verifying import available_cores
 from gridproof.errors import GridproofError
@@ -44,6 +43,7 @@ from gridproof.primitives import hpke
 from gridproof.state import system
 
 from .ahead import in_order
+from .carrying import billable_register
 from .gathering import Gatherer, Sheet
 from .keys import Line, PlaceAccount
 from .making import HouseholdJob, MadeBill, MonthContext, PlaceJob, UnmadeBill, make_bills
@@ -277,7 +277,7 @@ class Billing:
             try:
                 for place in each.places:
                     signed = registers.get((place.meter, place.channel))
-                    signed, carried_wh = self._carried(place, history, bounds, signed)
+                    signed, carried_wh = billable_register(self._provider.seat, place, history, bounds, signed)
                     first_k, seeds = accounts[place.line][place.number].first_k, views[place.line][place.number]
                     places.append(PlaceJob(place.channel, place.number, seeds, first_k, signed, carried_wh))
             except EarlierBillMissingError as problem:
@@ -291,33 +291,6 @@ class Billing:
                 )
             )
         return jobs, waiting
-
-    def _carried(
-        self, place: Place, history: Sequence[BillNote], bounds: MonthBounds, signed: SignedRegister | None
-    ) -> tuple[SignedRegister | None, int]:
-        """The register that a bill goes by, and what was billed since its first value in months without one (O-4).
-
-        A register that reaches back over a month without a tariff is let be: what belongs to that month is not to be
-        billed at the prices of this one.
-
-        Raises:
-            EarlierBillMissingError: a month that it reaches back over has no bill yet.
-        """
-        if signed is None or signed.span.start_k >= bounds.first_k:
-            return signed, 0
-        ask, carried_wh = self._provider.seat.ask, 0
-        notes, since_k = {note.month: note for note in history}, max(signed.span.start_k, place.from_k)
-        for month, known in ask(registry.months, place.region):
-            if month >= bounds.month or known.end_s // bounds.period_s <= since_k:
-                continue
-            if not ask(pricing.tariffs, place.region, month):
-                return None, 0
-            if month not in notes:
-                raise EarlierBillMissingError(meter=place.name, month=month_label(MonthId(month)))
-            note = notes[month]
-            is_import = place.channel == Direction.IMPORT
-            carried_wh += note.recorded_import_wh if is_import else note.recorded_export_wh
-        return signed, carried_wh
 
     # --- publishing --------------------------------------------------------------------------------------------------
 

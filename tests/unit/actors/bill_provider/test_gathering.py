@@ -59,8 +59,9 @@ class Month:
     def leaf(self, k: int, position: int) -> bytes:
         return HASH(k.to_bytes(8, "big"), position.to_bytes(4, "big"))
 
-    def first_slot(self, slot: Slot) -> tuple[list[bytes], NDArray[np.uint32]]:
-        return [self.leaf(slot.k, position) for position in range(2 * len(self.numbers))], self.owners(slot)
+    def first_slot(self, slot: Slot) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
+        leaves = b"".join(self.leaf(slot.k, position) for position in range(2 * len(self.numbers)))
+        return np.frombuffer(leaves, dtype=np.uint8).reshape(-1, 32), self.owners(slot)
 
     # --- the ledger --------------------------------------------------------------------------------------------------
 
@@ -161,12 +162,12 @@ def test_it_does_not_hold_the_month_in_memory(tmp_path: Path) -> None:
     def peak(periods: int) -> tuple[int, int]:
         month = Month(40, periods)
         tracemalloc.start()
-        with gatherer(month, tmp_path).gather(LINE, month.bounds, lambda _k: None) as sheet:
-            assert sheet is not None
-            used = tracemalloc.get_traced_memory()[1]
-            size = sheet.path.stat().st_size
-        tracemalloc.stop()
-        return used, size
+        try:
+            with gatherer(month, tmp_path).gather(LINE, month.bounds, lambda _k: None) as sheet:
+                assert sheet is not None
+                return tracemalloc.get_traced_memory()[1], sheet.path.stat().st_size
+        finally:
+            tracemalloc.stop()
 
     peak(2)
     (few, small), (many, large) = peak(30), peak(480)

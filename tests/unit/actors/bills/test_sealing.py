@@ -159,10 +159,12 @@ def test_a_bomb_is_refused_before_it_fills_the_memory() -> None:
     bomb = _wrapped(zlib.compress(bytes(8 * MAX_REPORT), 9))
     assert len(bomb) < MAX_REPORT // 50
     tracemalloc.start()
-    with pytest.raises(ReportFormatError):
-        unpack(bomb)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    try:
+        with pytest.raises(ReportFormatError):
+            unpack(bomb)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
     assert peak < 3 * MAX_REPORT
 
 
