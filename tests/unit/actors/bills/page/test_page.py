@@ -3,7 +3,6 @@
 import re
 from functools import cache
 from itertools import pairwise
-from time import perf_counter
 
 import msgspec
 import pytest
@@ -294,12 +293,10 @@ def test_the_same_report_gives_the_same_page() -> None:
     assert page("day") == render_page(sample("day"), "en", verdict=GOOD, cid=CID, digest="9f" * 32)
 
 
-def test_the_largest_month_is_quick_and_of_a_sane_size() -> None:
+def test_the_largest_month_is_of_a_sane_size() -> None:
     report = made("largest")
     assert sum(len(each.lines) + len(each.absences) for each in report.channels) == 2 * 8_940
-    started = perf_counter()
     text = render_page(report, "de")
-    assert perf_counter() - started < 10  # a second on a quiet machine
     assert len(text) < 3 * 10**6
     assert len(read(text).section("slots").all("tr")) == 8_940 + 2 * 31
 
