@@ -76,13 +76,13 @@ def prices(read: Slots, story: Story, tariff: dict[str, Any]) -> dict[tuple[str,
 def lines(
     meter: str, channel: str, ks: range, read: Slots, story: Story
 ) -> Iterator[tuple[int, int | None, bool, str]]:
-    """Each slot of a meter: its energy or None, whether it came late, and why there is none."""
+    """Each slot of a meter: its energy or None, whether it came late by its own fault, and why there is none."""
     for k in ks:
         said, known = story[channel, k], reported(read[channel, k], story[channel, k])
         why = said["missing"].get(meter)
         heard = said["live"] > 0 or any(each in ("half-sent", "absurd") for each in said["missing"].values())
         if why is None or meter in said["late"]:
-            yield k, known[meter], why is not None, ""
+            yield k, known[meter], why not in (None, "dropped"), ""
         else:
             yield k, None, False, {"absurd": "excluded"}.get(why, "silent") if heard else "void"
 

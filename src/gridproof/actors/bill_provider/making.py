@@ -267,7 +267,7 @@ def _find_own(context: MonthContext, job: HouseholdJob, place: PlaceJob) -> _Own
     ):
         k = job.from_k + at
         if is_metered:
-            known.append(Metered(k, energy_wh, late=not all(state & FILLED for state in cell_state)))
+            known.append(Metered(k, energy_wh, late=_is_late(cell_state)))
         else:
             absent.append(Absent(k, _why(cell_state, heard=sheet.heard[start + at])))
     span = place.register.span if place.register else None
@@ -289,6 +289,11 @@ def _read(
     ks = range(job.from_k, job.until_k)
     limits = np.array([tariff_at(context.tariffs, k).limit_wh for k in ks], dtype=np.uint64)
     return readings, complete & (readings <= limits)
+
+
+def _is_late(state: Sequence[int]) -> bool:
+    """Whether a record came late; what an aggregator was proved to have dropped did not, whoever brought it then."""
+    return not all(each & FILLED for each in state) and not any(each & DROPPED for each in state)
 
 
 def _why(state: Sequence[int], *, heard: bool) -> Why:

@@ -36,10 +36,12 @@ class FoundRecord(NamedTuple):
     Attributes:
         rc: its value, modulo 2**64.
         late: whether it stands in the slot's side batch.
+        dropped: whether an aggregator was proved to have dropped it before it came.
     """
 
     rc: int
     late: bool
+    dropped: bool = False
 
 
 class LeafFacts(NamedTuple):
@@ -113,9 +115,9 @@ class _KnownSlot(NamedTuple):
         """The record of an identity; the one that came late, where there are two."""
         for late, bodies in ((True, self.late_bodies), (False, self.bodies)):
             for body in bodies:
-                for record in body.records:
+                for position, record in zip(body.positions, body.records, strict=True):
                     if record.prid == prid:
-                        return FoundRecord(record.rc, late=late)
+                        return FoundRecord(record.rc, late, position in self.claimed)
         return None
 
     def find_rc(self, position: int) -> int | None:

@@ -87,11 +87,19 @@ class ProvenHalf(Record, frozen=True):
 
 
 class ProvenLine(Record, frozen=True):
-    """A line's two records."""
+    """A line's two records.
+
+    Attributes:
+        k: the period.
+        first: the record of the first half.
+        second: that of the second.
+        claims: where one came late, for each the claim that it was dropped, or the proof that there is none.
+    """
 
     k: int
     first: ProvenHalf
     second: ProvenHalf
+    claims: tuple[ProvenEntry, ...]
 
 
 class ProvenAbsence(Record, frozen=True):
@@ -365,15 +373,35 @@ class ProofEvidence:
         lates = self._prove_lates(channel)
         records: dict[tuple[int, bytes], FoundRecord] = {}
         for line in channel.lines:
-            for half in (line.first, line.second):
-                _prove_half(states[bounds.leaf_index(line.k)], lates.get(line.k), half)
-                records[line.k, half.record.prid] = FoundRecord(half.record.rc, half.late)
+            state = states[bounds.leaf_index(line.k)]
+            records |= self._prove_line(channel.channel, state, lates.get(line.k), line)
         found: dict[tuple[int, bytes], LeafFacts] = {}
         for absence in channel.absences:
             state = states[bounds.leaf_index(absence.k)]
             found |= self._prove_absence(channel.channel, state, lates, absence)
         slot_prices = tuple(SlotPrice(each.price_e5, each.fallback) for each in channel.prices)
         return _Channel(states, slot_prices, records, found)
+
+    def _prove_line(
+        self, channel: int, state: SlotState, late: LateState | None, line: ProvenLine
+    ) -> dict[tuple[int, bytes], FoundRecord]:
+        """Steps 1, 3 and 4 for a line."""
+        halves = line.first, line.second
+        for half in halves:
+            _prove_half(state, late, half)
+        if not (line.first.late or line.second.late):
+            return {(line.k, half.record.prid): FoundRecord(half.record.rc, half.late) for half in halves}
+        if len(line.claims) != len(halves):
+            raise UnprovenBillError(detail=f"nothing is proved of what was dropped in {line.k}")
+        found: dict[tuple[int, bytes], FoundRecord] = {}
+        for half, claim in zip(halves, line.claims, strict=True):
+            dropped = self._is_claimed(channel, line.k, half.leaf.position, claim)
+            found[line.k, half.record.prid] = FoundRecord(half.record.rc, half.late, dropped)
+        return found
+
+    def _is_claimed(self, channel: int, k: int, position: int, claim: ProvenEntry) -> bool:
+        """Step 1: whether the record of a leaf's position was proved to have been dropped."""
+        return self._entry(aggregation.CLAIMED, claim, self._proof.region, channel, k, position) is not None
 
     def _prove_absence(
         self, channel: int, state: SlotState, lates: Mapping[int, LateState | None], absence: ProvenAbsence
@@ -389,8 +417,7 @@ class ProofEvidence:
         found: dict[tuple[int, bytes], LeafFacts] = {}
         for leaf, place, claim in zip(absence.leaves, absence.proofs, absence.claims, strict=True):
             merkle.verify_inclusion(state.root, state.count, place.position, leaf, place.path)
-            key = self._proof.region, channel, k, place.position
-            dropped = self._entry(aggregation.CLAIMED, claim, *key) is not None
+            dropped = self._is_claimed(channel, k, place.position, claim)
             filled = is_marked(state.filled, place.position) or (
                 late is not None and is_marked(late.filled, place.position)
             )

@@ -126,14 +126,15 @@ class BillProver:
                 raise RecordUnknownError(channel=direction.label, k=k)
             slots.append(encode(folded))
             step(k)
-        named = [line.k for line in channel.lines if line.late] + [absence.k for absence in channel.absences]
+        lines = tuple(self._line(report, month, direction, line, step) for line in channel.lines)
+        named = [line.k for line in lines if line.claims] + [absence.k for absence in channel.absences]
         return ProvenChannel(
             direction,
             self._entry(aggregation_types.FOLDS, region, direction, month),
             tuple(slots),
             self._entry(pricing_types.FOLDS, region, direction, month),
             self._ledger.ask(pricing.month_prices, region, direction, month),
-            tuple(self._line(report, month, direction, line, step) for line in channel.lines),
+            lines,
             tuple(self._absence(report, month, direction, absence) for absence in channel.absences),
             tuple(ProvenLate(k, self._entry(aggregation_types.LATE, region, direction, k)) for k in named),
         )
@@ -142,10 +143,12 @@ class BillProver:
 
     def _line(self, report: Report, month: MonthId, direction: Direction, line: ReportLine, step: Step) -> ProvenLine:
         slot = Slot(RegionId(report.region), direction, line.k)
-        bodies, leaves = self._bodies(slot, late=line.late), self._leaves_of(slot, month)
+        bodies, leaves = self._bodies(slot), self._leaves_of(slot, month)
         first, second = _halves(bodies, leaves, slot, [bytes.fromhex(prid) for prid in line.prids])
         step(line.k)
-        return ProvenLine(line.k, first, second)
+        positions = (first.leaf.position, second.leaf.position) if first.late or second.late else ()
+        claims = tuple(self._entry(aggregation_types.CLAIMED, *slot, position) for position in positions)
+        return ProvenLine(line.k, first, second, claims)
 
     def _absence(self, report: Report, month: MonthId, direction: Direction, absence: ReportAbsence) -> ProvenAbsence:
         slot = Slot(RegionId(report.region), direction, absence.k)
@@ -156,15 +159,15 @@ class BillProver:
         claims = tuple(self._entry(aggregation_types.CLAIMED, *slot, place.position) for place in places)
         halves: tuple[ProvenHalf, ...] = ()
         if absence.why == Why.EXCLUDED.value:
-            bodies = self._bodies(slot, late=True)
+            bodies = self._bodies(slot)
             by_leaf = {roster_leaf(each.prid): each.prid for _, _, body in bodies for each in body.records}
             halves = tuple(_halves(bodies, leaves, slot, [by_leaf[leaf] for leaf in named if leaf in by_leaf]))
         return ProvenAbsence(absence.k, named, places, claims, halves)
 
-    def _bodies(self, slot: Slot, *, late: bool) -> _Bodies:
-        """A slot's batches with their numbers, and where wanted those of its side batch."""
+    def _bodies(self, slot: Slot) -> _Bodies:
+        """A slot's batches with their numbers, and those of its side batch."""
         bodies = [(False, at, body) for at, body in enumerate(self._ledger.ask(aggregation.bodies, *slot))]
-        if late:
+        if self._ledger.ask(aggregation.late, *slot):
             bodies += [(True, at, body) for at, body in enumerate(self._ledger.ask(aggregation.late_bodies, *slot))]
         return bodies
 

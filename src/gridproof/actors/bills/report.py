@@ -51,7 +51,7 @@ class ReportLine(_Object, frozen=True):
         energy_wh: Wh.
         price_e5: the slot's price.
         fallback: whether that is the tariff's fallback price, the slot having no total.
-        late: whether the records came late, into the side batch.
+        late: whether a record came late, into the side batch, and no aggregator was proved to have dropped it.
         amount_e9: what it adds to the bill.
         prids: one-time identities of the two records.
     """

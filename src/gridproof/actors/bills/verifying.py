@@ -4,7 +4,8 @@ It needs its view secret, the report, the month's card and the ledger's word (`E
 report says. The checks, each with its name; all are made, so that one falsehood hides no other:
     identity   the report is for this ledger, region and month, and its BID comes from the household's own secret
     period     its instants are the month's, its stretch the meter's, and each slot stands in it once on each channel
-    records    each line's two records are on the ledger and, unmasked, add up to its energy, late or not
+    records    each line's two records are on the ledger and, unmasked, add up to its energy; it is called late
+               where one of them came late, and no aggregator was proved to have dropped it
     prices     each line's price is the ledger's
     absences   nothing is called absent that the ledger has; the reason is the one that it shows
     leaves     all lines' and absences' leaves are those that the card bound in advance
@@ -277,7 +278,10 @@ def _is_line(case: _Case, line: ReportLine, found: Sequence[FoundRecord | None],
         energy_wh = reading(Halves(first.rc, second.rc), *own)
         read = f"they read {energy_wh} Wh" if energy_wh < MAX_READING_WH else "they are another household's"
         return f"its records do not give {line.energy_wh} Wh: {read}"
-    if line.late != (first.late or second.late):
+    was_dropped = first.dropped or second.dropped
+    if line.late and was_dropped:
+        return "it is called late, and an aggregator was proved to have dropped it"
+    if line.late != (first.late or second.late) and not was_dropped:
         return "it is called late, and was not" if line.late else "its records came late, and it says otherwise"
     limit_wh = tariff_at(case.evidence.tariffs(), line.k).limit_wh
     return f"it is above {limit_wh} Wh, which cannot be true" if line.energy_wh > limit_wh else ""

@@ -168,7 +168,8 @@ class BillCounter:
         if energy_wh is not None:
             price = self.price(slot)
             amount = energy_wh * price / _WH
-            lines[where] = energy_wh, price, meter in counted.late, amount if _is_import(slot) else -amount
+            is_late = meter in counted.late and counted.missing[meter] != Why.DROPPED
+            lines[where] = energy_wh, price, is_late, amount if _is_import(slot) else -amount
         elif counted.is_heard:
             why = _LEFT_OUT[counted.missing[meter]]
             absences[where] = why, self._penalty("missing") if why == "silent" else Decimal()

@@ -41,6 +41,7 @@ from tests.simulation.falsehoods import (
     BEA,
     DROPPED,
     EXCLUDED,
+    EXCUSED,
     LATE,
     LINE,
     OTHERS,
@@ -98,6 +99,7 @@ def _falsehoods() -> dict[str, Callable[[Report], Report]]:
         "price": _line(LINE, price_e5=1),
         "late called metered": _line(LATE, late=False),
         "metered called late": _line(LINE, late=True),
+        "dropped called late": _line(EXCUSED, late=True),
         "silent called dropped": in_absence(SILENT, why="dropped"),
         "dropped called silent": in_absence(DROPPED, why="silent"),
         "excluded called silent": in_absence(EXCLUDED, why="silent"),
@@ -162,6 +164,16 @@ FORGERIES: dict[str, Callable[[BillProof], BillProof]] = {
     ),
     "a claim left out": lambda proof: _channel(
         proof, absences=tuple(replace(each, claims=()) for each in _first(proof).absences)
+    ),
+    "a late line's claims left out": lambda proof: _channel(
+        proof, lines=tuple(replace(each, claims=()) for each in _first(proof).lines)
+    ),
+    "a late line's claim denied": lambda proof: _channel(
+        proof,
+        lines=tuple(
+            replace(each, claims=tuple(ProvenEntry(b"", claim.proof) for claim in each.claims))
+            for each in _first(proof).lines
+        ),
     ),
     "side batches left out": lambda proof: _channel(proof, lates=()),
     "a side batch denied": lambda proof: _channel(

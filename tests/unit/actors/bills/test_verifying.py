@@ -21,6 +21,7 @@ from tests.simulation.falsehoods import (
     BEA,
     DROPPED,
     EXCLUDED,
+    EXCUSED,
     LATE,
     LINE,
     OTHERS,
@@ -75,7 +76,7 @@ def test_a_true_bill_passes_every_check(village: BilledVillage) -> None:
 def test_the_month_has_all_that_can_happen(village: BilledVillage) -> None:
     report = village.open(ANN).report
     (channel,) = report.channels
-    assert [line.k - slot(0).k for line in channel.lines] == [LINE, LATE, 6, 7]
+    assert [line.k - slot(0).k for line in channel.lines] == [LINE, LATE, EXCUSED, 7]
     assert [(absence.k - slot(0).k, absence.why) for absence in channel.absences] == [
         (SILENT, "silent"),
         (DROPPED, "dropped"),
@@ -83,6 +84,7 @@ def test_the_month_has_all_that_can_happen(village: BilledVillage) -> None:
         (VOID, "void"),
     ]
     assert line_of(report, LATE).late
+    assert not line_of(report, EXCUSED).late
     assert channel.register is not None
     assert channel.register.reconciled_wh > 0
     assert len({line.price_e5 for line in channel.lines}) > 1
@@ -125,6 +127,7 @@ LINES: Final[dict[str, tuple[Falsify, set[str]]]] = {
     "fallback": (_to(fallback=True), {"prices"}),
     "a timely line called late": (_to(late=True), {"records", "arithmetic"}),
     "a late line called metered": (_to(LATE, late=False), {"records", "arithmetic"}),
+    "a dropped line called late": (_to(EXCUSED, late=True), {"records", "arithmetic"}),
     "amount_e9": (_by(lambda line: {"amount_e9": line.amount_e9 - 1}), {"arithmetic"}),
     "prids swapped": (_by(lambda line: {"prids": line.prids[::-1]}), {"records", "leaves"}),
     "one prid twice": (_by(lambda line: {"prids": (line.prids[0], line.prids[0])}), {"records", "leaves"}),
