@@ -82,7 +82,7 @@ def lines(
         why = said["missing"].get(meter)
         heard = said["live"] > 0 or any(each in ("half-sent", "absurd") for each in said["missing"].values())
         if why is None or meter in said["late"]:
-            yield k, known[meter], why not in (None, "dropped"), ""
+            yield k, known[meter], heard and why not in (None, "dropped"), ""
         else:
             yield k, None, False, {"absurd": "excluded"}.get(why, "silent") if heard else "void"
 

@@ -131,7 +131,7 @@ class Metered(NamedTuple):
     Attributes:
         k: the period.
         energy_wh: Wh.
-        late: whether a record of it came into the side batch that no aggregator was proved to have dropped.
+        late: whether a record of it came into the side batch, and no aggregator is to blame for that.
     """
 
     k: int
@@ -210,7 +210,7 @@ class Line(NamedTuple):
         energy_wh: Wh.
         price_e5: 1e-5 currency per kWh.
         fallback: whether that is the fallback price.
-        late: whether a record came into the side batch that no aggregator was proved to have dropped.
+        late: whether a record came into the side batch, and no aggregator is to blame for that.
         amount_e9: what it adds to the bill, 1e-9 currency.
     """
 

@@ -267,7 +267,7 @@ def _find_own(context: MonthContext, job: HouseholdJob, place: PlaceJob) -> _Own
     ):
         k = job.from_k + at
         if is_metered:
-            known.append(Metered(k, energy_wh, late=_is_late(cell_state)))
+            known.append(Metered(k, energy_wh, late=_is_late(cell_state, heard=sheet.heard[start + at])))
         else:
             absent.append(Absent(k, _why(cell_state, heard=sheet.heard[start + at])))
     span = place.register.span if place.register else None
@@ -291,9 +291,9 @@ def _read(
     return readings, complete & (readings <= limits)
 
 
-def _is_late(state: Sequence[int]) -> bool:
-    """Whether a record came late; what an aggregator was proved to have dropped did not, whoever brought it then."""
-    return not all(each & FILLED for each in state) and not any(each & DROPPED for each in state)
+def _is_late(state: Sequence[int], *, heard: bool) -> bool:
+    """Whether a record came late, and no aggregator is to blame: none dropped it, and others' batches came in time."""
+    return heard and not all(each & FILLED for each in state) and not any(each & DROPPED for each in state)
 
 
 def _why(state: Sequence[int], *, heard: bool) -> Why:

@@ -51,7 +51,8 @@ class ReportLine(_Object, frozen=True):
         energy_wh: Wh.
         price_e5: the slot's price.
         fallback: whether that is the tariff's fallback price, the slot having no total.
-        late: whether a record came late, into the side batch, and no aggregator was proved to have dropped it.
+        late: whether a record came late, into the side batch, and no aggregator is to blame: none was proved to have
+            dropped it, and batches of others came in time.
         amount_e9: what it adds to the bill.
         prids: one-time identities of the two records.
     """

@@ -5,7 +5,8 @@ report says. The checks, each with its name; all are made, so that one falsehood
     identity   the report is for this ledger, region and month, and its BID comes from the household's own secret
     period     its instants are the month's, its stretch the meter's, and each slot stands in it once on each channel
     records    each line's two records are on the ledger and, unmasked, add up to its energy; it is called late
-               where one of them came late, and no aggregator was proved to have dropped it
+               where one of them came late and no aggregator is to blame: none was proved to have dropped it, and
+               batches of others came in time
     prices     each line's price is the ledger's
     absences   nothing is called absent that the ledger has; the reason is the one that it shows
     leaves     all lines' and absences' leaves are those that the card bound in advance
@@ -264,12 +265,14 @@ def _records(case: _Case) -> Iterator[str]:
                 yield _at(channel, line, "it lies outside the month")
                 continue
             found = [case.evidence.find_record(direction, line.k, bytes.fromhex(prid)) for prid in line.prids]
-            told = _is_line(case, line, found, own.at(line.k))
+            told = _is_line(case, direction, line, found, own.at(line.k))
             if told:
                 yield _at(channel, line, told)
 
 
-def _is_line(case: _Case, line: ReportLine, found: Sequence[FoundRecord | None], own: tuple[bytes, bytes]) -> str:
+def _is_line(
+    case: _Case, channel: Direction, line: ReportLine, found: Sequence[FoundRecord | None], own: tuple[bytes, bytes]
+) -> str:
     """What is false about a line's records, or nothing."""
     first, second = found
     if first is None or second is None or line.prids[0] == line.prids[1]:
@@ -278,13 +281,15 @@ def _is_line(case: _Case, line: ReportLine, found: Sequence[FoundRecord | None],
         energy_wh = reading(Halves(first.rc, second.rc), *own)
         read = f"they read {energy_wh} Wh" if energy_wh < MAX_READING_WH else "they are another household's"
         return f"its records do not give {line.energy_wh} Wh: {read}"
-    was_dropped = first.dropped or second.dropped
-    if line.late and was_dropped:
-        return "it is called late, and an aggregator was proved to have dropped it"
-    if line.late != (first.late or second.late) and not was_dropped:
-        return "it is called late, and was not" if line.late else "its records came late, and it says otherwise"
     limit_wh = tariff_at(case.evidence.tariffs(), line.k).limit_wh
-    return f"it is above {limit_wh} Wh, which cannot be true" if line.energy_wh > limit_wh else ""
+    if line.energy_wh > limit_wh:
+        return f"it is above {limit_wh} Wh, which cannot be true"
+    is_excused = first.dropped or second.dropped or not case.evidence.slot(channel, line.k).heard
+    if line.late == ((first.late or second.late) and not is_excused):
+        return ""
+    if not line.late:
+        return "its records came late, and it says otherwise"
+    return "it is called late, and an aggregator is to blame" if is_excused else "it is called late, and was not"
 
 
 def _prices(case: _Case) -> Iterator[str]:

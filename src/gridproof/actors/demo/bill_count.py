@@ -168,7 +168,7 @@ class BillCounter:
         if energy_wh is not None:
             price = self.price(slot)
             amount = energy_wh * price / _WH
-            is_late = meter in counted.late and counted.missing[meter] != Why.DROPPED
+            is_late = counted.is_heard and meter in counted.late and counted.missing[meter] != Why.DROPPED
             lines[where] = energy_wh, price, is_late, amount if _is_import(slot) else -amount
         elif counted.is_heard:
             why = _LEFT_OUT[counted.missing[meter]]
