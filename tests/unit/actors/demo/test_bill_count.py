@@ -1,6 +1,6 @@
 """The independent count of a bill, worked out by hand, and that a report which says anything else is told."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -74,13 +74,13 @@ SLOTS = {
 
 
 @pytest.fixture(scope="module")
-def counter(tmp_path_factory: pytest.TempPathFactory) -> BillCounter:
+def counter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BillCounter]:
     """Registers of `a`: 2.2 kWh drawn, of which 0.9 kWh stand in no record; 3.1 kWh fed in, of which 0.1."""
-    store = SqliteReadings(tmp_path_factory.mktemp("count") / "readings.db")
     drawn, given = (1_000, 300, 400, 500), (2_000, 1_000, 100, 0)
-    store.add(Reading("a", IMPORT, (K + n) * 900, energy_wh) for n, energy_wh in enumerate(drawn))
-    store.add(Reading("a", EXPORT, (K + n) * 900, energy_wh) for n, energy_wh in enumerate(given))
-    return BillCounter(TARIFF, Counter(store, {}, NO_FAULTS, 900, 10**6), SLOTS)
+    with closing(SqliteReadings(tmp_path_factory.mktemp("count") / "readings.db")) as store:
+        store.add(Reading("a", IMPORT, (K + n) * 900, energy_wh) for n, energy_wh in enumerate(drawn))
+        store.add(Reading("a", EXPORT, (K + n) * 900, energy_wh) for n, energy_wh in enumerate(given))
+        yield BillCounter(TARIFF, Counter(store, {}, NO_FAULTS, 900, 10**6), SLOTS)
 
 
 NO_FAULTS = Script(slot(0), Part(slot(0), ""), Part(slot(0), ""), slot(0), slot(0), ())
