@@ -29,6 +29,7 @@ Months = Annotated[
 ]
 Version = Annotated[int | None, typer.Option(metavar="N", help="Version of the bill.", show_default="the last one")]
 _PER_UNIT = 10**9
+_DAY_S = 86_400
 
 
 @app.command()
@@ -130,10 +131,10 @@ def show(
 
     def tell(words: Console) -> None:
         words.print(f"{report.household}, {report.month}, version {report.bill_version}", markup=False, style="bold")
-        shown = table("charge", "#quantity", f"#{report.currency}")
+        shown = table("charge", "#for", f"#{report.currency}")
         for charge in report.charges:
             name = f"{charge.kind.replace('_', ' ')} {charge.name}".strip()
-            shown.add_row(escape(name), str(charge.quantity), money(charge.amount_e9))
+            shown.add_row(escape(name), quantity(charge.kind, charge.quantity), money(charge.amount_e9))
         shown.add_row("sum", "", money(report.total_e9))
         shown.add_row("to be paid", "", money(report.payable_e9), style="bold")
         words.print(shown)
@@ -357,6 +358,17 @@ def money(amount_e9: int) -> str:
     whole, rest = divmod(abs(amount_e9), _PER_UNIT)
     places = f"{rest:09d}".rstrip("0").ljust(2, "0")
     return f"{'-' if amount_e9 < 0 else ''}{whole}.{places}"
+
+
+def quantity(kind: str, count: int) -> str:
+    """What a charge is for, with its unit: `1.25 kWh`, `21 days`, `3 slots`, or the amount that a tax is taken of."""
+    if kind == "tax":
+        return money(count)
+    if kind == "standing":
+        return f"{count / _DAY_S:,.6g} days"
+    if kind == "penalty":
+        return f"{count:,} slot{'' if count == 1 else 's'}"
+    return f"{count / 1_000:,.3f} kWh"
 
 
 def say_verdict(words: Console, verdict: "BillVerdict") -> None:

@@ -1,6 +1,7 @@
 """`gridproof bill`: made, listed, shown, opened, contested and mended."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -211,6 +212,7 @@ def test_show_tells_the_charges_and_what_the_check_came_to(billed: Path) -> None
     assert [charge["quantity"] for charge in shown["charges"] if charge["name"] == "missing"] == [1]
     out = bill(billed, "show", "Fay").out
     assert "penalty missing" in out
+    assert re.search(r"penalty missing +[│|]? *1 slot ", out)
     assert "all true" in out
 
 

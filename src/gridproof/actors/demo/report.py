@@ -136,7 +136,7 @@ def _facts(outcome: Outcome, numbers: Numbers) -> list[tuple[str, str]]:
         ("totals and prices right", f"{numbers.whole(right)} of {numbers.whole(len(opened))}"),
         ("bills true to the last digit", f"{numbers.whole(true)} of {numbers.whole(len(outcome.bills))}"),
         ("drawn by all totals", f"{numbers.kwh(drawn, 1)} kWh"),
-        ("all bills come to", numbers.money(outcome.billed_e9)),
+        ("to be paid in all", numbers.money(sum(each.payable_e9 for each in outcome.bills))),
     ]
     if given:
         facts.insert(4, ("fed in by all totals", f"{numbers.kwh(given, 1)} kWh"))

@@ -49,7 +49,9 @@ class Fault(Enum):
     NOT_ENROLLED = "the meter is not enrolled then"
     NOT_ON_CHANNEL = "the meter is not on this channel"
     TOO_EARLY = "before anything could be metered"
-    PERIOD_CLOSED = "the period is closed: the reading can go on the bill only, which this release has not"
+    PERIOD_CLOSED = (
+        "the period is closed: its energy is billed by the meter's register (gridproof readings import-registers)"
+    )
 
 
 class BadRow(NamedTuple):

@@ -46,7 +46,7 @@ class TariffTooLate(PricingError):
 
 
 class OtherMoney(PricingError):
-    """A month has one currency and one rounding; the tariff in force stays. Change them with the next month."""
+    """A month keeps its currency and rounding; nothing changed. Give the tariff the same ones, or wait a month."""
 
     code: ClassVar[int] = 3005
     currency: str
