@@ -224,3 +224,11 @@ class MonthNotBillableError(ActorError):
     region: int
     month: str
     detail: str
+
+
+class ReportLostError(ActorError):
+    """The bill provider's archive has not got this report whole either, so it was not published again.
+    Restore the archive from a backup, or have it from the household that fetched it.
+    """
+
+    cid: str

@@ -333,3 +333,21 @@ def test_a_lost_and_an_altered_report_are_found_and_mended(billed: Path) -> None
     assert {each["mended"] for each in told(billed, "check", "--mend")["damaged"]} == {True}
     assert "Every registered bill can be fetched." in bill(billed, "check").out
     assert told(billed, "show", "Bo")["ok"]
+
+
+def test_a_report_that_the_archive_lost_too_keeps_no_other_from_being_mended(billed: Path) -> None:
+    cids = {each["name"]: each["cid"] for each in told(billed, "list")["bills"]}
+    for cid in cids.values():
+        next((billed / "public" / "content").rglob(cid)).unlink()
+    next((billed / "bills" / "archive").rglob(cids["Ada"])).unlink()
+    next((billed / "bills" / "archive").rglob(cids["Bo"])).write_bytes(b"another")
+    lost = {cids["Ada"], cids["Bo"]}
+    done = bill(billed, "check", "--mend", code=1)
+    out = done.out.replace("\n", " ")
+    assert out.count(", mended") == 4
+    for cid in lost:
+        assert f"{cid} could not be mended: The bill provider's archive" in out
+    damaged = {each["cid"]: each for each in told(billed, "check", "--mend", code=1)["damaged"]}
+    assert set(damaged) == lost, "the others are there again"
+    assert all("backup" in each["problem"] and not each["mended"] for each in damaged.values())
+    assert told(billed, "show", "Cleo")["ok"]

@@ -28,9 +28,17 @@ from gridproof.actors.errors import (
     MonthFinishedError,
     MonthNotBillableError,
     NotEnrolledError,
+    ReportLostError,
 )
 from gridproof.connectors.bill_book import BillNote
-from gridproof.connectors.content import ContentStore, Damage, find_damage
+from gridproof.connectors.content import (
+    ContentAlteredError,
+    ContentError,
+    ContentMissingError,
+    ContentStore,
+    Damage,
+    find_damage,
+)
 from gridproof.domain import Direction, MonthBounds, MonthId, TariffStep, month_label, reasons_info
 from gridproof.drivers.verifying import available_cores
 from gridproof.errors import GridproofError
@@ -416,20 +424,26 @@ class Billing:
         cids = [known.cid for _, _, known in self._provider.seat.ask(billing.bills, region, month)]
         return find_damage(self._stores.public, cids)
 
-    def publish_again(self, region: int, month: MonthId) -> list[str]:
-        """Publish from the archive what the public store lacks; the names are the same as before.
+    def publish_again(self, cids: Iterable[str]) -> dict[str, GridproofError]:
+        """Publish reports from the archive again; the names are the same as before.
+
+        What cannot be had of one keeps no other from being published.
+
+        Args:
+            cids: of the reports.
 
         Returns:
-            CIDs of what was mended.
-
-        Raises:
-            ContentMissingError, ContentAlteredError: the archive has lost it too; a household that fetched it has it.
+            CIDs of those that could not be published, each with the reason.
         """
-        mended = []
-        for cid, _ in self.find_damage(region, month):
-            self._stores.public.put(self._stores.archive.get(cid))
-            mended.append(cid)
-        return mended
+        unmended: dict[str, GridproofError] = {}
+        for cid in cids:
+            try:
+                self._stores.public.put(self._stores.archive.get(cid))
+            except (ContentMissingError, ContentAlteredError):
+                unmended[cid] = ReportLostError(cid=cid)
+            except ContentError as wrong:
+                unmended[cid] = wrong
+        return unmended
 
 
 _Accounts = Mapping[Line, Mapping[int, PlaceAccount]]

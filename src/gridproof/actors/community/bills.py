@@ -80,6 +80,22 @@ class Read(NamedTuple):
     file: HouseholdFile
 
 
+class DamagedReport(NamedTuple):
+    """A registered report that cannot be fetched as it was registered.
+
+    Attributes:
+        cid: its name.
+        damage: what is wrong with it.
+        mended: whether it was published again.
+        problem: why it could not be; None where it was, or nobody asked for it.
+    """
+
+    cid: str
+    damage: Damage
+    mended: bool
+    problem: GridproofError | None
+
+
 # --- the bill provider -----------------------------------------------------------------------------------------------
 
 
@@ -203,19 +219,29 @@ def _rows(client: LedgerClient, work: Billing, region: int, month: MonthId) -> l
 
 def check_reports(
     community: Community, client: LedgerClient, regions: Sequence[Region], month: MonthId | None, *, mend: bool
-) -> list[tuple[str, Damage, bool]]:
+) -> list[DamagedReport]:
     """Look whether all registered reports can be fetched, and publish again what cannot.
 
-    Returns:
-        CID, what is wrong, and whether it was mended.
+    Args:
+        community: whose.
+        client: the way to the ledger.
+        regions: which.
+        month: which month; all closed months when None.
+        mend: whether to publish again; one that cannot be had keeps no other from it.
+
+    Raises:
+        ContentStoreUnreachableError: the store gives no answer.
     """
     found = []
     with billing_of(community, client) as work:
         for region in regions:
             for each in [month] if month is not None else billable(client, region.number):
                 damaged = work.find_damage(region.number, each)
-                mended = set(work.publish_again(region.number, each)) if mend and damaged else set()
-                found += [(cid, damage, cid in mended) for cid, damage in damaged]
+                unmended = work.publish_again(cid for cid, _ in damaged) if mend else {}
+                found += [
+                    DamagedReport(cid, damage, mend and cid not in unmended, unmended.get(cid))
+                    for cid, damage in damaged
+                ]
     return found
 
 
