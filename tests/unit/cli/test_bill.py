@@ -233,6 +233,35 @@ def test_errors_say_what_to_do(billed: Path, made_closed: Path) -> None:
     refused("bill", "list", "Adda", "-C", billed, error="NoSuchMeterError")
 
 
+def file_of(root: Path, name: str) -> Path:
+    (path,) = (root / "enrolments").glob(f"{name}.*.household")
+    return path
+
+
+@pytest.mark.parametrize("harm", ["cut", "exposed"])
+def test_a_household_s_broken_file_is_in_nobody_else_s_way(billed: Path, tmp_path: Path, harm: str) -> None:
+    bill_file = tmp_path / "bill.proof"
+    typed("export", "bill", "Cleo", bill_file, "-C", billed)
+    handle = {each["name"]: each["handle"] for each in told(billed, "list")["bills"]}
+    broken = file_of(billed, "Ada")
+    if harm == "cut":
+        broken.write_bytes(broken.read_bytes()[:20])
+    else:
+        broken.chmod(0o644)
+    error = "NoSecretFileError" if harm == "cut" else "FileExposedError"
+    assert told(billed, "show", "Cleo")["ok"]
+    assert told(billed, "show", handle["Cleo"])["ok"]
+    assert typed("verify", "bill", "Cleo", "-C", billed, "--json").json["ok"]
+    assert typed("verify", "bill", bill_file, "-C", billed, "--json").json["ok"]
+    typed("export", "csv", "Cleo", tmp_path / "cleo.csv", "-C", billed)
+    for asked in ("Ada", handle["Ada"]):
+        done = refused("bill", "show", asked, "-C", billed, error=error)
+        assert done.json["particulars"]["path"] == str(broken)
+    broken.rename(broken.with_name("a.household"))
+    done = refused("bill", "show", "Ada", "-C", billed, error=error)
+    assert done.json["particulars"]["path"].endswith("a.household"), "it may be hers"
+
+
 # --- open ------------------------------------------------------------------------------------------------------------
 
 

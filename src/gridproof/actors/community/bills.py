@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from gridproof.actors.bill_provider import Billing
 from gridproof.actors.bill_provider.billing import Outcome
@@ -30,13 +30,11 @@ from gridproof.modules.registry.types import KeyRole
 
 from .access import at_work
 from .community import Community
-from .errors import NoBillsYetError, NoHouseholdFitsError
+from .errors import NoBillsYetError
 from .people import BILL_PROVIDER, OPERATOR, participant_id
 from .periods import months_of
-from .proving import household_files, household_named
+from .proving import household_that, households_named
 from .running import worker_pool
-
-MIN_HANDLE: Final = 8  # hexadecimal digits by which a handle is told from a name
 
 Step = Callable[[int, int], None]
 
@@ -319,13 +317,7 @@ def _find_bill(
     A household whose meter was swapped under its name has a bill for each of the two in that month; either is found by
     the beginning of its handle.
     """
-    files = household_files(community)
-    named = [each for each in files if each.name == name]
-    if not named and len(name) >= MIN_HANDLE:
-        named = [each for each in files if each.meter.hex().startswith(name.lower())]
-    if not named:
-        household_named(community, name, 0)
-    for file in reversed(named):
+    for file in reversed(households_named(community, name, by_handle=True)):
         months = [month] if month is not None else list(reversed(billable(client, file.region)))
         with reader_of(community, client, file) as reader:
             for each in months:
@@ -369,14 +361,10 @@ def household_of_proof(community: Community, proof: BillProof) -> HouseholdFile:
 
     Raises:
         NoHouseholdFitsError: it is none of those here.
+        FileError, SecretFileError, SecretFormatError: none that can be read fits, and this one cannot.
     """
-    for file in household_files(community):
-        try:
-            open_sealed(proof.sealed, file, MonthId(proof.month), proof.version)
-        except GridproofError:
-            continue
-        return file
-    raise NoHouseholdFitsError(folder=str(community.folder.enrolments))
+    month = MonthId(proof.month)
+    return household_that(community, lambda file: open_sealed(proof.sealed, file, month, proof.version))
 
 
 def card_of(community: Community, file: HouseholdFile, month: MonthId) -> Card | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from gridproof.actors.enrolment import HouseholdFile, read_household
 from gridproof.actors.household import Household, public_leaves
@@ -14,10 +14,18 @@ from gridproof.errors import GridproofError
 
 from .community import Community, close_names
 from .errors import NoHouseholdFitsError, NoSuchMeterError, NotAppHashError, NothingYetError
-from .handed import require_own_name
+from .handed import HOUSEHOLD, handle_of_file, is_called, require_own_name
 from .periods import months_of
 
 HASH_DIGITS: Final = 64
+MIN_HANDLE: Final = 8  # hexadecimal digits by which a handle is told from a name
+
+
+class _Here(NamedTuple):
+    """The households' files in the folder: those that can be read, by name and beginning, and why others cannot."""
+
+    read: list[tuple[Path, HouseholdFile]]
+    broken: list[tuple[Path, GridproofError]]
 
 
 def household_files(community: Community) -> list[HouseholdFile]:
@@ -26,7 +34,41 @@ def household_files(community: Community) -> list[HouseholdFile]:
     Raises:
         FileError, SecretFileError: one cannot be read, or is sealed.
     """
-    return [file for _, file in _household_paths(community)]
+    here = _read_all(community)
+    for _, problem in here.broken:
+        raise problem
+    return [file for _, file in here.read]
+
+
+def households_named(community: Community, name: str, *, by_handle: bool = False) -> list[HouseholdFile]:
+    """The files of the households behind a meter's name, by beginning; another's that is broken does not matter.
+
+    Args:
+        community: whose.
+        name: the meter's name.
+        by_handle: whether the name may be the beginning of a handle as well.
+
+    Raises:
+        NoSuchMeterError: there is none of this name; close ones are named.
+        AnothersFileError: the file of this name belongs to another meter.
+        FileError, SecretFileError, SecretFormatError: a file of this name cannot be read, or is sealed; or one that
+            cannot may be that of this name.
+    """
+    here = _read_all(community)
+    handle = name.lower() if by_handle and len(name) >= MIN_HANDLE else None
+    for path, problem in here.broken:
+        if is_called(path, name) or (handle and handle_of_file(path) == handle[:MIN_HANDLE]):
+            raise problem
+    named = [file for _, file in here.read if file.name == name]
+    if not named and handle:
+        named = [file for _, file in here.read if file.meter.hex().startswith(handle)]
+    if named:
+        return named
+    for path, file in here.read:
+        require_own_name(path, file, name)
+    for _, problem in here.broken:
+        raise problem
+    raise NoSuchMeterError(meter=name, close=close_names(name, {file.name for _, file in here.read}))
 
 
 def household_named(community: Community, name: str, before_k: int) -> HouseholdFile:
@@ -35,22 +77,44 @@ def household_named(community: Community, name: str, before_k: int) -> Household
     Raises:
         NoSuchMeterError: there is none of this name; close ones are named.
         AnothersFileError: the file of this name belongs to another meter.
-        FileError, SecretFileError: a file cannot be read, or is sealed.
+        FileError, SecretFileError, SecretFormatError: its file cannot be read, or is sealed.
     """
-    found = _household_paths(community)
-    files = [file for _, file in found]
-    named = [file for file in files if file.name == name]
-    if not named:
-        for path, file in found:
-            require_own_name(path, file, name)
-        raise NoSuchMeterError(meter=name, close=close_names(name, {file.name for file in files}))
+    named = households_named(community, name)
     return ([file for file in named if file.from_k < before_k] or named[:1])[-1]
 
 
-def _household_paths(community: Community) -> list[tuple[Path, HouseholdFile]]:
-    paths = sorted(community.folder.enrolments.glob("*.household"))
-    files = [(path, read_household(community.secrets, path)) for path in paths]
-    return sorted(files, key=lambda each: (each[1].name, each[1].from_k))
+def household_that(community: Community, fits: Callable[[HouseholdFile], object]) -> HouseholdFile:
+    """The first household's file here that fits something; one that is broken hides no other.
+
+    Args:
+        community: whose.
+        fits: raises a `GridproofError` where a file does not fit.
+
+    Raises:
+        NoHouseholdFitsError: none of those here does.
+        FileError, SecretFileError, SecretFormatError: none that can be read does, and this one cannot.
+    """
+    here = _read_all(community)
+    for _, file in here.read:
+        try:
+            fits(file)
+        except GridproofError:
+            continue  # another's
+        return file
+    for _, problem in here.broken:
+        raise problem
+    raise NoHouseholdFitsError(folder=str(community.folder.enrolments))
+
+
+def _read_all(community: Community) -> _Here:
+    here = _Here([], [])
+    for path in sorted(community.folder.enrolments.glob(f"*{HOUSEHOLD}")):
+        try:
+            here.read.append((path, read_household(community.secrets, path)))
+        except GridproofError as problem:
+            here.broken.append((path, problem))
+    here.read.sort(key=lambda each: (each[1].name, each[1].from_k))
+    return here
 
 
 def household_of(community: Community, proof: ProofFile) -> HouseholdFile:
@@ -58,16 +122,16 @@ def household_of(community: Community, proof: ProofFile) -> HouseholdFile:
 
     Raises:
         NoHouseholdFitsError: it is none of those here.
-        FileError, SecretFileError: a file cannot be read, or is sealed.
+        FileError, SecretFileError, SecretFormatError: none that can be read fits, and this one cannot.
     """
-    for file in household_files(community):
-        for proven in proof.slots[:1]:
-            try:
-                own_reading(file, proof.period_s, proven, int(proven.first.rc), int(proven.second.rc))
-                return file
-            except GridproofError:
-                continue  # another's
-    raise NoHouseholdFitsError(folder=str(community.folder.enrolments))
+
+    def fits(file: HouseholdFile) -> None:
+        if not proof.slots:
+            raise NoHouseholdFitsError(folder=str(community.folder.enrolments))
+        proven = proof.slots[0]
+        own_reading(file, proof.period_s, proven, int(proven.first.rc), int(proven.second.rc))
+
+    return household_that(community, fits)
 
 
 def export_records(
