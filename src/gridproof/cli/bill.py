@@ -317,7 +317,7 @@ def check(
     wanted = None if month is None else community.times.month(month)
     chosen = community.regions(regions or ())
     with reached(community.folder) as ledger:
-        found = check_reports(community, ledger.client, chosen, wanted, mend=mend)
+        found, erased = check_reports(community, ledger.client, chosen, wanted, mend=mend)
     told = [
         {
             "cid": each.cid,
@@ -334,10 +334,12 @@ def check(
         for each in found:
             if each.problem is not None:
                 words.print(f"{each.cid} could not be mended: {each.problem}", markup=False)
+        if erased:
+            words.print(f"Erased on request, as their households were forgotten: {erased}.")
         if not found:
-            words.print("Every registered bill can be fetched.")
+            words.print(f"Every {'other ' if erased else ''}registered bill can be fetched.")
 
-    Speaker(as_json=as_json).result({"damaged": told}, tell)
+    Speaker(as_json=as_json).result({"damaged": told, "erased": erased}, tell)
     return 0 if all(each.mended for each in found) else 1
 
 

@@ -350,7 +350,7 @@ def test_what_was_sealed_to_a_replaced_key_is_read_all_the_same(billed: Path) ->
 
 
 def test_a_lost_and_an_altered_report_are_found_and_mended(billed: Path) -> None:
-    assert told(billed, "check") == {"damaged": []}
+    assert told(billed, "check") == {"damaged": [], "erased": 0}
     cids = {each["name"]: each["cid"] for each in told(billed, "list")["bills"]}
     lost, altered = (next((billed / "public" / "content").rglob(cids[name])) for name in ("Ada", "Bo"))
     lost.unlink()

@@ -424,6 +424,18 @@ class Billing:
         cids = [known.cid for _, _, known in self._provider.seat.ask(billing.bills, region, month)]
         return find_damage(self._stores.public, cids)
 
+    def erased(self, region: int, month: MonthId) -> set[str]:
+        """CIDs of a month's registered reports that were erased on request, with all that is kept of their household.
+
+        Nothing is written down of who was forgotten: it follows from the book, which in a finished month notes every
+        bill that is registered, but of those.
+        """
+        if not self._provider.is_finished(region, month):
+            return set()
+        noted = {note.bid for note in self.noted(region, month)}
+        registered = self._provider.seat.ask(billing.bills, region, month)
+        return {known.cid for bid, _, known in registered if bid not in noted}
+
     def publish_again(self, cids: Iterable[str]) -> dict[str, GridproofError]:
         """Publish reports from the archive again; the names are the same as before.
 

@@ -78,6 +78,18 @@ class Read(NamedTuple):
     file: HouseholdFile
 
 
+class CheckedReports(NamedTuple):
+    """What a look at all registered reports found.
+
+    Attributes:
+        damaged: those that cannot be fetched, and should be.
+        erased: how many are not there because their household was forgotten.
+    """
+
+    damaged: list["DamagedReport"]
+    erased: int
+
+
 class DamagedReport(NamedTuple):
     """A registered report that cannot be fetched as it was registered.
 
@@ -217,8 +229,10 @@ def _rows(client: LedgerClient, work: Billing, region: int, month: MonthId) -> l
 
 def check_reports(
     community: Community, client: LedgerClient, regions: Sequence[Region], month: MonthId | None, *, mend: bool
-) -> list[DamagedReport]:
+) -> CheckedReports:
     """Look whether all registered reports can be fetched, and publish again what cannot.
+
+    Those of households that were forgotten are gone on purpose, and stay so.
 
     Args:
         community: whose.
@@ -230,17 +244,19 @@ def check_reports(
     Raises:
         ContentStoreUnreachableError: the store gives no answer.
     """
-    found = []
+    found, gone = [], 0
     with billing_of(community, client) as work:
         for region in regions:
             for each in [month] if month is not None else billable(client, region.number):
-                damaged = work.find_damage(region.number, each)
+                lacking, erased = work.find_damage(region.number, each), work.erased(region.number, each)
+                damaged = [(cid, damage) for cid, damage in lacking if damage != Damage.MISSING or cid not in erased]
+                gone += len(lacking) - len(damaged)
                 unmended = work.publish_again(cid for cid, _ in damaged) if mend else {}
                 found += [
                     DamagedReport(cid, damage, mend and cid not in unmended, unmended.get(cid))
                     for cid, damage in damaged
                 ]
-    return found
+    return CheckedReports(found, gone)
 
 
 def answer_objection(
