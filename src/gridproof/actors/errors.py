@@ -232,3 +232,13 @@ class ReportLostError(ActorError):
     """
 
     cid: str
+
+
+class NoSuchObjectionError(ActorError):
+    """The household has raised no such objection in this month; nothing was answered. `gridproof bill objections` lists
+    them.
+    """
+
+    meter: str
+    month: str
+    objection: int

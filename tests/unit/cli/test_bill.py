@@ -323,9 +323,15 @@ def test_objections_are_about_bills_and_answers_about_objections(billed: Path) -
     assert "Nobody has objected." in bill(billed, "objections").out
     refused("bill", "object", "Ada", "--because", "", "-C", billed, error="ReasonsError")
     refused("bill", "object", "Ada", "--because", WHY, "--version", 7, "-C", billed, error="NoBillError")
-    words = ("answer", "Ada", 1, "--because", "No.", "--month", MONTH)
-    refused("bill", *words, "-C", billed, error="NotEnrolledError")
-    assert told(billed, "objections")["objections"] == []
+    bill(billed, "object", "Bo", "--because", WHY)
+    for name, number in [("Ada", 1), ("Bo", 0), ("Bo", 9)]:
+        words = ("answer", name, number, "--because", "No.", "--month", MONTH)
+        done = refused("bill", *words, "-C", billed, error="NoSuchObjectionError")
+        assert "`gridproof bill objections` lists them" in done.json["sentence"]
+        assert done.json["particulars"] == {"meter": name, "month": MONTH, "objection": number}
+    words = ("answer", "Adda", 1, "--because", "No.", "--month", MONTH)
+    refused("bill", *words, "-C", billed, error="NoSuchMeterError")
+    assert [each["answer"] for each in told(billed, "objections")["objections"]] == [None]
 
 
 def test_an_objection_that_cannot_be_read_is_told_with_the_others(billed: Path) -> None:

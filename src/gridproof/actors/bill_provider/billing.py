@@ -27,6 +27,7 @@ from gridproof.actors.errors import (
     EarlierBillMissingError,
     MonthFinishedError,
     MonthNotBillableError,
+    NoSuchObjectionError,
     NotEnrolledError,
     ReportLostError,
 )
@@ -374,16 +375,20 @@ class Billing:
         Raises:
             MonthFinishedError: the month is finished.
             NotEnrolledError: the month has no such household.
-            Refusal: the ledger refuses: there is no such objection, or it has its answer.
+            NoSuchObjectionError: it raised no such objection.
+            Refusal: the ledger refuses: the objection has its answer.
         """
         if self._provider.is_finished(region, month):
             raise MonthFinishedError(region=region, month=month_label(month))
         accounts, seat = self._accounts(region, month), self._provider.seat
-        billed = self._billed(region, self._require_billable(region, month)[0])
+        bounds = self._require_billable(region, month)[0]
+        billed = self._billed(region, bounds)
         named = [accounts[places[0].line][places[0].number] for places in billed if places[0].name == name]
-        found = [each for each in named if seat.ask(billing.last_objection, region, month, each.bid) >= number]
+        if not named:
+            raise NotEnrolledError(meter=name, k=bounds.first_k)
+        found = [each for each in named if 1 <= number <= seat.ask(billing.last_objection, region, month, each.bid)]
         if not found:
-            raise NotEnrolledError(meter=name, k=0)
+            raise NoSuchObjectionError(meter=name, month=month_label(month), objection=number)
         bid, seal_key = found[-1].bid, found[-1].seal_key
         info = reasons_info(seat.chain_id, region, month, bid, number, answer=True)
         sealed = hpke.seal(seal_key, info, pack(words.encode()))

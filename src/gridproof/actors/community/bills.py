@@ -265,7 +265,8 @@ def answer_objection(
     """Answer a household's objection in the bill provider's name.
 
     Raises:
-        NotEnrolledError: the month has no such household, or it raised no such objection.
+        NoSuchMeterError, NotEnrolledError: the month has no such household.
+        NoSuchObjectionError: it raised no such objection.
         Refusal: the ledger refuses.
     """
     with at_work(community.folder), billing_of(community, client) as work:
