@@ -262,6 +262,28 @@ def test_a_household_s_broken_file_is_in_nobody_else_s_way(billed: Path, tmp_pat
     assert done.json["particulars"]["path"].endswith("a.household"), "it may be hers"
 
 
+def test_a_household_whose_file_is_lost_is_told_so(billed: Path, tmp_path: Path) -> None:
+    handle = next(each["handle"] for each in told(billed, "list", "Cleo")["bills"])
+    file_of(billed, "Cleo").unlink()
+    broken = file_of(billed, "Ada")
+    broken.write_bytes(b"")
+    for words in [
+        ("bill", "show", "Cleo"),
+        ("bill", "show", handle),
+        ("verify", "bill", "Cleo"),
+        ("export", "csv", "Cleo", tmp_path / "cleo.csv"),
+        ("export", "records", "Cleo", tmp_path / "cleo.json"),
+    ]:
+        done = refused(*words, "-C", billed, error="HouseholdFileAwayError")
+        assert done.json["particulars"] == {"meter": "Cleo", "folder": str(billed / "enrolments")}
+        assert "gridproof meter reissue" in done.json["sentence"]
+    done = refused("bill", "show", "Cloe", "-C", billed, error="NoSuchMeterError")
+    assert "Cleo" in done.json["particulars"]["close"]
+    refused("bill", "show", "Ada", "-C", billed, error="NoSecretFileError")
+    typed("meter", "reissue", "Cleo", "-C", billed)
+    refused("bill", "show", "Cleo", "--month", MONTH, "-C", billed, error="NoBillsYetError")
+
+
 # --- open ------------------------------------------------------------------------------------------------------------
 
 

@@ -316,7 +316,8 @@ def read_bill(
         version: of the bill; the last one when None.
 
     Raises:
-        NoSuchMeterError: there is no household of this name here; close ones are named.
+        NoSuchMeterError: there never was a meter of this name; close ones are named.
+        HouseholdFileAwayError: there was one, and its household's file is not here.
         NoBillsYetError: it has no bill.
         NoBillError, ContentError, ReportFormatError: the bill cannot be had or opened.
     """

@@ -7,14 +7,16 @@ from typing import Final, NamedTuple
 from gridproof.actors.enrolment import HouseholdFile, read_household
 from gridproof.actors.household import Household, public_leaves
 from gridproof.actors.proof_file import ProofFile, own_reading
+from gridproof.connectors.files import FileError
 from gridproof.connectors.ledger import LedgerClient
 from gridproof.connectors.rosters import RosterFiles
+from gridproof.connectors.secret_files import SecretFileError
 from gridproof.domain import Direction
 from gridproof.errors import GridproofError
 
-from .community import Community, close_names
-from .errors import NoHouseholdFitsError, NoSuchMeterError, NotAppHashError, NothingYetError
-from .handed import HOUSEHOLD, handle_of_file, is_called, require_own_name
+from .community import Community, MeterRow, close_names
+from .errors import HouseholdFileAwayError, NoHouseholdFitsError, NoSuchMeterError, NotAppHashError, NothingYetError
+from .handed import HOUSEHOLD, handle_in_file, handle_of_file, is_called, require_own_name
 from .periods import months_of
 
 HASH_DIGITS: Final = 64
@@ -49,7 +51,8 @@ def households_named(community: Community, name: str, *, by_handle: bool = False
         by_handle: whether the name may be the beginning of a handle as well.
 
     Raises:
-        NoSuchMeterError: there is none of this name; close ones are named.
+        NoSuchMeterError: there never was a meter of this name; close ones are named.
+        HouseholdFileAwayError: there was one, and its household's file is not here.
         AnothersFileError: the file of this name belongs to another meter.
         FileError, SecretFileError, SecretFormatError: a file of this name cannot be read, or is sealed; or one that
             cannot may be that of this name.
@@ -66,16 +69,24 @@ def households_named(community: Community, name: str, *, by_handle: bool = False
         return named
     for path, file in here.read:
         require_own_name(path, file, name)
-    for _, problem in here.broken:
-        raise problem
-    raise NoSuchMeterError(meter=name, close=close_names(name, {file.name for _, file in here.read}))
+    rows = _known_meters(community)
+    meant = [row for row in rows if row.name == name or (handle and row.handle.hex().startswith(handle))]
+    others = {handle_in_file(row.handle) for row in rows} - {handle_in_file(row.handle) for row in meant}
+    for path, problem in here.broken:
+        if handle_of_file(path) not in others:
+            raise problem
+    if meant:
+        raise HouseholdFileAwayError(meter=meant[-1].name, folder=str(community.folder.enrolments))
+    known = {file.name for _, file in here.read} | {row.name for row in rows}
+    raise NoSuchMeterError(meter=name, close=close_names(name, known))
 
 
 def household_named(community: Community, name: str, before_k: int) -> HouseholdFile:
     """The file of the household behind a meter; where the meter was swapped, the last one that began before a period.
 
     Raises:
-        NoSuchMeterError: there is none of this name; close ones are named.
+        NoSuchMeterError: there never was a meter of this name; close ones are named.
+        HouseholdFileAwayError: there was one, and its household's file is not here.
         AnothersFileError: the file of this name belongs to another meter.
         FileError, SecretFileError, SecretFormatError: its file cannot be read, or is sealed.
     """
@@ -104,6 +115,14 @@ def household_that(community: Community, fits: Callable[[HouseholdFile], object]
     for _, problem in here.broken:
         raise problem
     raise NoHouseholdFitsError(folder=str(community.folder.enrolments))
+
+
+def _known_meters(community: Community) -> list[MeterRow]:
+    """All meters by the bill provider's book; none where only households' files can be read here."""
+    try:
+        return community.meters()
+    except (FileError, SecretFileError):
+        return []
 
 
 def _read_all(community: Community) -> _Here:
@@ -152,6 +171,7 @@ def export_records(
 
     Raises:
         NoSuchMeterError: there is no such household; close ones are named.
+        HouseholdFileAwayError: its file is not here.
         AnothersFileError: the household's file belongs to another meter.
         NothingYetError: no month of the ledger lies in the stretch.
         RecordUnknownError: none of the periods has records of the household.
