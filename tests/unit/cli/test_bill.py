@@ -223,6 +223,18 @@ def test_show_tells_of_a_false_bill_and_fails(billed: Path) -> None:
     assert "NOT TRUE: leaves: there is no card" in bill(billed, "show", "Ada", code=1).out
 
 
+@pytest.mark.parametrize("form", ["csv", "green-button"])
+def test_export_of_a_false_bill_is_written_and_fails(billed: Path, tmp_path: Path, form: str) -> None:
+    assert typed("export", form, "Ada", tmp_path / "true", "-C", billed, "--json").json["ok"]
+    for card in (billed / "cards").rglob("*.card"):
+        card.unlink()
+    done = typed("export", form, "Ada", tmp_path / "false", "-C", billed, code=1)
+    assert "NOT TRUE: leaves: there is no card" in done.out
+    told_of = typed("export", form, "Ada", tmp_path / "again", "-C", billed, "--json", code=1).json
+    assert (told_of["ok"], len(told_of["falsehoods"])) == (False, 2)
+    assert (tmp_path / "false").read_bytes() == (tmp_path / "true").read_bytes()
+
+
 def test_errors_say_what_to_do(billed: Path, made_closed: Path) -> None:
     done = refused("bill", "show", "Adda", "-C", billed, error="NoSuchMeterError")
     assert done.json["particulars"]["close"] == ["Ada"]
