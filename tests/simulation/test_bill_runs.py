@@ -252,7 +252,7 @@ def test_a_report_that_the_store_lost_is_found_and_published_again(billed: Bille
     with pytest.raises(ContentMissingError):
         billed.open(ADA)
     assert [cid for cid, _ in billed.billing().find_damage(REGION, OCTOBER)] == [known.cid]
-    assert billed.billing().publish_again(REGION, OCTOBER) == [known.cid]
+    assert billed.billing().publish_again([known.cid]) == {}
     assert billed.verdict(ADA).is_true
     assert billed.billing().find_damage(REGION, OCTOBER) == []
 

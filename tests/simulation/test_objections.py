@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from gridproof.actors.bills.reading import NoBillError, ReasonsError, ReportReplacedError
 from gridproof.actors.bills.report import ReportFormatError
 from gridproof.actors.credentials import read
-from gridproof.actors.errors import NotEnrolledError
+from gridproof.actors.errors import NoSuchObjectionError, NotEnrolledError
 from gridproof.connectors.content import ContentMissingError
 from gridproof.domain import reasons_info, seal_secret
 from gridproof.modules.billing import errors as refusals
@@ -188,10 +188,12 @@ def test_an_answer_is_given_once_and_read_by_the_household_alone(village: Billed
 
 
 def test_only_an_objection_that_was_raised_is_answered(village: BilledVillage) -> None:
-    for name in (ADA, "nobody"):
-        with pytest.raises(NotEnrolledError) as refused:
-            village.billing().answer(REGION, OCTOBER, name, 1, "No.", upheld=False)
-        assert refused.value.meter == name
+    with pytest.raises(NoSuchObjectionError) as unraised:
+        village.billing().answer(REGION, OCTOBER, ADA, 1, "No.", upheld=False)
+    assert (unraised.value.meter, unraised.value.objection) == (ADA, 1)
+    with pytest.raises(NotEnrolledError) as unknown:
+        village.billing().answer(REGION, OCTOBER, "nobody", 1, "No.", upheld=False)
+    assert unknown.value.meter == "nobody"
     assert village.client.ask(billing.month_objections, REGION, OCTOBER) == ()
 
 

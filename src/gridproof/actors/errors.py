@@ -224,3 +224,21 @@ class MonthNotBillableError(ActorError):
     region: int
     month: str
     detail: str
+
+
+class ReportLostError(ActorError):
+    """The bill provider's archive has not got this report whole either, so it was not published again.
+    Restore the archive from a backup, or have it from the household that fetched it.
+    """
+
+    cid: str
+
+
+class NoSuchObjectionError(ActorError):
+    """The household has raised no such objection in this month; nothing was answered. `gridproof bill objections` lists
+    them.
+    """
+
+    meter: str
+    month: str
+    objection: int

@@ -318,17 +318,30 @@ def check(
     wanted = None if month is None else community.times.month(month)
     chosen = community.regions(regions or ())
     with reached(community.folder) as ledger:
-        found = check_reports(community, ledger.client, chosen, wanted, mend=mend)
-    told = [{"cid": cid, "damage": damage.value, "mended": mended} for cid, damage, mended in found]
+        found, erased = check_reports(community, ledger.client, chosen, wanted, mend=mend)
+    told = [
+        {
+            "cid": each.cid,
+            "damage": each.damage.value,
+            "mended": each.mended,
+            "problem": None if each.problem is None else str(each.problem),
+        }
+        for each in found
+    ]
 
     def tell(words: Console) -> None:
-        for cid, damage, mended in found:
-            words.print(f"{cid}: {damage.value}{', mended' if mended else ''}", markup=False)
+        for each in found:
+            words.print(f"{each.cid}: {each.damage.value}{', mended' if each.mended else ''}", markup=False)
+        for each in found:
+            if each.problem is not None:
+                words.print(f"{each.cid} could not be mended: {each.problem}", markup=False)
+        if erased:
+            words.print(f"Erased on request, as their households were forgotten: {erased}.")
         if not found:
-            words.print("Every registered bill can be fetched.")
+            words.print(f"Every {'other ' if erased else ''}registered bill can be fetched.")
 
-    Speaker(as_json=as_json).result({"damaged": told}, tell)
-    return 0 if all(mended for _, _, mended in found) else 1
+    Speaker(as_json=as_json).result({"damaged": told, "erased": erased}, tell)
+    return 0 if all(each.mended for each in found) else 1
 
 
 def _require_month(correct: list[str] | None, month: str | None) -> None:

@@ -137,7 +137,7 @@ def csv(
     folder: Dir = HERE,
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """Export a household's month as a table: slots (UTC and offset), charges, or readings as they are imported.
 
     Raises:
@@ -151,7 +151,7 @@ def csv(
         raise typer.BadParameter(f"--what takes {', '.join(tables)}; not {what[:20]}")
     read = _read_bill(folder, passphrase_file, meter, month, version)
     write_table(read, path, tables[what])
-    _say_written(as_json, read, path, what)
+    return _say_written(as_json, read, path, what)
 
 
 @app.command("green-button")
@@ -164,13 +164,13 @@ def green_button_file(
     folder: Dir = HERE,
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """Export a household's month as a Green Button file (ESPI 4.0), which other programs for energy data read."""
     from gridproof.actors.community.bill_files import write_green_button
 
     read = _read_bill(folder, passphrase_file, meter, month, version)
     write_green_button(read, path)
-    _say_written(as_json, read, path, "Green Button data")
+    return _say_written(as_json, read, path, "Green Button data")
 
 
 class Counter:
@@ -197,7 +197,8 @@ def _read_bill(
         return read_bill(community, ledger.client, meter, wanted, version)
 
 
-def _say_written(as_json: bool, read: "Read", path: Path, what: str) -> None:
+def _say_written(as_json: bool, read: "Read", path: Path, what: str) -> int:
+    """Say what was written, and each falsehood of the bill that it is from; give the exit code."""
     report, verdict = read.opened.report, read.verdict
     told = {
         "path": path,
@@ -214,3 +215,4 @@ def _say_written(as_json: bool, read: "Read", path: Path, what: str) -> None:
             words.print(f"NOT TRUE: {falsehood}", markup=False)
 
     Speaker(as_json=as_json).result(told, tell)
+    return 0 if verdict.is_true else 1

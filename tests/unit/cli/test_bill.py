@@ -225,6 +225,18 @@ def test_show_tells_of_a_false_bill_and_fails(billed: Path) -> None:
     assert "NOT TRUE: leaves: there is no card" in bill(billed, "show", "Ada", code=1).out
 
 
+@pytest.mark.parametrize("form", ["csv", "green-button"])
+def test_export_of_a_false_bill_is_written_and_fails(billed: Path, tmp_path: Path, form: str) -> None:
+    assert typed("export", form, "Ada", tmp_path / "true", "-C", billed, "--json").json["ok"]
+    for card in (billed / "cards").rglob("*.card"):
+        card.unlink()
+    done = typed("export", form, "Ada", tmp_path / "false", "-C", billed, code=1)
+    assert "NOT TRUE: leaves: there is no card" in done.out
+    told_of = typed("export", form, "Ada", tmp_path / "again", "-C", billed, "--json", code=1).json
+    assert (told_of["ok"], len(told_of["falsehoods"])) == (False, 2)
+    assert (tmp_path / "false").read_bytes() == (tmp_path / "true").read_bytes()
+
+
 def test_errors_say_what_to_do(billed: Path, made_closed: Path) -> None:
     done = refused("bill", "show", "Adda", "-C", billed, error="NoSuchMeterError")
     assert done.json["particulars"]["close"] == ["Ada"]
@@ -233,6 +245,57 @@ def test_errors_say_what_to_do(billed: Path, made_closed: Path) -> None:
     refused("bill", "show", "Ada", "--version", 9, "-C", billed, error="NoBillError")
     refused("bill", "show", "Ada", "--month", "2025-11", "-C", billed, error="NoBillsYetError")
     refused("bill", "list", "Adda", "-C", billed, error="NoSuchMeterError")
+
+
+def file_of(root: Path, name: str) -> Path:
+    (path,) = (root / "enrolments").glob(f"{name}.*.household")
+    return path
+
+
+@pytest.mark.parametrize("harm", ["cut", "exposed"])
+def test_a_household_s_broken_file_is_in_nobody_else_s_way(billed: Path, tmp_path: Path, harm: str) -> None:
+    bill_file = tmp_path / "bill.proof"
+    typed("export", "bill", "Cleo", bill_file, "-C", billed)
+    handle = {each["name"]: each["handle"] for each in told(billed, "list")["bills"]}
+    broken = file_of(billed, "Ada")
+    if harm == "cut":
+        broken.write_bytes(broken.read_bytes()[:20])
+    else:
+        broken.chmod(0o644)
+    error = "NoSecretFileError" if harm == "cut" else "FileExposedError"
+    assert told(billed, "show", "Cleo")["ok"]
+    assert told(billed, "show", handle["Cleo"])["ok"]
+    assert typed("verify", "bill", "Cleo", "-C", billed, "--json").json["ok"]
+    assert typed("verify", "bill", bill_file, "-C", billed, "--json").json["ok"]
+    typed("export", "csv", "Cleo", tmp_path / "cleo.csv", "-C", billed)
+    for asked in ("Ada", handle["Ada"]):
+        done = refused("bill", "show", asked, "-C", billed, error=error)
+        assert done.json["particulars"]["path"] == str(broken)
+    broken.rename(broken.with_name("a.household"))
+    done = refused("bill", "show", "Ada", "-C", billed, error=error)
+    assert done.json["particulars"]["path"].endswith("a.household"), "it may be hers"
+
+
+def test_a_household_whose_file_is_lost_is_told_so(billed: Path, tmp_path: Path) -> None:
+    handle = next(each["handle"] for each in told(billed, "list", "Cleo")["bills"])
+    file_of(billed, "Cleo").unlink()
+    broken = file_of(billed, "Ada")
+    broken.write_bytes(b"")
+    for words in [
+        ("bill", "show", "Cleo"),
+        ("bill", "show", handle),
+        ("verify", "bill", "Cleo"),
+        ("export", "csv", "Cleo", tmp_path / "cleo.csv"),
+        ("export", "records", "Cleo", tmp_path / "cleo.json"),
+    ]:
+        done = refused(*words, "-C", billed, error="HouseholdFileAwayError")
+        assert done.json["particulars"] == {"meter": "Cleo", "folder": str(billed / "enrolments")}
+        assert "gridproof meter reissue" in done.json["sentence"]
+    done = refused("bill", "show", "Cloe", "-C", billed, error="NoSuchMeterError")
+    assert "Cleo" in done.json["particulars"]["close"]
+    refused("bill", "show", "Ada", "-C", billed, error="NoSecretFileError")
+    typed("meter", "reissue", "Cleo", "-C", billed)
+    refused("bill", "show", "Cleo", "--month", MONTH, "-C", billed, error="NoBillsYetError")
 
 
 # --- open ------------------------------------------------------------------------------------------------------------
@@ -296,9 +359,15 @@ def test_objections_are_about_bills_and_answers_about_objections(billed: Path) -
     assert "Nobody has objected." in bill(billed, "objections").out
     refused("bill", "object", "Ada", "--because", "", "-C", billed, error="ReasonsError")
     refused("bill", "object", "Ada", "--because", WHY, "--version", 7, "-C", billed, error="NoBillError")
-    words = ("answer", "Ada", 1, "--because", "No.", "--month", MONTH)
-    refused("bill", *words, "-C", billed, error="NotEnrolledError")
-    assert told(billed, "objections")["objections"] == []
+    bill(billed, "object", "Bo", "--because", WHY)
+    for name, number in [("Ada", 1), ("Bo", 0), ("Bo", 9)]:
+        words = ("answer", name, number, "--because", "No.", "--month", MONTH)
+        done = refused("bill", *words, "-C", billed, error="NoSuchObjectionError")
+        assert "`gridproof bill objections` lists them" in done.json["sentence"]
+        assert done.json["particulars"] == {"meter": name, "month": MONTH, "objection": number}
+    words = ("answer", "Adda", 1, "--because", "No.", "--month", MONTH)
+    refused("bill", *words, "-C", billed, error="NoSuchMeterError")
+    assert [each["answer"] for each in told(billed, "objections")["objections"]] == [None]
 
 
 def test_an_objection_that_cannot_be_read_is_told_with_the_others(billed: Path) -> None:
@@ -323,7 +392,7 @@ def test_what_was_sealed_to_a_replaced_key_is_read_all_the_same(billed: Path) ->
 
 
 def test_a_lost_and_an_altered_report_are_found_and_mended(billed: Path) -> None:
-    assert told(billed, "check") == {"damaged": []}
+    assert told(billed, "check") == {"damaged": [], "erased": 0}
     cids = {each["name"]: each["cid"] for each in told(billed, "list")["bills"]}
     lost, altered = (next((billed / "public" / "content").rglob(cids[name])) for name in ("Ada", "Bo"))
     lost.unlink()
@@ -335,3 +404,21 @@ def test_a_lost_and_an_altered_report_are_found_and_mended(billed: Path) -> None
     assert {each["mended"] for each in told(billed, "check", "--mend")["damaged"]} == {True}
     assert "Every registered bill can be fetched." in bill(billed, "check").out
     assert told(billed, "show", "Bo")["ok"]
+
+
+def test_a_report_that_the_archive_lost_too_keeps_no_other_from_being_mended(billed: Path) -> None:
+    cids = {each["name"]: each["cid"] for each in told(billed, "list")["bills"]}
+    for cid in cids.values():
+        next((billed / "public" / "content").rglob(cid)).unlink()
+    next((billed / "bills" / "archive").rglob(cids["Ada"])).unlink()
+    next((billed / "bills" / "archive").rglob(cids["Bo"])).write_bytes(b"another")
+    lost = {cids["Ada"], cids["Bo"]}
+    done = bill(billed, "check", "--mend", code=1)
+    out = done.out.replace("\n", " ")
+    assert out.count(", mended") == 4
+    for cid in lost:
+        assert f"{cid} could not be mended: The bill provider's archive" in out
+    damaged = {each["cid"]: each for each in told(billed, "check", "--mend", code=1)["damaged"]}
+    assert set(damaged) == lost, "the others are there again"
+    assert all("backup" in each["problem"] and not each["mended"] for each in damaged.values())
+    assert told(billed, "show", "Cleo")["ok"]

@@ -197,6 +197,22 @@ def test_community_goes_on_after_a_household_was_forgotten(finished: Billed, tmp
     assert finished("run", "--json").json["slots"]["opened"] == 2
 
 
+def test_reports_that_were_erased_on_request_are_not_missing(finished: Billed) -> None:
+    assert finished("bill", "check", "--json").json == {"damaged": [], "erased": 0}
+    finished("household", "forget", "Adalind", "--yes")
+    assert finished("bill", "check", "--json").json == {"damaged": [], "erased": 2}
+    assert finished("bill", "check", "--mend", "--json").json == {"damaged": [], "erased": 2}
+    assert finished("bill", "check", "--month", OCTOBER, "--json").json["erased"] == 1
+    out = finished("bill", "check").out
+    assert "Erased on request, as their households were forgotten: 2." in out
+    assert "Every other registered bill can be fetched." in out
+    lost = finished("bill", "list", "Bo", "--month", NOVEMBER, "--json").json["bills"][0]["cid"]
+    next((finished.root / "public" / "content").rglob(lost)).unlink()
+    found = typed("bill", "check", "--json", "-C", finished.root, code=1).json
+    assert ([each["cid"] for each in found["damaged"]], found["erased"]) == ([lost], 2)
+    assert finished("bill", "check", "--mend", "--json").json["damaged"][0]["mended"]
+
+
 def test_forgetting_that_was_cut_short_goes_on(finished: Billed, monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(_self: BillBook, _meter: bytes) -> int:
         raise KeyboardInterrupt

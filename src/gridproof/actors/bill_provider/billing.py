@@ -27,10 +27,19 @@ from gridproof.actors.errors import (
     EarlierBillMissingError,
     MonthFinishedError,
     MonthNotBillableError,
+    NoSuchObjectionError,
     NotEnrolledError,
+    ReportLostError,
 )
 from gridproof.connectors.bill_book import BillNote
-from gridproof.connectors.content import ContentStore, Damage, find_damage
+from gridproof.connectors.content import (
+    ContentAlteredError,
+    ContentError,
+    ContentMissingError,
+    ContentStore,
+    Damage,
+    find_damage,
+)
 from gridproof.domain import Direction, MonthBounds, MonthId, TariffStep, month_label, reasons_info
 from gridproof.drivers.verifying import available_cores
 from gridproof.errors import GridproofError
@@ -366,16 +375,20 @@ class Billing:
         Raises:
             MonthFinishedError: the month is finished.
             NotEnrolledError: the month has no such household.
-            Refusal: the ledger refuses: there is no such objection, or it has its answer.
+            NoSuchObjectionError: it raised no such objection.
+            Refusal: the ledger refuses: the objection has its answer.
         """
         if self._provider.is_finished(region, month):
             raise MonthFinishedError(region=region, month=month_label(month))
         accounts, seat = self._accounts(region, month), self._provider.seat
-        billed = self._billed(region, self._require_billable(region, month)[0])
+        bounds = self._require_billable(region, month)[0]
+        billed = self._billed(region, bounds)
         named = [accounts[places[0].line][places[0].number] for places in billed if places[0].name == name]
-        found = [each for each in named if seat.ask(billing.last_objection, region, month, each.bid) >= number]
+        if not named:
+            raise NotEnrolledError(meter=name, k=bounds.first_k)
+        found = [each for each in named if 1 <= number <= seat.ask(billing.last_objection, region, month, each.bid)]
         if not found:
-            raise NotEnrolledError(meter=name, k=0)
+            raise NoSuchObjectionError(meter=name, month=month_label(month), objection=number)
         bid, seal_key = found[-1].bid, found[-1].seal_key
         info = reasons_info(seat.chain_id, region, month, bid, number, answer=True)
         sealed = hpke.seal(seal_key, info, pack(words.encode()))
@@ -416,20 +429,38 @@ class Billing:
         cids = [known.cid for _, _, known in self._provider.seat.ask(billing.bills, region, month)]
         return find_damage(self._stores.public, cids)
 
-    def publish_again(self, region: int, month: MonthId) -> list[str]:
-        """Publish from the archive what the public store lacks; the names are the same as before.
+    def erased(self, region: int, month: MonthId) -> set[str]:
+        """CIDs of a month's registered reports that were erased on request, with all that is kept of their household.
+
+        Nothing is written down of who was forgotten: it follows from the book, which in a finished month notes every
+        bill that is registered, but of those.
+        """
+        if not self._provider.is_finished(region, month):
+            return set()
+        noted = {note.bid for note in self.noted(region, month)}
+        registered = self._provider.seat.ask(billing.bills, region, month)
+        return {known.cid for bid, _, known in registered if bid not in noted}
+
+    def publish_again(self, cids: Iterable[str]) -> dict[str, GridproofError]:
+        """Publish reports from the archive again; the names are the same as before.
+
+        What cannot be had of one keeps no other from being published.
+
+        Args:
+            cids: of the reports.
 
         Returns:
-            CIDs of what was mended.
-
-        Raises:
-            ContentMissingError, ContentAlteredError: the archive has lost it too; a household that fetched it has it.
+            CIDs of those that could not be published, each with the reason.
         """
-        mended = []
-        for cid, _ in self.find_damage(region, month):
-            self._stores.public.put(self._stores.archive.get(cid))
-            mended.append(cid)
-        return mended
+        unmended: dict[str, GridproofError] = {}
+        for cid in cids:
+            try:
+                self._stores.public.put(self._stores.archive.get(cid))
+            except (ContentMissingError, ContentAlteredError):
+                unmended[cid] = ReportLostError(cid=cid)
+            except ContentError as wrong:
+                unmended[cid] = wrong
+        return unmended
 
 
 _Accounts = Mapping[Line, Mapping[int, PlaceAccount]]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from gridproof.actors.bill_provider import Billing
 from gridproof.actors.bill_provider.billing import Outcome
@@ -30,13 +30,11 @@ from gridproof.modules.registry.types import KeyRole
 
 from .access import at_work
 from .community import Community
-from .errors import NoBillsYetError, NoHouseholdFitsError
+from .errors import NoBillsYetError
 from .people import BILL_PROVIDER, OPERATOR, participant_id
 from .periods import months_of
-from .proving import household_files, household_named
+from .proving import household_that, households_named
 from .running import worker_pool
-
-MIN_HANDLE: Final = 8  # hexadecimal digits by which a handle is told from a name
 
 Step = Callable[[int, int], None]
 
@@ -78,6 +76,34 @@ class Read(NamedTuple):
     verdict: BillVerdict
     month: MonthId
     file: HouseholdFile
+
+
+class CheckedReports(NamedTuple):
+    """What a look at all registered reports found.
+
+    Attributes:
+        damaged: those that cannot be fetched, and should be.
+        erased: how many are not there because their household was forgotten.
+    """
+
+    damaged: list["DamagedReport"]
+    erased: int
+
+
+class DamagedReport(NamedTuple):
+    """A registered report that cannot be fetched as it was registered.
+
+    Attributes:
+        cid: its name.
+        damage: what is wrong with it.
+        mended: whether it was published again.
+        problem: why it could not be; None where it was, or nobody asked for it.
+    """
+
+    cid: str
+    damage: Damage
+    mended: bool
+    problem: GridproofError | None
 
 
 # --- the bill provider -----------------------------------------------------------------------------------------------
@@ -203,20 +229,34 @@ def _rows(client: LedgerClient, work: Billing, region: int, month: MonthId) -> l
 
 def check_reports(
     community: Community, client: LedgerClient, regions: Sequence[Region], month: MonthId | None, *, mend: bool
-) -> list[tuple[str, Damage, bool]]:
+) -> CheckedReports:
     """Look whether all registered reports can be fetched, and publish again what cannot.
 
-    Returns:
-        CID, what is wrong, and whether it was mended.
+    Those of households that were forgotten are gone on purpose, and stay so.
+
+    Args:
+        community: whose.
+        client: the way to the ledger.
+        regions: which.
+        month: which month; all closed months when None.
+        mend: whether to publish again; one that cannot be had keeps no other from it.
+
+    Raises:
+        ContentStoreUnreachableError: the store gives no answer.
     """
-    found = []
+    found, gone = [], 0
     with billing_of(community, client) as work:
         for region in regions:
             for each in [month] if month is not None else billable(client, region.number):
-                damaged = work.find_damage(region.number, each)
-                mended = set(work.publish_again(region.number, each)) if mend and damaged else set()
-                found += [(cid, damage, cid in mended) for cid, damage in damaged]
-    return found
+                lacking, erased = work.find_damage(region.number, each), work.erased(region.number, each)
+                damaged = [(cid, damage) for cid, damage in lacking if damage != Damage.MISSING or cid not in erased]
+                gone += len(lacking) - len(damaged)
+                unmended = work.publish_again(cid for cid, _ in damaged) if mend else {}
+                found += [
+                    DamagedReport(cid, damage, mend and cid not in unmended, unmended.get(cid))
+                    for cid, damage in damaged
+                ]
+    return CheckedReports(found, gone)
 
 
 def answer_objection(
@@ -225,7 +265,8 @@ def answer_objection(
     """Answer a household's objection in the bill provider's name.
 
     Raises:
-        NotEnrolledError: the month has no such household, or it raised no such objection.
+        NoSuchMeterError, NotEnrolledError: the month has no such household.
+        NoSuchObjectionError: it raised no such objection.
         Refusal: the ledger refuses.
     """
     with at_work(community.folder), billing_of(community, client) as work:
@@ -275,7 +316,8 @@ def read_bill(
         version: of the bill; the last one when None.
 
     Raises:
-        NoSuchMeterError: there is no household of this name here; close ones are named.
+        NoSuchMeterError: there never was a meter of this name; close ones are named.
+        HouseholdFileAwayError: there was one, and its household's file is not here.
         NoBillsYetError: it has no bill.
         NoBillError, ContentError, ReportFormatError: the bill cannot be had or opened.
     """
@@ -293,13 +335,7 @@ def _find_bill(
     A household whose meter was swapped under its name has a bill for each of the two in that month; either is found by
     the beginning of its handle.
     """
-    files = household_files(community)
-    named = [each for each in files if each.name == name]
-    if not named and len(name) >= MIN_HANDLE:
-        named = [each for each in files if each.meter.hex().startswith(name.lower())]
-    if not named:
-        household_named(community, name, 0)
-    for file in reversed(named):
+    for file in reversed(households_named(community, name, by_handle=True)):
         months = [month] if month is not None else list(reversed(billable(client, file.region)))
         with reader_of(community, client, file) as reader:
             for each in months:
@@ -343,14 +379,10 @@ def household_of_proof(community: Community, proof: BillProof) -> HouseholdFile:
 
     Raises:
         NoHouseholdFitsError: it is none of those here.
+        FileError, SecretFileError, SecretFormatError: none that can be read fits, and this one cannot.
     """
-    for file in household_files(community):
-        try:
-            open_sealed(proof.sealed, file, MonthId(proof.month), proof.version)
-        except GridproofError:
-            continue
-        return file
-    raise NoHouseholdFitsError(folder=str(community.folder.enrolments))
+    month = MonthId(proof.month)
+    return household_that(community, lambda file: open_sealed(proof.sealed, file, month, proof.version))
 
 
 def card_of(community: Community, file: HouseholdFile, month: MonthId) -> Card | None:

@@ -109,6 +109,15 @@ class NoHouseholdFitsError(NotFoundError):
     folder: str
 
 
+class HouseholdFileAwayError(NotFoundError):
+    """The household's file is not in the folder, so nothing of the household's can be opened. Bring the file back;
+    the one that `gridproof meter reissue` writes opens no month before the present one.
+    """
+
+    meter: str
+    folder: str
+
+
 class NotAppHashError(CommunityError):
     """An app hash has 64 hexadecimal digits. `gridproof status` of a ledger that you trust shows it."""
 

@@ -66,7 +66,7 @@ def flaws(community: Community, now_s: int) -> Iterator[Flaw]:
         except GridproofError as wrong:
             yield Flaw(f"{path.name}: {wrong}", True)
             continue
-        if not path.stem.endswith(f".{handle_in_file(content.meter)}"):
+        if handle_of_file(path) != handle_in_file(content.meter):
             yield Flaw(
                 f"{path.name} holds the secrets of another meter, {content.name}. "
                 f"Run `gridproof meter reissue` for both.",
@@ -77,6 +77,16 @@ def flaws(community: Community, now_s: int) -> Iterator[Flaw]:
 def handle_in_file(handle: bytes) -> str:
     """What of a meter's handle stands in its files' names."""
     return handle.hex()[:8]
+
+
+def handle_of_file(path: Path) -> str:
+    """What of a meter's handle stands in the name of its file, or of its household's."""
+    return path.stem.rpartition(".")[2]
+
+
+def is_called(path: Path, name: str) -> bool:
+    """Whether a file is called as that of a meter of this name is."""
+    return path.stem.rpartition(".")[0] == quote(name, safe=" ")[:MAX_NAME_IN_FILE]
 
 
 def require_own_name(path: Path, file: HouseholdFile, name: str) -> None:
@@ -90,7 +100,7 @@ def require_own_name(path: Path, file: HouseholdFile, name: str) -> None:
     Raises:
         AnothersFileError: it is.
     """
-    if path.stem.rpartition(".")[0] == quote(name, safe=" ")[:MAX_NAME_IN_FILE] and file.name != name:
+    if is_called(path, name) and file.name != name:
         raise AnothersFileError(meter=name, path=str(path), holds=file.name)
 
 
