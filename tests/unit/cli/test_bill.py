@@ -400,3 +400,11 @@ def test_a_ledger_that_is_behind_another_or_gone_vouches_for_nothing(
         assert not typed("verify", "bill", taken.proof, *taken.alone, "-C", folder, "--json").json["trusted"]
     shutil.rmtree(billed / "ledger")
     assert not typed("verify", "bill", taken.proof, "-C", billed, "--json").json["trusted"]
+
+
+def test_an_app_hash_of_another_height_is_refused_and_the_files_height_named(billed: Path, taken: Taken) -> None:
+    typed("run", "--until", "2025-11-08T03:00:00+01:00", "-C", billed)
+    later = typed("status", "-C", billed, "--json").json
+    words = ("verify", "bill", taken.proof, *taken.alone, "--app-hash", later["app_hash"])
+    done = refused(*words, error="OtherAppHashError")
+    assert f"height={taken.height}, " in done.json["sentence"]
