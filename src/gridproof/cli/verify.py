@@ -154,17 +154,25 @@ def bill(
     """Recompute a household's bill: from the ledger here, or offline from a proof file.
 
     Raises:
-        BadParameter: an option does not go with what is checked.
+        BadParameter: an option does not go with what is checked, or is missing.
     """
-    from gridproof.actors.bills.proof import is_bill_proof
+    from gridproof.actors.bills.proof import is_bill_proof, read_bill_proof
+    from gridproof.actors.community.errors import NoCommunityError, NoSuchMeterError
 
     given = {"--household": household, "--card": card, "--app-hash": app_hash}
     trust = ""
     if not is_bill_proof(Path(what)):
         for name, value in given.items():
             if value is not None:
+                if _is_path(what):
+                    read_bill_proof(Path(what))  # says what is wrong with it
                 raise typer.BadParameter(f"{name} goes with a file of `gridproof export bill`; {what} is none")
-        told, verdict = _bill_here(what, month, version, folder, passphrase_file)
+        try:
+            told, verdict = _bill_here(what, month, version, folder, passphrase_file)
+        except (NoCommunityError, NoSuchMeterError):
+            if _is_path(what):  # a file was meant: what is wrong with it is told instead
+                read_bill_proof(Path(what))
+            raise
     else:
         if month is not None or version is not None:
             raise typer.BadParameter("a file is of one month and version; leave out --month and --version")
@@ -187,6 +195,12 @@ def bill(
 
     Speaker(as_json=as_json).result(told, tell)
     return 0 if verdict.is_true else 1
+
+
+def _is_path(what: str) -> bool:
+    """Whether a word that names no meter is meant as a file: it is one, or is written like one."""
+    path = Path(what)
+    return bool(path.suffix) or "/" in what or path.is_file()
 
 
 def _bill_here(
@@ -224,7 +238,8 @@ def _bill_file(
 
     proof = read_bill_proof(path)
     given = None if app_hash is None else parse_app_hash(app_hash)
-    community = _at_hand(folder, passphrase_file, needed=household is None or card is None)
+    missing = [name for name, file in (("--household", household), ("--card", card)) if file is None]
+    community = _at_hand(folder, passphrase_file, missing)
     held = community is not None and given is None and _is_the_ledgers(community, proof)
     secrets = SecretFiles(read_passphrase(file=passphrase_file))
     own = None if household is None else read_household(secrets, household)
@@ -252,16 +267,24 @@ def _bill_file(
     return value, proven.verdict, f"{against}\n{basis}"
 
 
-def _at_hand(folder: Path, passphrase_file: Path | None, *, needed: bool) -> "Community | None":
-    """The community of a folder; None where there is none that can be opened, and none is needed."""
+def _at_hand(folder: Path, passphrase_file: Path | None, missing: list[str]) -> "Community | None":
+    """The community of a folder; None where there is none that can be opened, and no file of it is missing.
+
+    Raises:
+        BadParameter: there is none, and one of the household's two files was not named.
+    """
+    from gridproof.actors.community.errors import NoCommunityError
     from gridproof.errors import GridproofError
 
     try:
         return open_community(folder, passphrase_file)
-    except GridproofError:
-        if needed:
-            raise
-        return None
+    except GridproofError as unopened:
+        if not missing:
+            return None
+        if len(missing) == 1 and isinstance(unopened, NoCommunityError):
+            (name,) = missing
+            raise typer.BadParameter(f"{name} is missing; offline, give both of --household and --card") from unopened
+        raise
 
 
 def _is_the_ledgers(community: "Community", proof: "BillProof") -> bool:

@@ -408,3 +408,28 @@ def test_an_app_hash_of_another_height_is_refused_and_the_files_height_named(bil
     words = ("verify", "bill", taken.proof, *taken.alone, "--app-hash", later["app_hash"])
     done = refused(*words, error="OtherAppHashError")
     assert f"height={taken.height}, " in done.json["sentence"]
+
+
+@pytest.mark.parametrize("more", [(), ("--app-hash", "00" * 32)])
+@pytest.mark.parametrize("name", ["none.proof", "./none"])
+def test_a_file_that_is_not_there_is_told_as_that(
+    name: str, more: tuple[str, ...], made_billed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused("verify", "bill", name, *more, "-C", made_billed, error="FileMissingError")
+    refused("verify", "bill", name, *more, error="FileMissingError")
+
+
+def test_what_is_neither_a_file_of_a_bill_nor_a_meter_is_told_as_that(made_billed: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("no bill")
+    refused("verify", "bill", other, "-C", made_billed, error="ProofFileError")
+    refused("verify", "bill", "Adda", "-C", made_billed, error="NoSuchMeterError")
+    typed("verify", "bill", "Adda", "--card", other, "-C", made_billed, code=2)
+
+
+def test_offline_the_missing_one_of_the_households_files_is_named(taken: Taken) -> None:
+    for given, missing in ((taken.alone[:2], "--card"), (taken.alone[2:], "--household")):
+        done = typed("verify", "bill", taken.proof, *given, code=2)
+        assert f"{missing} is missing" in " ".join(done.err.replace("│", " ").split())
+    refused("verify", "bill", taken.proof, error="NoCommunityError")
