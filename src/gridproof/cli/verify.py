@@ -12,7 +12,9 @@ from .console import Speaker, Step, table
 from .options import HERE, AsJson, Dir, PassphraseFile, open_community
 
 if TYPE_CHECKING:
+    from gridproof.actors.bills.proof import BillProof
     from gridproof.actors.bills.verifying import BillVerdict
+    from gridproof.actors.community import Community
     from gridproof.actors.enrolment import HouseholdFile
     from gridproof.actors.proof_file import ProofFile, Verdict
     from gridproof.drivers.verification import Report
@@ -152,20 +154,29 @@ def bill(
     """Recompute a household's bill: from the ledger here, or offline from a proof file.
 
     Raises:
-        BadParameter: an option does not go with what is checked.
+        BadParameter: an option does not go with what is checked, or is missing.
     """
-    from gridproof.actors.bills.proof import is_bill_proof
+    from gridproof.actors.bills.proof import is_bill_proof, read_bill_proof
+    from gridproof.actors.community.errors import NoCommunityError, NoSuchMeterError
 
     given = {"--household": household, "--card": card, "--app-hash": app_hash}
+    trust = ""
     if not is_bill_proof(Path(what)):
         for name, value in given.items():
             if value is not None:
+                if _is_path(what):
+                    read_bill_proof(Path(what))  # says what is wrong with it
                 raise typer.BadParameter(f"{name} goes with a file of `gridproof export bill`; {what} is none")
-        told, verdict = _bill_here(what, month, version, folder, passphrase_file)
+        try:
+            told, verdict = _bill_here(what, month, version, folder, passphrase_file)
+        except (NoCommunityError, NoSuchMeterError):
+            if _is_path(what):  # a file was meant: what is wrong with it is told instead
+                read_bill_proof(Path(what))
+            raise
     else:
         if month is not None or version is not None:
             raise typer.BadParameter("a file is of one month and version; leave out --month and --version")
-        told, verdict = _bill_file(Path(what), household, card, app_hash, folder, passphrase_file)
+        told, verdict, trust = _bill_file(Path(what), household, card, app_hash, folder, passphrase_file)
 
     def tell(words: Console) -> None:
         for finding in verdict.findings:
@@ -179,9 +190,17 @@ def bill(
             markup=False,
         )
         say_gone(words, verdict)
+        if trust:
+            words.print(trust, markup=False)
 
     Speaker(as_json=as_json).result(told, tell)
     return 0 if verdict.is_true else 1
+
+
+def _is_path(what: str) -> bool:
+    """Whether a word that names no meter is meant as a file: it is one, or is written like one."""
+    path = Path(what)
+    return bool(path.suffix) or "/" in what or path.is_file()
 
 
 def _bill_here(
@@ -206,7 +225,8 @@ def _bill_file(
     app_hash: str | None,
     folder: Path,
     passphrase_file: Path | None,
-) -> tuple[dict[str, Any], "BillVerdict"]:
+) -> tuple[dict[str, Any], "BillVerdict", str]:
+    """Recompute a bill from its file: what to tell, the verdict, and what the file's app hash rests on."""
     from gridproof.actors.bills.proof import read_bill_proof, verify_bill_proof
     from gridproof.actors.bills.words import read_card
     from gridproof.actors.community.bills import card_of, household_of_proof
@@ -217,26 +237,75 @@ def _bill_file(
     from gridproof.domain import MonthId
 
     proof = read_bill_proof(path)
-    trusted = None if app_hash is None else parse_app_hash(app_hash)
+    given = None if app_hash is None else parse_app_hash(app_hash)
+    missing = [name for name, file in (("--household", household), ("--card", card)) if file is None]
+    community = _at_hand(folder, passphrase_file, missing)
+    held = community is not None and given is None and _is_the_ledgers(community, proof)
     secrets = SecretFiles(read_passphrase(file=passphrase_file))
     own = None if household is None else read_household(secrets, household)
     shown = None if card is None else read_card(secrets, card, proof.month)
-    if own is None or shown is None:
-        community = open_community(folder, passphrase_file) if own is None or card is None else None
-        if own is None and community is not None:
-            own = household_of_proof(community, proof)
-        if card is None and community is not None and own is not None:
-            shown = card_of(community, own, MonthId(proof.month))
+    if own is None and community is not None:
+        own = household_of_proof(community, proof)
     if own is None:
         raise typer.BadParameter("name the household's file with --household")
-    proven = verify_bill_proof(proof, own, shown, trusted)
+    if card is None and community is not None:
+        shown = card_of(community, own, MonthId(proof.month))
+    proven = verify_bill_proof(proof, own, shown, given)
     told = told_report(proven.report, proven.verdict)
-    return {
-        **told,
-        "app_hash": proof.app_hash,
-        "height": proof.height,
-        "trusted": trusted is not None,
-    }, proven.verdict
+    trusted = given is not None or held
+    value = {**told, "app_hash": proof.app_hash, "height": proof.height, "trusted": trusted}
+    if given is not None:
+        basis = "That is the one given with --app-hash."
+    elif held:
+        basis = "The ledger here had the same one at this height."
+    else:
+        basis = (
+            "It is the file's own, and nothing from elsewhere vouches for it: --app-hash was not given, and no ledger "
+            f"here has it. Compare it with the one that a ledger you trust had at height {proof.height}."
+        )
+    against = f"Against app hash {proof.app_hash.hex()} at height {proof.height} of {proof.chain_id}."
+    return value, proven.verdict, f"{against}\n{basis}"
+
+
+def _at_hand(folder: Path, passphrase_file: Path | None, missing: list[str]) -> "Community | None":
+    """The community of a folder; None where there is none that can be opened, and no file of it is missing.
+
+    Raises:
+        BadParameter: there is none, and one of the household's two files was not named.
+    """
+    from gridproof.actors.community.errors import NoCommunityError
+    from gridproof.errors import GridproofError
+
+    try:
+        return open_community(folder, passphrase_file)
+    except GridproofError as unopened:
+        if not missing:
+            return None
+        if len(missing) == 1 and isinstance(unopened, NoCommunityError):
+            (name,) = missing
+            raise typer.BadParameter(f"{name} is missing; offline, give both of --household and --card") from unopened
+        raise
+
+
+def _is_the_ledgers(community: "Community", proof: "BillProof") -> bool:
+    """Whether the ledger here had a file's app hash; False where it cannot say, as it is another's, behind, or gone.
+
+    Raises:
+        ForeignProofError: it had another one.
+    """
+    from gridproof.actors.community.access import stored
+    from gridproof.actors.community.errors import ForeignProofError
+    from gridproof.actors.community.histories import past_app_hash
+    from gridproof.errors import GridproofError
+
+    try:
+        with stored(community.folder) as store:
+            known = past_app_hash(store, proof.chain_id, proof.height)
+    except GridproofError:  # the file may be proven all the same; that nothing vouches for it is told
+        return False
+    if known is not None and known != proof.app_hash:
+        raise ForeignProofError(height=proof.height, file=proof.app_hash.hex(), ledger=known.hex())
+    return known is not None
 
 
 def _replay_here(folder: Path, step: Step) -> "Report":

@@ -24,7 +24,7 @@ from gridproof.state import Block, Head, Record, TransactionPlace
 from gridproof.state.store import Snapshot, Table
 from gridproof.state.transaction import transaction_hash
 
-from .blocks import KeptBlock, find_genesis, kept_blocks
+from .blocks import KeptBlock, find_block, find_genesis, kept_blocks
 from .errors import BrokenHistoryError, GenesisMissingError
 from .ports import Progress, no_progress
 
@@ -130,6 +130,19 @@ class StoredHistory:
             earlier = kept
         if earlier is not None:
             yield self._entry(earlier.block, self._head.app_hash)
+
+    def app_hash(self, height: int) -> bytes | None:
+        """The state's root after a block, 32 bytes; None where the ledger is not that far, or has lost it.
+
+        Args:
+            height: from 0, the state that the genesis led to.
+        """
+        if height == self.last_height:
+            return self._head.app_hash
+        if not 0 <= height < self.last_height:
+            return None
+        following = find_block(self._snapshot, height + 1)
+        return None if following is None else following.previous
 
     def _entry(self, block: Block, app_hash: bytes) -> Entry:
         codes = tuple(self._code(block.height, index, raw) for index, raw in enumerate(block.transactions))

@@ -4,15 +4,20 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
+from gridproof.actors.bills.proof import read_bill_proof, write_bill_proof
+from gridproof.actors.bills.words import card_path
 from gridproof.actors.community import Community
 from gridproof.actors.community.access import at_work
+from gridproof.actors.enrolment import read_household
 from gridproof.actors.seat import Seat
 from gridproof.connectors.registers import RegisterReading, Registers
-from gridproof.domain import Direction
+from gridproof.connectors.secret_files import SecretFiles
+from gridproof.domain import Direction, MonthId
 from gridproof.modules.billing.messages import RegisterBills
 
 from tests.unit.cli.home import NAMES, Done, energy_wh, files_of, refused, typed, write_readings
@@ -422,3 +427,98 @@ def test_a_report_that_the_archive_lost_too_keeps_no_other_from_being_mended(bil
     assert set(damaged) == lost, "the others are there again"
     assert all("backup" in each["problem"] and not each["mended"] for each in damaged.values())
     assert told(billed, "show", "Cleo")["ok"]
+
+
+# --- proven offline --------------------------------------------------------------------------------------------------
+
+
+class Taken(NamedTuple):
+    """What a household takes to another machine."""
+
+    proof: Path
+    alone: tuple[object, ...]
+    height: int
+    app_hash: str
+
+
+@pytest.fixture
+def taken(billed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Taken:
+    """Ada's bill with its proof, to be checked from a folder without a community."""
+    proof, away = tmp_path / "ada.proof", tmp_path / "away"
+    away.mkdir()
+    monkeypatch.chdir(away)
+    done = typed("export", "bill", "Ada", proof, "-C", billed, "--json").json
+    (household,) = (billed / "enrolments").glob("Ada.*.household")
+    file = read_household(SecretFiles(None), household)
+    month = MonthId(read_bill_proof(proof).month)
+    card = card_path(Community(billed).folder.cards, file.meter, month)
+    return Taken(proof, ("--household", household, "--card", card), done["height"], done["app_hash"])
+
+
+def test_without_an_app_hash_it_says_that_nothing_vouches_for_the_file(taken: Taken) -> None:
+    assert not typed("verify", "bill", taken.proof, *taken.alone, "--json").json["trusted"]
+    said = " ".join(typed("verify", "bill", taken.proof, *taken.alone).out.split())
+    assert f"Against app hash {taken.app_hash} at height {taken.height} of " in said
+    assert "It is the file's own, and nothing from elsewhere vouches for it: --app-hash was not given" in said
+    assert f"Compare it with the one that a ledger you trust had at height {taken.height}." in said
+    given = typed("verify", "bill", taken.proof, *taken.alone, "--app-hash", taken.app_hash)
+    assert "That is the one given with --app-hash." in given.out
+
+
+def test_the_ledger_at_hand_vouches_for_the_app_hash_of_a_past_height(billed: Path, taken: Taken) -> None:
+    assert typed("verify", "bill", taken.proof, "-C", billed, "--json").json["trusted"]
+    typed("run", "--until", "2025-11-08T03:00:00+01:00", "-C", billed)
+    assert typed("status", "-C", billed, "--json").json["height"] > taken.height
+    assert typed("verify", "bill", taken.proof, *taken.alone, "-C", billed, "--json").json["trusted"]
+    said = typed("verify", "bill", taken.proof, "-C", billed).out
+    assert "The ledger here had the same one at this height." in said
+
+
+def test_a_file_that_the_ledger_at_hand_contradicts_is_refused(billed: Path, taken: Taken, tmp_path: Path) -> None:
+    proof = read_bill_proof(taken.proof)
+    forged = tmp_path / "forged.proof"
+    write_bill_proof(forged, replace(proof, height=proof.height - 1))
+    done = refused("verify", "bill", forged, "-C", billed, error="ForeignProofError")
+    assert done.json["particulars"]["height"] == taken.height - 1
+
+
+def test_a_ledger_that_is_behind_another_or_gone_vouches_for_nothing(
+    billed: Path, made_closed: Path, made_new: Path, taken: Taken
+) -> None:
+    for folder in (made_closed, made_new):
+        assert not typed("verify", "bill", taken.proof, *taken.alone, "-C", folder, "--json").json["trusted"]
+    shutil.rmtree(billed / "ledger")
+    assert not typed("verify", "bill", taken.proof, "-C", billed, "--json").json["trusted"]
+
+
+def test_an_app_hash_of_another_height_is_refused_and_the_files_height_named(billed: Path, taken: Taken) -> None:
+    typed("run", "--until", "2025-11-08T03:00:00+01:00", "-C", billed)
+    later = typed("status", "-C", billed, "--json").json
+    words = ("verify", "bill", taken.proof, *taken.alone, "--app-hash", later["app_hash"])
+    done = refused(*words, error="OtherAppHashError")
+    assert f"height={taken.height}, " in done.json["sentence"]
+
+
+@pytest.mark.parametrize("more", [(), ("--app-hash", "00" * 32)])
+@pytest.mark.parametrize("name", ["none.proof", "./none"])
+def test_a_file_that_is_not_there_is_told_as_that(
+    name: str, more: tuple[str, ...], made_billed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused("verify", "bill", name, *more, "-C", made_billed, error="FileMissingError")
+    refused("verify", "bill", name, *more, error="FileMissingError")
+
+
+def test_what_is_neither_a_file_of_a_bill_nor_a_meter_is_told_as_that(made_billed: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("no bill")
+    refused("verify", "bill", other, "-C", made_billed, error="ProofFileError")
+    refused("verify", "bill", "Adda", "-C", made_billed, error="NoSuchMeterError")
+    typed("verify", "bill", "Adda", "--card", other, "-C", made_billed, code=2)
+
+
+def test_offline_the_missing_one_of_the_households_files_is_named(taken: Taken) -> None:
+    for given, missing in ((taken.alone[:2], "--card"), (taken.alone[2:], "--household")):
+        done = typed("verify", "bill", taken.proof, *given, code=2)
+        assert f"{missing} is missing" in " ".join(done.err.replace("│", " ").split())
+    refused("verify", "bill", taken.proof, error="NoCommunityError")

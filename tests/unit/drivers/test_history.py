@@ -154,3 +154,15 @@ def test_a_result_that_is_not_kept_is_told_as_unknown(ledger: EmbeddedLedger) ->
         kept = dict(snapshot.scan(Table.RESULTS))
     ledger.store.write({Table.RESULTS: dict.fromkeys(kept)})
     assert {code for entry in entries(ledger) for code in entry.codes} == {-1}
+
+
+def test_the_app_hash_of_every_height_is_known_and_of_no_other(ledger: EmbeddedLedger) -> None:
+    told = entries(ledger)
+    with ledger.store.snapshot() as snapshot:
+        history = StoredHistory(snapshot, ledger.head)
+        first = find_block(snapshot, 1)
+        assert [history.app_hash(entry.height) for entry in told] == [entry.app_hash for entry in told]
+        assert first is not None
+        assert history.app_hash(0) == first.previous
+        assert history.app_hash(ledger.head.height + 1) is None
+        assert history.app_hash(-1) is None

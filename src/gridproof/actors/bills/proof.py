@@ -61,6 +61,17 @@ class UnprovenBillError(ActorError):
     detail: str
 
 
+class OtherAppHashError(ActorError):
+    """The file has another app hash than the one given, nothing in it is to be believed.
+    Give the app hash that a ledger you trust had at the file's `height`, not at another; if that was it, have the file
+    made again.
+    """
+
+    height: int
+    file: str
+    given: str
+
+
 class ProvenEntry(Record, frozen=True):
     """An entry of the state: its encoded value, or nothing, with the proof of that."""
 
@@ -262,14 +273,15 @@ def verify_bill_proof(
         trusted_app_hash: 32 bytes that the household has from elsewhere; without it the file's own is taken.
 
     Raises:
-        UnprovenBillError: the file does not prove what it holds, or is of another ledger or app hash.
+        UnprovenBillError: the file does not prove what it holds, or is of another ledger.
+        OtherAppHashError: its app hash is not the trusted one.
         ReportFormatError: the report does not open, or is none.
         MonthErasedError: the household's file begins after the month.
     """
     if proof.chain_id != household.chain_id:
         raise UnprovenBillError(detail=f"it is of chain {proof.chain_id}, the household of {household.chain_id}")
     if trusted_app_hash is not None and proof.app_hash != trusted_app_hash:
-        raise UnprovenBillError(detail=f"its app hash is {proof.app_hash.hex()}, trusted is {trusted_app_hash.hex()}")
+        raise OtherAppHashError(height=proof.height, file=proof.app_hash.hex(), given=trusted_app_hash.hex())
     month = MonthId(proof.month)
     report = open_sealed(proof.sealed, household, month, proof.version)  # another household's file ends here
     bid = bill_key(household.identity_view(month)).public_key

@@ -124,6 +124,16 @@ class NotAppHashError(CommunityError):
     given: str
 
 
+class ForeignProofError(CommunityError):
+    """The community's ledger had another app hash at the file's height, so nothing in the file is to be believed.
+    Have it made again from this ledger with `gridproof export bill`.
+    """
+
+    height: int
+    file: str
+    ledger: str
+
+
 # --- times ---------------------------------------------------------------------------------------------------------
 
 

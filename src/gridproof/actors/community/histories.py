@@ -36,3 +36,26 @@ def export(store: Store, path: Path, progress: Progress) -> tuple[Head, str]:
         except OSError as failure:
             raise FileUnwritableError(path=str(path), detail=failure.strerror or str(failure)) from failure
     return head, stored.chain_id
+
+
+def past_app_hash(store: Store, chain_id: str, height: int) -> bytes | None:
+    """The app hash that a ledger had at a height, 32 bytes.
+
+    Args:
+        store: the ledger's.
+        chain_id: the chain that is meant.
+        height: of a block of it.
+
+    Returns:
+        None where the ledger is of another chain or does not have the height.
+
+    Raises:
+        StateError: no ledger was born there.
+        StoreError: the database is damaged.
+    """
+    stored = application(store)
+    head = stored.info()  # before the snapshot, which then has all its blocks
+    if stored.chain_id != chain_id:
+        return None
+    with store.snapshot() as snapshot:
+        return StoredHistory(snapshot, head).app_hash(height)

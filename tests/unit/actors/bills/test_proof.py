@@ -14,6 +14,7 @@ from gridproof.actors.bills import proof as proof_module
 from gridproof.actors.bills.proof import (
     MAGIC,
     BillProof,
+    OtherAppHashError,
     ProofEvidence,
     ProvenChannel,
     ProvenEntry,
@@ -303,8 +304,9 @@ def test_another_households_file_opens_nothing(village: BilledVillage, proof: Bi
 
 def test_an_app_hash_from_elsewhere_is_held_against_the_file(village: BilledVillage, proof: BillProof) -> None:
     assert checked(village, proof, trusted=proof.app_hash) == []
-    with pytest.raises(UnprovenBillError, match="trusted is"):
+    with pytest.raises(OtherAppHashError, match=rf"at the file's `height`, .*height={proof.height}, ") as told:
         checked(village, proof, trusted=bytes(32))
+    assert told.value.particulars == {"height": proof.height, "file": proof.app_hash.hex(), "given": "00" * 32}
 
 
 def test_without_a_card_leaves_and_registers_do_not_hold(village: BilledVillage, proof: BillProof) -> None:
