@@ -126,7 +126,8 @@ def test_make_of_a_month_that_there_is_not_is_refused(closed: Path) -> None:
 def test_month_that_passed_and_was_never_opened_is_told_as_such(made_closed: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(made_closed, tmp_path / "home"))
     # November is on, and may be opened yet.
-    refused("bill", "list", "--month", "2025-11", "-C", root, error="MonthNotBillableError")
+    done = refused("bill", "list", "--month", "2025-11", "-C", root, error="MonthNotBillableError")
+    assert "it is not opened" in done.json["particulars"]["detail"]
     typed("run", "--until", "2025-12-10", "-C", root)
     for command in ("list", "make", "check"):
         for month in ("2025-09", "2025-11"):
