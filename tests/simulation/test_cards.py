@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from gridproof.actors.bill_provider import Newcomer
+from gridproof.actors.bill_provider.keys import Line
 from gridproof.actors.bills.words import Card, RegisterStretchError, RegisterWord, RegisterWordError
 from gridproof.actors.errors import MonthErasedError, RegisterUnsignedError
 from gridproof.connectors.registers import SignedRegister
@@ -254,6 +255,24 @@ def test_a_meter_whose_keys_are_gone_is_told_and_signs_no_past_month(village: Bi
     assert kept(village) == {}
     with pytest.raises(MonthErasedError):
         _signed(village, SPAN)
+
+
+@pytest.mark.parametrize("cut_short", [False, True])
+def test_registers_of_a_finished_month_are_neither_signed_nor_taken_again(
+    village: BilledVillage, cut_short: bool
+) -> None:
+    village.read_month(NAMES)
+    village.run(A_MONTH, None, A_MONTH)
+    provider = village.crew.provider
+    if cut_short:
+        provider.keys.erase_month(Line(REGION, IMPORT), OCTOBER)
+        provider.bills.forget_registers([meter for meter, _ in kept(village)], OCTOBER)
+    else:
+        provider.finish_month(REGION, OCTOBER)
+    assert kept(village) == {}
+    bounds = MonthBounds(OCTOBER, START_S, START_S + A_MONTH * PERIOD_S, PERIOD_S)
+    assert village.crew.sign_registers(REGION, bounds, village.readings, village.clock.now_s()) == []
+    assert kept(village) == {}
 
 
 def test_a_meter_that_moved_out_signs_to_its_end(village: BilledVillage) -> None:

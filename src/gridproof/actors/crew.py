@@ -208,7 +208,8 @@ class Crew:
         """Let the meters of a region sign their registers of a month that is over, and tell the bill provider.
 
         A register that was read off at the stretch's end is what the meter says; where none was, it has followed what
-        it measured. Harmless where it was done already.
+        it measured. Harmless where it was done already, and nothing is done where the month's secrets are erased: every
+        run comes by the ends of past months again.
 
         Args:
             region: the region.
@@ -220,6 +221,8 @@ class Crew:
             What went wrong with single meters.
         """
         problems: list[GridproofError] = []
+        if not self.provider.wants_registers(region, bounds.month):
+            return problems
         enrolled = dict(self.operator.ask(registry.meters, region))
         for meter in self.fleet:
             known = enrolled.get(meter.handle)

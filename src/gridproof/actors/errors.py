@@ -218,6 +218,15 @@ class MonthFinishedError(ActorError):
     month: str
 
 
+class MonthNeverOpenedError(ActorError):
+    """The month passed without being opened, so nothing was metered in it and it has no bills. `gridproof status` lists
+    the months that were opened.
+    """
+
+    region: int
+    month: str
+
+
 class MonthNotBillableError(ActorError):
     """The month cannot be billed, no bill was made. Let the community run past the month's last deadline."""
 

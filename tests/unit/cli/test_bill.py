@@ -129,6 +129,20 @@ def test_make_of_a_month_that_there_is_not_is_refused(closed: Path) -> None:
     assert done.json["particulars"]["month"] == "2031-01"
 
 
+def test_month_that_passed_and_was_never_opened_is_told_as_such(made_closed: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(made_closed, tmp_path / "home"))
+    # November is on, and may be opened yet.
+    done = refused("bill", "list", "--month", "2025-11", "-C", root, error="MonthNotBillableError")
+    assert "it is not opened" in done.json["particulars"]["detail"]
+    typed("run", "--until", "2025-12-10", "-C", root)
+    for command in ("list", "make", "check"):
+        for month in ("2025-09", "2025-11"):
+            done = refused("bill", command, "--month", month, "-C", root, error="MonthNeverOpenedError")
+            assert done.json["particulars"] == {"region": 1, "month": month}
+    done = refused("bill", "finish", "--month", "2025-11", "-C", root, error="BillsNotFinalError")
+    assert "nor was it opened" in done.json["particulars"]["detail"]
+
+
 def test_make_tells_whose_bill_cannot_be_made_and_fails(made_unrun: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(made_unrun, tmp_path / "home"))
     registers = Registers(root / "outbox" / "registers.db")

@@ -89,6 +89,17 @@ def test_finishing_twice_is_harmless_and_says_so(billed: Billed) -> None:
     assert files_of(billed.root / "secrets") == before
 
 
+def test_run_after_finishing_raises_no_alarm_about_the_finished_months_registers(billed: Billed) -> None:
+    billed("bill", "finish", "--month", OCTOBER)
+    done = billed.run(AFTER_OCTOBER)
+    assert done.json["problems"] == []
+    done = billed.run(AFTER_NOVEMBER)
+    assert done.json["problems"] == []
+    billed("bill", "make")
+    billed("bill", "finish", "--month", NOVEMBER)
+    assert billed.run("2025-12-03T00:00").json["problems"] == []
+
+
 def test_erasing_that_was_cut_short_goes_on(billed: Billed) -> None:
     for path in sorted((billed.root / "secrets" / "bill-provider").rglob(f"{OF_OCTOBER}*.key")):
         path.unlink()

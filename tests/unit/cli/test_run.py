@@ -107,6 +107,29 @@ def test_month_in_which_nothing_was_metered_is_skipped_and_the_next_one_runs(wor
     assert typed("verify", "ledger", "-C", worked, "--json").json["ok"]
 
 
+def test_month_that_readings_come_late_for_begins_with_the_next_period(worked: Path, tmp_path: Path) -> None:
+    typed("run", "--until", "2025-11-10", "-C", worked)
+    rows = [reading(name, 20 * 24, 10) for name in NAMES]
+    typed("readings", "import", write_readings(tmp_path / "november.csv", rows), "-C", worked)
+    typed("run", "--until", "2025-12-10", "-C", worked)
+    typed("bill", "make", "--month", "2025-11", "-C", worked)
+    shown = typed("bill", "show", NAMES[0], "--month", "2025-11", "-C", worked, "--json").json
+    (standing,) = [charge for charge in shown["charges"] if charge["kind"] == "standing"]
+    assert (shown["ok"], standing["quantity"]) == (True, 21 * 86_400), "from the 10th, where the month was opened, on"
+
+
+def test_month_that_a_run_ends_just_after_the_beginning_of_is_whole(worked: Path, tmp_path: Path) -> None:
+    hour = 6 * 24 + 1  # the first of November, as the clocks are put back on the way
+    rows = [reading(name, at, 10) for at in range(hour - 2, hour + 2) for name in NAMES]
+    typed("readings", "import", write_readings(tmp_path / "turn.csv", rows), "-C", worked)
+    typed("run", "--until", "2025-11-01T00:10", "-C", worked)
+    told = typed("run", "-C", worked, "--json").json
+    assert (told["problems"], told["too_early_readings"]) == ([], 0)
+    periods = typed("period", "list", "--day", "2025-11-01", "-C", worked, "--json").json["periods"]
+    assert [each["status"] for each in periods[:2]] == ["opened", "opened"]
+    assert periods[0]["start"] == "2025-11-01T00:00:00+01:00"
+
+
 def test_region_that_joins_after_a_months_end_begins_with_the_month_that_is_on(worked: Path, tmp_path: Path) -> None:
     typed("run", "--until", "2025-11-01T12:00", "-C", worked)
     path = worked / "gridproof.toml"

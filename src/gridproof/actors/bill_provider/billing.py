@@ -194,6 +194,10 @@ class Billing:
         known, place = ask(registry.month, region, month), ask(registry.region, region)
         if known is None or place is None or not known.closed:
             detail = "it is not closed: its last deadline has not passed, or the operator has not folded it"
+            if known is None:
+                detail = (
+                    "it is not opened: `gridproof run` opens it once a reading of it, or of a later time, is imported"
+                )
             raise MonthNotBillableError(region=region, month=month_label(month), detail=detail)
         steps = ask(pricing.tariffs, region, month)
         if not steps:

@@ -77,7 +77,10 @@ class Finishing:
         """What keeps a month's bills from being final, a sentence each (E-1)."""
         ask = self._provider.seat.ask
         known = ask(registry.month, region, month)
-        if known is None or not known.closed:
+        if known is None:
+            yield "the month is not closed, nor was it opened: `gridproof status` lists the months that were"
+            return
+        if not known.closed:
             yield "the month is not closed: `gridproof run --until` past its last deadline closes it"
             return
         if self._provider.is_finished(region, month) or not ask(pricing.tariffs, region, month):

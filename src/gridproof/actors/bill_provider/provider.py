@@ -289,6 +289,11 @@ class BillProvider:
         had = any(self.seat.ask(aggregation.last_epoch, region, channel, month) for channel in Direction)
         return had and not any(self.book.epochs(Line(region, channel), month) for channel in Direction)
 
+    def wants_registers(self, region: int, month: int) -> bool:
+        """Whether a month can be billed here: it has rosters, and nothing of it was erased yet, in whole or in part."""
+        lines = [line for line in (Line(region, channel) for channel in Direction) if self.book.epochs(line, month)]
+        return bool(lines) and not any(self.keys.is_erased(line, month) for line in lines)
+
     def take_down(self, region: int, month: int) -> None:
         """Remove a month's public rosters: the ledger has forgotten the records that they are for."""
         for channel in Direction:

@@ -12,7 +12,12 @@ from gridproof.actors.bills.reading import BillReader, OpenedBill, open_sealed
 from gridproof.actors.bills.verifying import BillVerdict
 from gridproof.actors.bills.words import Card, card_path, read_card
 from gridproof.actors.enrolment import HouseholdFile
-from gridproof.actors.errors import MonthErasedError, MonthNotBillableError, NotEnrolledError
+from gridproof.actors.errors import (
+    MonthErasedError,
+    MonthNeverOpenedError,
+    MonthNotBillableError,
+    NotEnrolledError,
+)
 from gridproof.actors.household import public_leaves
 from gridproof.connectors.config import Region
 from gridproof.connectors.content import Damage
@@ -151,14 +156,14 @@ def make_bills(
 
     Raises:
         AtWorkError: another process acts for the participants.
+        MonthNeverOpenedError: the month passed and was not opened.
         MonthNotBillableError: the month is not closed, or has no prices.
         NotEnrolledError: a meter to correct was not enrolled in the month.
     """
     outcomes, unfound = [], set(correct)
     with at_work(community.folder), billing_of(community, client, many=True) as work:
         for region in regions:
-            months = [month] if month is not None else billable(client, region.number)
-            for each in months:
+            for each in _chosen(community, client, region.number, month):
                 _require_closed(community, client, region.number, each)
                 known = {row.name for row in _rows(client, work, region.number, each)}
                 named = [name for name in correct if name in known]
@@ -174,6 +179,30 @@ def billable(client: LedgerClient, region: int) -> list[MonthId]:
     """A region's closed months that have a tariff, in order."""
     closed = [view.bounds.month for view in months_of(client, region) if view.closed]
     return [month for month in closed if client.ask(pricing.tariffs, region, month)]
+
+
+def _require_opened(community: Community, client: LedgerClient, region: int, month: MonthId) -> None:
+    """Return if a month was opened, or still can be: one that is over, or before an opened one, cannot.
+
+    Raises:
+        MonthNeverOpenedError: it was not, and cannot be.
+    """
+    opened = [view.bounds.month for view in months_of(client, region)]
+    over = community.calendar.bounds(month).end_s <= client.status().ledger_time_s
+    if month not in opened and (over or month < max(opened, default=month)):
+        raise MonthNeverOpenedError(region=region, month=month_label(month))
+
+
+def _chosen(community: Community, client: LedgerClient, region: int, month: MonthId | None) -> list[MonthId]:
+    """The month that is asked for, or all closed ones that have a tariff.
+
+    Raises:
+        MonthNeverOpenedError: it passed and was not opened.
+    """
+    if month is None:
+        return billable(client, region)
+    _require_opened(community, client, region, month)
+    return [month]
 
 
 def _require_closed(community: Community, client: LedgerClient, region: int, month: MonthId) -> None:
@@ -200,12 +229,16 @@ def bill_rows(
         client: the way to the ledger.
         regions: which.
         month: which month; all closed months when None.
+
+    Raises:
+        MonthNeverOpenedError: the month passed and was not opened.
+        MonthNotBillableError: the month is not closed, or has no prices.
     """
     with billing_of(community, client) as work:
         return [
             row
             for region in regions
-            for each in ([month] if month is not None else billable(client, region.number))
+            for each in _chosen(community, client, region.number, month)
             for row in _rows(client, work, region.number, each)
         ]
 
@@ -243,11 +276,12 @@ def check_reports(
 
     Raises:
         ContentStoreUnreachableError: the store gives no answer.
+        MonthNeverOpenedError: the month passed and was not opened.
     """
     found, gone = [], 0
     with billing_of(community, client) as work:
         for region in regions:
-            for each in [month] if month is not None else billable(client, region.number):
+            for each in _chosen(community, client, region.number, month):
                 lacking, erased = work.find_damage(region.number, each), work.erased(region.number, each)
                 damaged = [(cid, damage) for cid, damage in lacking if damage != Damage.MISSING or cid not in erased]
                 gone += len(lacking) - len(damaged)
@@ -281,12 +315,17 @@ def answer_objection(
 def objections_of(
     community: Community, client: LedgerClient, month: MonthId | None
 ) -> list[tuple[MonthId, str, int, Objection, str | GridproofError]]:
-    """All objections: month, household, number, as on record, and the reasons, or why they cannot be read."""
+    """All objections: month, household, number, as on record, and the reasons, or why they cannot be read.
+
+    Raises:
+        MonthNeverOpenedError: the month passed and was not opened.
+        MonthNotBillableError: the month is not closed, or has no prices.
+    """
     found: list[tuple[MonthId, str, int, Objection, str | GridproofError]] = []
     secrets = list(community.keys(client, BILL_PROVIDER).opening_secrets())
     with billing_of(community, client) as work:
         for region in community.settings.regions:
-            for each in [month] if month is not None else billable(client, region.number):
+            for each in _chosen(community, client, region.number, month):
                 found += [(each, *read) for read in work.read_objections(region.number, each, secrets)]
     return found
 

@@ -21,6 +21,7 @@ from gridproof.actors.clock import Clock, SimulatedClock, SystemClock
 from gridproof.actors.conductor import Conductor, Observer
 from gridproof.actors.operator import Operator
 from gridproof.actors.seat import Refused
+from gridproof.actors.timeline import LEAD_S
 from gridproof.connectors.ledger import InProcessClient, LedgerClient
 from gridproof.domain import MonthBounds, MonthId, RegionId, Slot
 from gridproof.drivers.embedded import EmbeddedLedger
@@ -182,10 +183,13 @@ class Run:
             span = readings.span()
             too_early = sum(1 for _ in readings.between(0, start_s)) if span and span[0] < start_s else 0
         first_s, end_s = (span[0], span[1] + period_s) if span else (start_s, start_s)
+        reach_s = end_s
         if until_s is not None:
+            # A month that begins less than a window before is opened too: later, its first periods would be past.
+            reach_s = min(end_s, until_s + LEAD_S)
             end_s = min(end_s, (until_s - self._window_s()) // period_s * period_s)
         first_s = max(first_s, start_s)
-        months = self._live_months(min(first_s, self._first_open(first_s)), max(end_s, first_s))
+        months = self._live_months(min(first_s, self._first_open(first_s)), max(reach_s, first_s))
         if end_s <= first_s and until_s is None:
             return None
         return Stretch(first_s, max(first_s, end_s), months, until_s, too_early)
