@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.commands import PATIENCE_S, Commands
 
-NAMES = ("operator", "bill provider", "aggregator 1", "aggregator 2")
+NAMES = ("operator", "bill provider", "aggregator 1", "aggregator 2", "control center")
 METERS = ("Ada", "Bo", "Cleo", "Dan", "Eve", "Fay")
 KILLS = 6
 
