@@ -66,12 +66,12 @@ def test_an_unpinned_bill_is_named_and_published_again(home: Path, node: KuboNod
     cid = cid_of(home, "Bo")
     call(node, f"pin/rm?arg={quote(cid)}")
     found = typed("bill", "check", "-C", home, "--json", code=1).json["damaged"]
-    assert found == [{"cid": cid, "damage": "unpinned", "mended": False}]
+    assert found == [{"cid": cid, "damage": "unpinned", "mended": False, "problem": None}]
     call(node, "repo/gc")
     assert typed("bill", "check", "-C", home, "--json", code=1).json["damaged"][0]["damage"] == "missing"
     refused("bill", "show", "Bo", "-C", home, error="ContentMissingError")
     mended = typed("bill", "check", "--mend", "-C", home, "--json").json["damaged"]
-    assert mended == [{"cid": cid, "damage": "missing", "mended": True}]
+    assert mended == [{"cid": cid, "damage": "missing", "mended": True, "problem": None}]
     assert typed("bill", "check", "-C", home, "--json").json["damaged"] == []
     assert typed("bill", "show", "Bo", "-C", home, "--json").json["ok"] is True
 
