@@ -226,9 +226,11 @@ class Crew:
         enrolled = dict(self.operator.ask(registry.meters, region))
         for meter in self.fleet:
             known = enrolled.get(meter.handle)
-            if known is None or meter.from_k >= bounds.end_k or 0 < known.until_k <= max(bounds.first_k, meter.from_k):
+            if known is None:
                 continue
-            until_k = min(known.until_k or bounds.end_k, bounds.end_k)
+            from_k, until_k = bounds.stretch(meter.from_k, known.until_k)
+            if from_k >= until_k:
+                continue
             try:
                 for channel in meter.channels:
                     self._sign_register(meter, channel, bounds, until_k, readings, now_s)

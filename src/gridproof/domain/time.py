@@ -91,6 +91,18 @@ class MonthBounds(NamedTuple):
         """Depth of a key tree with a leaf for each period: ceil(log2(periods))."""
         return max(1, (self.periods - 1).bit_length())
 
+    def stretch(self, from_k: int, until_k: int) -> tuple[int, int]:
+        """The periods of the month in which something stands that is there from one period until another.
+
+        Args:
+            from_k: its first period.
+            until_k: the first period in which it no longer is, 0 while that is open.
+
+        Returns:
+            [from, until); empty, or turned about, where it lies outside the month.
+        """
+        return max(from_k, self.first_k), min(until_k or self.end_k, self.end_k)
+
     def leaf_index(self, k: int) -> int:
         """Index of period k's leaf in the month's key trees.
 

@@ -35,6 +35,21 @@ def test_there_is_no_such_month(year: int, month: int, what: str) -> None:
     assert refusal.value.what == what
 
 
+@pytest.mark.parametrize(
+    ("from_k", "until_k", "stretch"),
+    [
+        (-9, 0, (0, 2_980)),
+        (-9, 2_999, (0, 2_980)),
+        (4, 8, (4, 8)),
+        (4, 0, (4, 2_980)),
+    ],
+)
+def test_a_stretch_ends_with_the_month_at_the_latest(from_k: int, until_k: int, stretch: tuple[int, int]) -> None:
+    first_k = OCTOBER.first_k
+    told = OCTOBER.stretch(first_k + from_k, until_k and first_k + until_k)
+    assert told == (first_k + stretch[0], first_k + stretch[1])
+
+
 def test_a_period_contains_its_start_and_not_its_end() -> None:
     assert period_index(899, 900) == 0
     assert period_index(900, 900) == 1

@@ -237,7 +237,7 @@ class Billing:
         epochs = [epoch for channel in Direction for epoch in book.epochs(Line(region, channel), bounds.month)]
         numbers = {number for epoch in epochs for number in epoch.places}
         for places in book.by_meter().values():
-            from_k, until_k = _stretch(places[0], bounds)
+            from_k, until_k = bounds.stretch(places[0].from_k, places[0].until_k)
             if from_k < until_k and all(place.number in numbers for place in places):
                 yield places
 
@@ -285,7 +285,7 @@ class Billing:
         jobs, waiting = [], []
         for each in owed:
             first, history = each.places[0], book.history(each.places[0].meter, month)
-            from_k, until_k = _stretch(first, bounds)
+            from_k, until_k = bounds.stretch(first.from_k, first.until_k)
             places = []
             try:
                 for place in each.places:
@@ -489,12 +489,6 @@ class _Steps:
     def next(self) -> None:
         self._done += 1
         self._progress(self._done, self._steps)
-
-
-def _stretch(place: Place, bounds: MonthBounds) -> tuple[int, int]:
-    """The periods of a month in which a place's meter was enrolled: [from, until)."""
-    until_k = min(place.until_k, bounds.end_k) if place.until_k else bounds.end_k
-    return max(place.from_k, bounds.first_k), until_k
 
 
 def _told(note: BillNote) -> ReportHistory:

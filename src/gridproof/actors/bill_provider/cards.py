@@ -134,6 +134,6 @@ def _require_stretch(word: RegisterWord, place: Place, epoch: Epoch) -> None:
         RegisterStretchError: it does not.
     """
     bounds = epoch.bounds
-    from_k, until_k = max(place.from_k, bounds.first_k), min(place.until_k or bounds.end_k, bounds.end_k)
+    from_k, until_k = bounds.stretch(place.from_k, place.until_k)
     if word.start_k > from_k or word.end_k != until_k:
         raise RegisterStretchError(start_k=word.start_k, end_k=word.end_k, from_k=from_k, until_k=until_k)

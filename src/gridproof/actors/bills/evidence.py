@@ -249,12 +249,6 @@ def facts_of(state: SlotState | None) -> SlotFacts:
     return SlotFacts(state.filled_count > 0)
 
 
-def stretch_of(meter: Meter, bounds: MonthBounds) -> tuple[int, int]:
-    """The periods of a month in which a meter was enrolled: [from, until)."""
-    until_k = min(meter.until_k, bounds.end_k) if meter.until_k else bounds.end_k
-    return max(meter.from_k, bounds.first_k), until_k
-
-
 def uncovered(ks: Sequence[int], from_k: int, until_k: int) -> bool:
     """Whether some periods are not those of a stretch, each once."""
     return sorted(ks) != list(range(from_k, until_k))

@@ -55,7 +55,7 @@ from gridproof.primitives import merkle
 from gridproof.primitives.errors import InvalidProofError
 from gridproof.primitives.hashing import HASH_SIZE
 
-from .evidence import Evidence, FoundRecord, LeafFacts, stretch_of, uncovered
+from .evidence import Evidence, FoundRecord, LeafFacts, uncovered
 from .report import Report, ReportAbsence, ReportChannel, ReportLine
 from .words import Card, CardError, CardPart, RegisterWord, RegisterWordError
 
@@ -213,7 +213,7 @@ def _period(case: _Case) -> Iterator[str]:
     if meter is None:
         yield "the ledger knows no such meter"
         return
-    stretch = stretch_of(meter, bounds)
+    stretch = bounds.stretch(meter.from_k, meter.until_k)
     if (report.from_k, report.until_k) != stretch:
         yield f"the stretch is {report.from_k} to {report.until_k}, not {stretch[0]} to {stretch[1]}"
     if sorted(channel.channel for channel in report.channels) != sorted(

@@ -229,7 +229,7 @@ def _ends(store: ReadingsStore, bounds: MonthBounds) -> Iterator[int]:
 def _enrolled(community: Community, region: Region, bounds: MonthBounds) -> Iterator[Metering]:
     """The meters of the bill provider's book that were enrolled in the stretch."""
     for row in community.meters():
-        from_k, until_k = max(row.from_k, bounds.first_k), min(row.until_k or bounds.end_k, bounds.end_k)
+        from_k, until_k = bounds.stretch(row.from_k, row.until_k)
         if row.region == region.number and from_k < until_k:
             yield Metering(row.name, row.channels, from_k, until_k)
 
