@@ -110,6 +110,29 @@ def temporary_beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.urandom(_RANDOM_BYTES).hex()}{TEMPORARY_SUFFIX}")
 
 
+def read_limited(path: Path, limit: int) -> bytes:
+    """Read a file that somebody wrote by hand, and that is not long.
+
+    Args:
+        path: the file.
+        limit: most bytes that such a file has.
+
+    Raises:
+        FileMissingError: it is not there.
+        FileUnreadableError: it is too long, or the system refuses.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+    except FileNotFoundError as missing:
+        raise FileMissingError(path=str(path)) from missing
+    except OSError as failure:
+        raise FileUnreadableError(path=str(path), detail=failure.strerror or str(failure)) from failure
+    if len(content) > limit:
+        raise FileUnreadableError(path=str(path), detail=f"longer than {limit} bytes")
+    return content
+
+
 def read_private(path: Path, limit: int) -> bytes:
     """Read a file that only its owner may open (F-2).
 

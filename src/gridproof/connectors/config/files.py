@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gridproof.connectors.files import FileMissingError, FileUnreadableError
+from gridproof.connectors.files import read_limited
 
 from .checks import faults_of
 from .errors import ConfigInvalidError, Fault, Faults
@@ -27,7 +27,7 @@ def load(path: Path) -> Settings:
         FileMissingError: it is not there.
         FileUnreadableError: the system refuses it, or it is far too long.
     """
-    return parse(_read(path), str(path))
+    return parse(read_limited(path, MAX_SIZE), str(path))
 
 
 def check(path: Path) -> Faults:
@@ -37,7 +37,7 @@ def check(path: Path) -> Faults:
         FileMissingError: it is not there.
         FileUnreadableError: the system refuses it, or it is far too long.
     """
-    return _faults(_read(path))[1]
+    return _faults(read_limited(path, MAX_SIZE))[1]
 
 
 def parse(content: bytes, name: str = FILE_NAME) -> Settings:
@@ -54,19 +54,6 @@ def parse(content: bytes, name: str = FILE_NAME) -> Settings:
     if faults:
         raise ConfigInvalidError(path=name, faults=faults)
     return msgspec.convert(raw, Settings)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_SIZE + 1)
-    except FileNotFoundError as missing:
-        raise FileMissingError(path=str(path)) from missing
-    except OSError as failure:
-        raise FileUnreadableError(path=str(path), detail=failure.strerror or str(failure)) from failure
-    if len(content) > MAX_SIZE:
-        raise FileUnreadableError(path=str(path), detail=f"longer than {MAX_SIZE} bytes")
-    return content
 
 
 def _faults(content: bytes) -> tuple[dict[str, Any], Faults]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gridproof.connectors.config import Fault, Faults
-from gridproof.connectors.files import FileMissingError, FileUnreadableError
+from gridproof.connectors.files import read_limited
 from gridproof.domain import Flat, Levy, Linear, Penalties, Step, Stepped, Tax
 from gridproof.domain.tariff import MAX_BANDS, MAX_NAMED
 
@@ -73,16 +73,7 @@ def read_tariff(path: Path) -> bytes:
         FileMissingError: it is not there.
         FileUnreadableError: the system refuses it, or it is far too long.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_SIZE + 1)
-    except FileNotFoundError as missing:
-        raise FileMissingError(path=str(path)) from missing
-    except OSError as failure:
-        raise FileUnreadableError(path=str(path), detail=failure.strerror or str(failure)) from failure
-    if len(content) > MAX_SIZE:
-        raise FileUnreadableError(path=str(path), detail=f"longer than {MAX_SIZE} bytes")
-    return content
+    return read_limited(path, MAX_SIZE)
 
 
 def _read(content: bytes) -> tuple[TariffPlan | None, Faults]:
