@@ -126,7 +126,7 @@ def show(
     as_json: AsJson = False,
 ) -> int:
     """Show a household's bill in a few lines, recomputed against the ledger."""
-    read = _read(open_community(folder, passphrase_file), meter, month, version)
+    read = read_checked(open_community(folder, passphrase_file), meter, month, version)
     report = read.opened.report
 
     def tell(words: Console) -> None:
@@ -159,7 +159,7 @@ def open_bill(
     """Write a household's bill as a page, a PDF, or the report itself, with what its own check came to."""
     from gridproof.actors.community.bill_files import write_bill
 
-    read = _read(open_community(folder, passphrase_file), meter, month, version)
+    read = read_checked(open_community(folder, passphrase_file), meter, month, version)
     write_bill(read, path, language)
     told = {**told_bill(read), "path": path}
 
@@ -357,7 +357,8 @@ def _require_month(correct: list[str] | None, month: str | None) -> None:
 # --- what is said ----------------------------------------------------------------------------------------------------
 
 
-def _read(community: "Community", meter: str, month: str | None, version: int | None) -> "Read":
+def read_checked(community: "Community", meter: str, month: str | None, version: int | None) -> "Read":
+    """Open a household's bill of a month and version, or its last, and let the household check it."""
     from gridproof.actors.community.access import reached
     from gridproof.actors.community.bills import read_bill
 

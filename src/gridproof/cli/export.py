@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from .bill import Version, read_checked
 from .console import Speaker
 from .options import HERE, AsJson, Dir, PassphraseFile, open_community, require_one
 
@@ -86,7 +87,6 @@ def records(
 Household = Annotated[str, typer.Argument(metavar="METER", help="The household's meter, by its name.")]
 Target = Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; nothing is overwritten.")]
 Month = Annotated[str | None, typer.Option(metavar="YYYY-MM", help="The month.", show_default="its last bill's")]
-Version = Annotated[int | None, typer.Option(metavar="N", help="Version of the bill.", show_default="the last one")]
 
 
 @app.command("bill")
@@ -149,7 +149,7 @@ def csv(
     tables = {"slots": csv_lines, "charges": csv_charges, "readings": csv_readings}
     if what not in tables:
         raise typer.BadParameter(f"--what takes {', '.join(tables)}; not {what[:20]}")
-    read = _read_bill(folder, passphrase_file, meter, month, version)
+    read = read_checked(open_community(folder, passphrase_file), meter, month, version)
     write_table(read, path, tables[what])
     return _say_written(as_json, read, path, what)
 
@@ -168,7 +168,7 @@ def green_button_file(
     """Export a household's month as a Green Button file (ESPI 4.0), which other programs for energy data read."""
     from gridproof.actors.community.bill_files import write_green_button
 
-    read = _read_bill(folder, passphrase_file, meter, month, version)
+    read = read_checked(open_community(folder, passphrase_file), meter, month, version)
     write_green_button(read, path)
     return _say_written(as_json, read, path, "Green Button data")
 
@@ -183,18 +183,6 @@ class Counter:
         """One more."""
         self.value += 1
         return self.value
-
-
-def _read_bill(
-    folder: Path, passphrase_file: Path | None, meter: str, month: str | None, version: int | None
-) -> "Read":
-    from gridproof.actors.community.access import reached
-    from gridproof.actors.community.bills import read_bill
-
-    community = open_community(folder, passphrase_file)
-    wanted = None if month is None else community.times.month(month)
-    with reached(community.folder) as ledger:
-        return read_bill(community, ledger.client, meter, wanted, version)
 
 
 def _say_written(as_json: bool, read: "Read", path: Path, what: str) -> int:
