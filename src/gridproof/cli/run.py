@@ -15,7 +15,7 @@ from .options import HERE, AsJson, Dir, PassphraseFile, open_community
 if TYPE_CHECKING:
     from gridproof.actors.community import Community
     from gridproof.actors.community.running import Outcome
-    from gridproof.drivers.embedded import Status
+    from gridproof.drivers.wire import Status
 
 
 def run(

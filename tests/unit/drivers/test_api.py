@@ -10,7 +10,7 @@ NAMES = {
         "NodeUnreachableError", "Proven", "Sender", "Sent", "SocketClient", "UnprovenError",
     },
     "drivers.embedded": {
-        "ApplicationFactory", "EmbeddedLedger", "FolderLock", "Limits", "Node", "Options", "Status", "back_up",
+        "ApplicationFactory", "EmbeddedLedger", "FolderLock", "Limits", "Node", "Options", "back_up",
         "restore",
     },
     "state": {

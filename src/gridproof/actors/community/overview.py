@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from gridproof.connectors.ledger import LedgerClient
 from gridproof.connectors.readings import MeterSpan
 from gridproof.domain import Direction, MonthId
-from gridproof.drivers.embedded import Status as LedgerStatus
+from gridproof.drivers.wire import Status as LedgerStatus
 from gridproof.modules.aggregation import queries as aggregation
 from gridproof.modules.aggregation.types import Status
 from gridproof.modules.registry import queries as registry

@@ -1,6 +1,7 @@
 """The twin for programs that hold the ledger themselves."""
 
-from gridproof.drivers.embedded import EmbeddedLedger, Status
+from gridproof.drivers.embedded import EmbeddedLedger
+from gridproof.drivers.wire import Status
 from gridproof.state import Answer, StoredEvent, TransactionPlace
 
 from .port import Asking

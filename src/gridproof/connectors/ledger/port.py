@@ -5,7 +5,7 @@ from functools import lru_cache
 from inspect import Signature, signature
 from typing import Any, Concatenate, Final, Generic, NamedTuple, ParamSpec, Protocol, TypeVar, cast
 
-from gridproof.drivers.embedded import Status
+from gridproof.drivers.wire import Status
 from gridproof.primitives.encoding import Codec
 from gridproof.primitives.errors import PrimitiveError
 from gridproof.state import Answer, Map, Reader, StoredEvent, TransactionPlace, smt

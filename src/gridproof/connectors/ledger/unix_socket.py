@@ -10,8 +10,9 @@ from threading import Lock
 from time import monotonic
 from typing import Final, TypeVar
 
-from gridproof.drivers.embedded import Status, wire
+from gridproof.drivers import wire
 from gridproof.drivers.errors import WaitTimeoutError, WireError
+from gridproof.drivers.wire import Status
 from gridproof.primitives.encoding import Codec
 from gridproof.primitives.errors import PrimitiveError
 from gridproof.state import Answer, StoredEvent, TransactionPlace

@@ -3,7 +3,7 @@
 from gridproof.drivers.ports import ApplicationFactory
 
 from .backup import back_up, restore
-from .ledger import EmbeddedLedger, Options, Status
+from .ledger import EmbeddedLedger, Options
 from .lock import FolderLock
 from .mempool import Limits
 from .server import Node
@@ -15,7 +15,6 @@ __all__ = [
     "Limits",
     "Node",
     "Options",
-    "Status",
     "back_up",
     "restore",
 ]

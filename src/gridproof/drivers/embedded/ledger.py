@@ -29,6 +29,7 @@ from gridproof.drivers.errors import (
 from gridproof.drivers.logs import logger
 from gridproof.drivers.ports import ApplicationFactory
 from gridproof.drivers.verifying import ThreadedVerifier
+from gridproof.drivers.wire import Status
 from gridproof.errors import Refusal
 from gridproof.state import (
     Answer,
@@ -36,7 +37,6 @@ from gridproof.state import (
     BlockResult,
     Head,
     Proposal,
-    Record,
     SerialVerifier,
     StoredEvent,
     TransactionPlace,
@@ -78,24 +78,6 @@ class Options(NamedTuple):
 
 
 DEFAULTS: Final = Options()
-
-
-class Status(Record, frozen=True):
-    """Where a ledger stands.
-
-    Attributes:
-        chain_id: name of the chain.
-        height: of the last committed block, 0 before the first.
-        app_hash: root of the state's tree, 32 bytes.
-        ledger_time_s: the time that the next block's transactions are held to, UTC epoch seconds.
-        genesis_hash: tagged hash of the genesis document, 32 bytes.
-    """
-
-    chain_id: str
-    height: int
-    app_hash: bytes
-    ledger_time_s: int
-    genesis_hash: bytes
 
 
 class EmbeddedLedger:

@@ -9,32 +9,20 @@ One thread for each connection, so that who waits, or reads slowly, or sends hal
 
 import os
 import socket
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
-from gridproof.drivers.errors import (
-    DriverError,
-    NodeFaultError,
-    SocketInUseError,
-    SocketPathError,
-    WaitTimeoutError,
-    WireError,
-)
+from gridproof.drivers import wire
+from gridproof.drivers.answering import answer, failed
+from gridproof.drivers.errors import DriverError, SocketInUseError, SocketPathError, WireError
 from gridproof.drivers.logs import logger
-from gridproof.errors import GridproofError
-from gridproof.primitives.encoding import encode
-from gridproof.state import StoredEvent
-from gridproof.state.refusals import pack_error
 
-from . import wire
 from .ledger import EmbeddedLedger
 
 MAX_CONNECTIONS: Final = 128
-MAX_EVENT_BYTES: Final = 16 * 2**20
 IDLE_S: Final = 3_600.0
 FRAME_S: Final = 10.0
 LOOK_S: Final = 0.2
@@ -143,17 +131,17 @@ class Node:
     def _turn_away(self, link: socket.socket) -> None:
         link.settimeout(LOOK_S)
         with suppress(OSError):
-            wire.send_frame(link, wire.REPLIES.encode(_failed(WireError(detail="the node has too many connections"))))
+            wire.send_frame(link, wire.REPLIES.encode(failed(WireError(detail="the node has too many connections"))))
         _hang_up(link)
 
     def _serve(self, link: socket.socket) -> None:
         try:
             self._greet(link)
             while (raw := self._receive(link)) is not None:
-                self._send(link, self._answer(wire.read_request(raw)))
+                self._send(link, answer(self.ledger, wire.read_request(raw)))
         except WireError as wrong:
             _log.info("cut off", reason=wrong.detail)
-            self._say_last(link, _failed(wrong))
+            self._say_last(link, failed(wrong))
         except OSError:
             pass  # the client went away, or was too slow
         finally:
@@ -180,67 +168,6 @@ class Node:
     def _say_last(self, link: socket.socket, reply: wire.Reply) -> None:
         with suppress(OSError):
             self._send(link, reply)
-
-    # --- requests --------------------------------------------------------------------------------------------------
-
-    def _answer(self, request: wire.Request) -> wire.Reply:
-        handler = _HANDLERS.get(type(request))
-        if handler is None:
-            raise WireError(detail=f"{type(request).__name__} is no request")
-        try:
-            return wire.Done(encode(handler(self.ledger, request)))
-        except GridproofError as error:
-            return _failed(error)
-        except Exception:  # noqa: BLE001 - the edge of the process: who asked learns of it, the others go on
-            _log.exception("request failed", request=type(request).__name__)
-            return _failed(NodeFaultError(request=type(request).__name__))
-
-
-def _submit(ledger: EmbeddedLedger, request: wire.Submit) -> bytes:
-    return ledger.submit(request.raw)
-
-
-def _wait(ledger: EmbeddedLedger, request: wire.Wait) -> object:
-    try:
-        return ledger.wait(request.name, request.timeout_ms / 1_000)
-    except WaitTimeoutError:
-        return None
-
-
-def _query(ledger: EmbeddedLedger, request: wire.Query) -> object:
-    return ledger.query(request.path, request.arguments, prove=request.prove)
-
-
-def _events_since(ledger: EmbeddedLedger, request: wire.EventsSince) -> list[StoredEvent]:
-    events = ledger.events_since(request.cursor, request.limit, request.timeout_ms / 1_000)
-    size = 0
-    for taken, event in enumerate(events):
-        size += len(event.body) + 64
-        if size > MAX_EVENT_BYTES and taken:
-            return events[:taken]  # the client goes on from the last one
-    return events
-
-
-def _find(ledger: EmbeddedLedger, request: wire.FindTransaction) -> object:
-    return ledger.find_transaction(request.name)
-
-
-def _status(ledger: EmbeddedLedger, _request: wire.AskStatus) -> object:
-    return ledger.status()
-
-
-_HANDLERS: Final[dict[type[Any], Callable[[EmbeddedLedger, Any], object]]] = {
-    wire.Submit: _submit,
-    wire.Wait: _wait,
-    wire.Query: _query,
-    wire.EventsSince: _events_since,
-    wire.FindTransaction: _find,
-    wire.AskStatus: _status,
-}
-
-
-def _failed(error: GridproofError) -> wire.Failed:
-    return wire.Failed(getattr(error, "code", 0), str(error), pack_error(error))
 
 
 def _hang_up(link: socket.socket) -> None:

@@ -15,7 +15,7 @@ from gridproof.connectors.ledger import (
     NodeUnreachableError,
     SocketClient,
 )
-from gridproof.drivers.embedded import wire
+from gridproof.drivers import wire
 from gridproof.drivers.embedded.server import Node
 from gridproof.primitives.encoding import encode
 

@@ -11,7 +11,8 @@ from typing import ClassVar
 
 import pytest
 
-from gridproof.drivers.embedded import EmbeddedLedger, wire
+from gridproof.drivers import wire
+from gridproof.drivers.embedded import EmbeddedLedger
 from gridproof.drivers.embedded.server import Node
 from gridproof.drivers.errors import LedgerStoppedError, SocketInUseError, SocketPathError, WireError
 from gridproof.primitives.encoding import decode, encode
@@ -156,7 +157,7 @@ def test_a_fault_of_the_node_is_told_and_hits_nobody_else(node: Node, monkeypatc
 
 
 def test_many_events_come_in_parts(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gridproof.drivers.embedded.server.MAX_EVENT_BYTES", 160)
+    monkeypatch.setattr("gridproof.drivers.answering.MAX_EVENT_BYTES", 160)
     grow(node.ledger, 5)
     reply = Visitor(node).ask(wire.EventsSince(b"", 100, 0))
     assert isinstance(reply, wire.Done)

@@ -1,4 +1,4 @@
-"""What a node and its clients say to each other over a Unix socket, version 1.
+"""What a node and its clients say to each other, version 1: over a Unix socket, or within the engine's own queries.
 
 A frame is its length (u32, big-endian, at most 64 MiB; requests at most 9 MiB) and a MessagePack array whose first
 element is the kind. The client begins with `Hello`; the node answers `Welcome`, or `Failed` and hangs up. Then each
@@ -36,6 +36,24 @@ MAX_EVENTS: Final = 10_000
 
 Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Milliseconds = Annotated[int, Meta(ge=0, le=MAX_WAIT_MS)]
+
+
+class Status(Record, frozen=True):
+    """Where a ledger stands.
+
+    Attributes:
+        chain_id: name of the chain.
+        height: of the last committed block, 0 before the first.
+        app_hash: root of the state's tree, 32 bytes.
+        ledger_time_s: the time that the next block's transactions are held to, UTC epoch seconds.
+        genesis_hash: tagged hash of the genesis document, 32 bytes.
+    """
+
+    chain_id: str
+    height: int
+    app_hash: bytes
+    ledger_time_s: int
+    genesis_hash: bytes
 
 
 class Hello(Record, frozen=True, tag=1):
