@@ -293,14 +293,21 @@ def _is_the_ledgers(community: "Community", proof: "BillProof") -> bool:
     Raises:
         ForeignProofError: it had another one.
     """
-    from gridproof.actors.community.access import stored
+    from contextlib import closing
+
+    from gridproof.actors.community.access import network_of, stored
     from gridproof.actors.community.errors import ForeignProofError
-    from gridproof.actors.community.histories import past_app_hash
+    from gridproof.actors.community.histories import past_app_hash, past_app_hash_at
     from gridproof.errors import GridproofError
 
     try:
-        with stored(community.folder) as store:
-            known = past_app_hash(store, proof.chain_id, proof.height)
+        network = network_of(community.folder)
+        if network is not None:
+            with closing(network):
+                known = past_app_hash_at(network, proof.chain_id, proof.height)
+        else:
+            with stored(community.folder) as store:
+                known = past_app_hash(store, proof.chain_id, proof.height)
     except GridproofError:  # the file may be proven all the same; that nothing vouches for it is told
         return False
     if known is not None and known != proof.app_hash:
@@ -309,11 +316,17 @@ def _is_the_ledgers(community: "Community", proof: "BillProof") -> bool:
 
 
 def _replay_here(folder: Path, step: Step) -> "Report":
-    from gridproof.actors.community.access import stored
+    from contextlib import closing
+
+    from gridproof.actors.community.access import history_of, network_of, stored
     from gridproof.app import application
-    from gridproof.drivers.verification import verify_store
+    from gridproof.drivers.verification import replay, verify_store
 
     community = open_community(folder)
+    network = network_of(community.folder)
+    if network is not None:
+        with closing(network):
+            return replay(history_of(community.folder, network), application, progress=step)
     with stored(community.folder) as store:
         return verify_store(store, application, progress=step)
 

@@ -73,7 +73,8 @@ class Engine:
         except Refusal as refusal:
             if refusal.code == MEMPOOL_FULL:
                 limit = refusal.particulars["limit"]
-                raise EngineError(f"mempool is full: number of txs {limit} (max: {limit}), total txs bytes 1 (max: 9)")
+                full = f"mempool is full: number of txs {limit} (max: {limit}), total txs bytes 1 (max: 9)"
+                raise EngineError(full) from refusal
             return {**told, "code": refusal.code, "log": str(refusal), "data": pack_error(refusal).hex().upper()}
         except GridproofError as error:
             raise EngineError(str(error)) from error

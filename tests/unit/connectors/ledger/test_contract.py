@@ -38,14 +38,13 @@ from gridproof.state.errors import (
 from gridproof.state.refusals import refusal_in
 from gridproof.state.transaction import transaction_hash
 
+from .engines import engine
 from tests.tiny.app import tiny, tiny_genesis
 from tests.tiny.notices import queries
 from tests.tiny.notices.errors import TextLength
 from tests.tiny.notices.types import NOTICES, Notice
 from tests.tiny.people.errors import NotPermitted
 from tests.unit.drivers.scenes import NOW_S, OPTIONS, grow, in_memory, post, signed
-
-from .engines import engine
 
 
 @pytest.fixture
