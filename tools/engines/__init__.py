@@ -2,6 +2,7 @@
 
 | engine | what it is | where it comes from |
 |---|---|---|
+| `cometbft` | the engine of a network of nodes | built from the module in `cometbft_module/`, likewise |
 | `kubo` | an IPFS node | built from the module in `kubo_module/`, which pins every source by its hash |
 | `chromium` | a browser | the system's package |
 
