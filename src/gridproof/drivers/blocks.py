@@ -9,7 +9,7 @@ from typing import Final
 
 from gridproof.primitives.encoding import Codec
 from gridproof.state import Block, Record
-from gridproof.state.store import Snapshot, Store, Table
+from gridproof.state.store import Changes, Snapshot, Store, Table
 
 from .errors import MissingBlockError
 
@@ -45,7 +45,18 @@ def find_genesis(snapshot: Snapshot) -> bytes | None:
 
 def keep_block(store: Store, kept: KeptBlock) -> None:
     """Write a block durably."""
-    store.write({Table.BLOCKS: {_key(kept.block.height): _KEPT.encode(kept)}})
+    store.write(block_changes(kept))
+
+
+def block_changes(kept: KeptBlock, genesis: bytes | None = None) -> Changes:
+    """What keeps a block, to be written together with what it led to.
+
+    Args:
+        kept: the block.
+        genesis: the genesis document, to be kept with the first block.
+    """
+    entries: dict[bytes, bytes | None] = {_key(kept.block.height): _KEPT.encode(kept)}
+    return {Table.BLOCKS: entries if genesis is None else {_key(0): genesis, **entries}}
 
 
 def find_block(snapshot: Snapshot, height: int) -> KeptBlock | None:
