@@ -1,36 +1,58 @@
 """The blocks that a ledger keeps: the genesis document under height 0, each block under its own.
 
 A block is written before it is computed, so that a node that is killed in between finds it again. It carries the app
-hash that it builds on; the last one's own hash stands in the ledger's head.
+hash that it builds on; the last one's own hash stands in the ledger's head. What an engine reported about validators
+lies beside it, under its height and the letter m, so that a block without keeps the form it always had.
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from gridproof.primitives.encoding import Codec
-from gridproof.state import Block, Record
+from gridproof.state import Block, Misbehaviour, Record
 from gridproof.state.store import Changes, Snapshot, Store, Table
 
 from .errors import MissingBlockError
 
 
-class KeptBlock(Record, frozen=True):
-    """A block as it is kept.
+class KeptBlock(NamedTuple):
+    """A block as it was handed to the Application.
 
     Attributes:
         previous: the app hash that it builds on, 32 bytes.
-        block: what was handed to the Application.
+        block: all of it.
     """
 
     previous: bytes
     block: Block
 
 
-_KEPT: Final = Codec(KeptBlock)
+class _Bare(Record, frozen=True):
+    """The stored form of a block, without misbehaviour: height, time, proposer, transactions."""
+
+    height: int
+    time_s: int
+    proposer: int
+    transactions: tuple[bytes, ...]
+
+
+class _Kept(Record, frozen=True):
+    """The stored form of a kept block."""
+
+    previous: bytes
+    block: _Bare
+
+
+_KEPT: Final = Codec(_Kept)
+_REPORTED: Final[Codec[tuple[Misbehaviour, ...]]] = Codec(tuple[Misbehaviour, ...])
 
 
 def _key(height: int) -> bytes:
     return height.to_bytes(8, "big")
+
+
+def _reported_key(height: int) -> bytes:
+    return _key(height) + b"m"
 
 
 def keep_genesis(store: Store, genesis: bytes) -> None:
@@ -43,26 +65,36 @@ def find_genesis(snapshot: Snapshot) -> bytes | None:
     return snapshot.get(Table.BLOCKS, _key(0))
 
 
-def keep_block(store: Store, kept: KeptBlock) -> None:
-    """Write a block durably."""
-    store.write(block_changes(kept))
-
-
-def block_changes(kept: KeptBlock, genesis: bytes | None = None) -> Changes:
-    """What keeps a block, to be written together with what it led to.
+def changes_for(kept: KeptBlock, genesis: bytes | None = None) -> Changes:
+    """What to write to keep a block; for a driver that writes it together with the block's state.
 
     Args:
         kept: the block.
         genesis: the genesis document, to be kept with the first block.
     """
-    entries: dict[bytes, bytes | None] = {_key(kept.block.height): _KEPT.encode(kept)}
+    block = kept.block
+    bare = _Bare(block.height, block.time_s, block.proposer, block.transactions)
+    reported = _REPORTED.encode(block.misbehaviour) if block.misbehaviour else None
+    entries = {_key(block.height): _KEPT.encode(_Kept(kept.previous, bare)), _reported_key(block.height): reported}
     return {Table.BLOCKS: entries if genesis is None else {_key(0): genesis, **entries}}
+
+
+def keep_block(store: Store, kept: KeptBlock) -> None:
+    """Write a block durably."""
+    store.write(changes_for(kept))
 
 
 def find_block(snapshot: Snapshot, height: int) -> KeptBlock | None:
     """The block at a height from 1, or None."""
     raw = snapshot.get(Table.BLOCKS, _key(height))
-    return None if raw is None else _KEPT.decode(raw)
+    if raw is None:
+        return None
+    kept = _KEPT.decode(raw)
+    reported = snapshot.get(Table.BLOCKS, _reported_key(height))
+    misbehaviour = () if reported is None else _REPORTED.decode(reported)
+    bare = kept.block
+    block = Block(bare.height, bare.time_s, bare.proposer, bare.transactions, misbehaviour)
+    return KeptBlock(kept.previous, block)
 
 
 def kept_blocks(snapshot: Snapshot, last: int) -> Iterator[KeptBlock]:

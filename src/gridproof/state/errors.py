@@ -81,6 +81,16 @@ class VersionError(StateError):
     program: int
 
 
+class UpgradeNeededError(StateError):
+    """From this height on the ledger goes on with a newer version than this node's program; nothing is lost. Install
+    the version that is needed and start the node again: it goes on where it stopped.
+    """
+
+    height: int
+    needed: int
+    program: int
+
+
 class EnvelopeError(Refusal):
     """Root of refusals of a transaction before its messages are looked at."""
 

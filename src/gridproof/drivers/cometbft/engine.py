@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gridproof.primitives.hashing import sha256
 from gridproof.state import Validator
+from gridproof.state.validators import address_of
 from gridproof.state.transaction import MAX_TRANSACTION_BYTES
 
 from .service import write_app_state
@@ -22,7 +22,6 @@ VERSION: Final = "0.38.25"
 # Beside the engine's folder, so that whoever loses or removes its data does not lose what the key has signed.
 SIGNER_KEY: Final = "../signer/key.json"
 SIGNER_STATE: Final = "../signer/state.json"
-ADDRESS_BYTES: Final = 20
 MAX_BLOCK_BYTES: Final = 21 * 2**20
 MAX_RPC_BYTES: Final = 12 * 2**20  # a transaction in base64, and what stands around it
 EVIDENCE_BLOCKS: Final = 100_000
@@ -54,11 +53,6 @@ class EngineKey(NamedTuple):
 
     def __repr__(self) -> str:
         return f"EngineKey({self.address.hex()})"
-
-
-def address_of(public: bytes) -> bytes:
-    """What the engine calls a public key: the first 20 bytes of its SHA-256."""
-    return sha256(public)[:ADDRESS_BYTES]
 
 
 def signer_file(key: EngineKey) -> bytes:
@@ -191,7 +185,7 @@ def config_file(settings: EngineSettings) -> bytes:
             "recv_rate": 20_480_000,
         },
         "mempool": {
-            "recheck": True,  # what can no longer enter a block must go, or the engine would make blocks for it for ever
+            "recheck": True,  # what can no longer enter a block must go, or the engine makes blocks for it for ever
             "max_tx_bytes": MAX_TRANSACTION_BYTES,
             "max_txs_bytes": 256 * 2**20,
             "max_batch_bytes": 0,

@@ -23,11 +23,11 @@ from msgspec import MsgspecError, json
 from gridproof import __version__
 from gridproof.drivers import wire
 from gridproof.drivers.answering import answer
-from gridproof.drivers.blocks import KeptBlock, block_changes
+from gridproof.drivers.blocks import KeptBlock, changes_for
 from gridproof.drivers.errors import WireError
 from gridproof.drivers.logs import logger
 from gridproof.errors import GridproofError, Refusal
-from gridproof.state import Application, Block, Misbehaviour, Transaction, Validator
+from gridproof.state import Application, Block, Misbehaviour, Transaction, Validator, system
 from gridproof.state.admission import bare
 from gridproof.state.errors import NonceAhead, NothingStagedError, UnknownQueryError, WrongBlockError
 from gridproof.state.refusals import pack_error
@@ -134,7 +134,7 @@ class Service:
         return abci.ResponseInfo(
             data="gridproof",
             version=__version__,
-            app_version=self.application.state_version(),
+            app_version=self.application.app_version or 0,
             last_block_height=head.height,
             last_block_app_hash=head.app_hash if head.height else b"",
         )
@@ -157,7 +157,7 @@ class Service:
         if asked.initial_height not in (0, 1):
             raise GenesisDiffersError(detail=f"the engine begins at height {asked.initial_height}")
         told = sorted((each.pub_key.ed25519, each.power) for each in asked.validators)
-        kept = sorted((each.key, each.power) for each in self.application.validators())
+        kept = sorted((each.key, each.power) for each in self.application.validators)
         if told != kept:
             raise GenesisDiffersError(detail="the engine has other validators")
 
@@ -182,7 +182,8 @@ class Service:
         Raises:
             NonceAhead: it has.
         """
-        expected = self.application.next_nonce(transaction.sender)
+        with self.application.reading() as view:
+            expected = system.next_nonce(view, transaction.sender)
         if transaction.body.nonce != expected and self._waiting.is_over(transaction.hash):
             raise NonceAhead(nonce=transaction.body.nonce, expected=expected)
 
@@ -244,7 +245,7 @@ class Service:
         if self._block is None:
             raise NothingStagedError
         kept, self._block = self._block, None
-        beside = block_changes(kept, self._genesis if kept.block.height == 1 else None)
+        beside = changes_for(kept, self._genesis if kept.block.height == 1 else None)
         head = self.application.commit(beside)
         if kept.block.transactions:
             self._waiting.forget_all(map(transaction_hash, kept.block.transactions))
