@@ -144,7 +144,7 @@ def render(settings: NodeSettings) -> bytes:
         "",
         "[keep]",
         f"blocks = {keep.blocks}                  # so many of the last blocks, at least; 0 keeps all",
-        f"snapshot_every = {keep.snapshot_every}  # blocks between snapshots of the state, which new nodes fetch; 0: none",
+        f"snapshot_every = {keep.snapshot_every}  # blocks between snapshots, which new nodes fetch; 0: none",
         f"snapshots = {keep.snapshots}",
         "",
         "[watch]                  # seconds after which it is taken for hung",

@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gridproof.state import Validator
-from gridproof.state.validators import address_of
 from gridproof.state.transaction import MAX_TRANSACTION_BYTES
+from gridproof.state.validators import address_of
 
 from .service import write_app_state
 

@@ -172,7 +172,8 @@ def _read(message: bytes) -> abci.Request:
 
 def _by_lane(requests: Iterable[abci.Request]) -> Iterator[tuple[str, list[abci.Request]]]:
     """Requests that follow each other and go to one thread; a flush goes with those before it."""
-    lane, together = "", []
+    lane = ""
+    together: list[abci.Request] = []
     for request in requests:
         kind = request.WhichOneof("value") or ""
         wanted = lane or "blocks" if kind == "flush" else LANES.get(kind, "blocks")

@@ -144,7 +144,7 @@ class Service:
         root = self.application.init_chain(genesis)
         self._require_same_birth(asked)
         self._genesis = genesis
-        return abci.ResponseInitChain(app_hash=root)
+        return abci.ResponseInitChain(consensus_params=_version(self.application.app_version), app_hash=root)
 
     def _require_same_birth(self, asked: abci.RequestInitChain) -> None:
         """Hold the engine's genesis to the ledger's.
@@ -157,7 +157,7 @@ class Service:
         if asked.initial_height not in (0, 1):
             raise GenesisDiffersError(detail=f"the engine begins at height {asked.initial_height}")
         told = sorted((each.pub_key.ed25519, each.power) for each in asked.validators)
-        kept = sorted((each.key, each.power) for each in self.application.validators)
+        kept = sorted((each.key, each.power) for each in self.application.validators())
         if told != kept:
             raise GenesisDiffersError(detail="the engine has other validators")
 
