@@ -77,7 +77,7 @@ class EngineDataLostError(NodeError):
 class NodeStoppedError(NodeError):
     """The node stopped and does not start again by itself; all that was committed is kept."""
 
-    reason: str
+    cause: str
 
 
 class NodeSilentError(NodeError):

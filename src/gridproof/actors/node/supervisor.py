@@ -128,13 +128,13 @@ class Supervisor:
             if ended is None:
                 return
             if ended.lasts or (ended.failed_at is not None and ended.failed_at == failed_at):
-                raise NodeStoppedError(reason=ended.reason)
+                raise NodeStoppedError(cause=ended.reason)
             failed_at = ended.failed_at
             if monotonic() - began > WELL_S:
                 pause_s, quick = FIRST_PAUSE_S, 0
             quick += 1
             if quick > QUICK_FAILURES and ended.reason.startswith(ENGINE_WORDS):
-                raise NodeStoppedError(reason=ended.reason)
+                raise NodeStoppedError(cause=ended.reason)
             self._tell(f"{ended.reason} Starting again in {pause_s:.1f} s.")
             self._stop.wait(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
