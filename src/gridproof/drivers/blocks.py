@@ -9,6 +9,7 @@ from typing import Final
 
 from gridproof.primitives.encoding import Codec
 from gridproof.state import Block, Record
+from gridproof.state.blocks import BASE_KEY, Base
 from gridproof.state.store import Snapshot, Store, Table
 
 from .errors import MissingBlockError
@@ -27,6 +28,7 @@ class KeptBlock(Record, frozen=True):
 
 
 _KEPT: Final = Codec(KeptBlock)
+_BASE: Final = Codec(Base)
 
 
 def _key(height: int) -> bytes:
@@ -35,7 +37,12 @@ def _key(height: int) -> bytes:
 
 def keep_genesis(store: Store, genesis: bytes) -> None:
     """Write the genesis document durably."""
-    store.write({Table.BLOCKS: {_key(0): genesis}})
+    store.write({Table.BLOCKS: genesis_entry(genesis)})
+
+
+def genesis_entry(genesis: bytes) -> dict[bytes, bytes | None]:
+    """The genesis document as an entry of the table of blocks, for whoever writes more at once."""
+    return {_key(0): genesis}
 
 
 def find_genesis(snapshot: Snapshot) -> bytes | None:
@@ -54,13 +61,19 @@ def find_block(snapshot: Snapshot, height: int) -> KeptBlock | None:
     return None if raw is None else _KEPT.decode(raw)
 
 
-def kept_blocks(snapshot: Snapshot, last: int) -> Iterator[KeptBlock]:
-    """The blocks from 1 to `last`, in order.
+def find_base(snapshot: Snapshot) -> Base:
+    """Where what is kept begins; height 0 where nothing is missing."""
+    raw = snapshot.get(Table.META, BASE_KEY)
+    return Base(0, b"") if raw is None else _BASE.decode(raw)
+
+
+def kept_blocks(snapshot: Snapshot, last: int, first: int = 1) -> Iterator[KeptBlock]:
+    """The blocks from `first` to `last`, in order.
 
     Raises:
         MissingBlockError: one is not there.
     """
-    for height in range(1, last + 1):
+    for height in range(first, last + 1):
         kept = find_block(snapshot, height)
         if kept is None:
             raise MissingBlockError(height=height)

@@ -13,15 +13,16 @@ What is false is told in a line each; nothing is trusted but the genesis documen
 """
 
 from collections.abc import Iterator
-from typing import Final, Self
+from typing import Final
 
 from gridproof.errors import GridproofError
 from gridproof.state import Application, BlockResult, Record, Verifier, Violation, smt
 from gridproof.state.genesis import genesis_hash
-from gridproof.state.store import Changes, MemoryStore, Snapshot, Store, StoreReadOnlyError, Table
+from gridproof.state.store import MemoryStore, Snapshot, Store, Table
 
 from .blocks import find_block
 from .history import UNKNOWN_CODE, Entry, History, StoredHistory
+from .moments import StillStore
 from .ports import ApplicationFactory, Progress, no_progress
 from .verifying import CountingVerifier, ThreadedVerifier
 
@@ -201,7 +202,7 @@ def verify_store(
     """
     fresh = into or MemoryStore()
     with ThreadedVerifier() as threaded, store.snapshot() as snapshot:
-        stored = application(_Frozen(snapshot), verifier or threaded)
+        stored = application(StillStore(snapshot), verifier or threaded)
         run = _Replay(StoredHistory(snapshot, stored.info()), application, fresh, verifier or threaded)
         if stored.info().height:
             run.run(progress)
@@ -271,39 +272,3 @@ def _check_invariants(application: Application, findings: _Findings) -> None:
         findings.add(f"invariant: {violation}")
     except GridproofError as wrong:
         findings.add(f"state: {wrong}")
-
-
-class _Frozen:
-    """A store that stands still: every snapshot of it is the one that was taken."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-
-    def snapshot(self) -> Snapshot:
-        return _Borrowed(self._snapshot)
-
-    def write(self, changes: Changes) -> None:
-        raise StoreReadOnlyError(path="a snapshot")
-
-    def copy_to(self, path: str) -> None:
-        raise StoreReadOnlyError(path="a snapshot")
-
-    def close(self) -> None:
-        """Leave the snapshot to its owner."""
-
-
-class _Borrowed:
-    """A snapshot whose owner closes it."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.get = snapshot.get
-        self.scan = snapshot.scan
-
-    def close(self) -> None:
-        """Leave the snapshot to its owner."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_args: object) -> None:
-        """Leave the snapshot to its owner."""
