@@ -31,7 +31,8 @@ _KEPT: Final = Codec(KeptBlock)
 _BASE: Final = Codec(Base)
 
 
-def _key(height: int) -> bytes:
+def block_key(height: int) -> bytes:
+    """Where a block lies in the table of blocks."""
     return height.to_bytes(8, "big")
 
 
@@ -42,22 +43,22 @@ def keep_genesis(store: Store, genesis: bytes) -> None:
 
 def genesis_entry(genesis: bytes) -> dict[bytes, bytes | None]:
     """The genesis document as an entry of the table of blocks, for whoever writes more at once."""
-    return {_key(0): genesis}
+    return {block_key(0): genesis}
 
 
 def find_genesis(snapshot: Snapshot) -> bytes | None:
     """The genesis document, or None where no ledger was born yet."""
-    return snapshot.get(Table.BLOCKS, _key(0))
+    return snapshot.get(Table.BLOCKS, block_key(0))
 
 
 def keep_block(store: Store, kept: KeptBlock) -> None:
     """Write a block durably."""
-    store.write({Table.BLOCKS: {_key(kept.block.height): _KEPT.encode(kept)}})
+    store.write({Table.BLOCKS: {block_key(kept.block.height): _KEPT.encode(kept)}})
 
 
 def find_block(snapshot: Snapshot, height: int) -> KeptBlock | None:
     """The block at a height from 1, or None."""
-    raw = snapshot.get(Table.BLOCKS, _key(height))
+    raw = snapshot.get(Table.BLOCKS, block_key(height))
     return None if raw is None else _KEPT.decode(raw)
 
 
