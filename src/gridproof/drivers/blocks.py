@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from gridproof.primitives.encoding import Codec
 from gridproof.state import Block, Misbehaviour, Record
+from gridproof.state.blocks import BASE_KEY, Base
 from gridproof.state.store import Changes, Snapshot, Store, Table
 
 from .errors import MissingBlockError
@@ -45,24 +46,32 @@ class _Kept(Record, frozen=True):
 
 _KEPT: Final = Codec(_Kept)
 _REPORTED: Final[Codec[tuple[Misbehaviour, ...]]] = Codec(tuple[Misbehaviour, ...])
+_BASE: Final = Codec(Base)
 
 
-def _key(height: int) -> bytes:
+def block_key(height: int) -> bytes:
+    """Where a block lies in the table of blocks."""
     return height.to_bytes(8, "big")
 
 
-def _reported_key(height: int) -> bytes:
-    return _key(height) + b"m"
+def reported_key(height: int) -> bytes:
+    """Where what the engine reported with a block lies in the table of blocks."""
+    return block_key(height) + b"m"
 
 
 def keep_genesis(store: Store, genesis: bytes) -> None:
     """Write the genesis document durably."""
-    store.write({Table.BLOCKS: {_key(0): genesis}})
+    store.write({Table.BLOCKS: genesis_entry(genesis)})
+
+
+def genesis_entry(genesis: bytes) -> dict[bytes, bytes | None]:
+    """The genesis document as an entry of the table of blocks, for whoever writes more at once."""
+    return {block_key(0): genesis}
 
 
 def find_genesis(snapshot: Snapshot) -> bytes | None:
     """The genesis document, or None where no ledger was born yet."""
-    return snapshot.get(Table.BLOCKS, _key(0))
+    return snapshot.get(Table.BLOCKS, block_key(0))
 
 
 def changes_for(kept: KeptBlock, genesis: bytes | None = None) -> Changes:
@@ -75,8 +84,8 @@ def changes_for(kept: KeptBlock, genesis: bytes | None = None) -> Changes:
     block = kept.block
     bare = _Bare(block.height, block.time_s, block.proposer, block.transactions)
     reported = _REPORTED.encode(block.misbehaviour) if block.misbehaviour else None
-    entries = {_key(block.height): _KEPT.encode(_Kept(kept.previous, bare)), _reported_key(block.height): reported}
-    return {Table.BLOCKS: entries if genesis is None else {_key(0): genesis, **entries}}
+    entries = {block_key(block.height): _KEPT.encode(_Kept(kept.previous, bare)), reported_key(block.height): reported}
+    return {Table.BLOCKS: entries if genesis is None else {block_key(0): genesis, **entries}}
 
 
 def keep_block(store: Store, kept: KeptBlock) -> None:
@@ -86,24 +95,30 @@ def keep_block(store: Store, kept: KeptBlock) -> None:
 
 def find_block(snapshot: Snapshot, height: int) -> KeptBlock | None:
     """The block at a height from 1, or None."""
-    raw = snapshot.get(Table.BLOCKS, _key(height))
+    raw = snapshot.get(Table.BLOCKS, block_key(height))
     if raw is None:
         return None
     kept = _KEPT.decode(raw)
-    reported = snapshot.get(Table.BLOCKS, _reported_key(height))
+    reported = snapshot.get(Table.BLOCKS, reported_key(height))
     misbehaviour = () if reported is None else _REPORTED.decode(reported)
     bare = kept.block
     block = Block(bare.height, bare.time_s, bare.proposer, bare.transactions, misbehaviour)
     return KeptBlock(kept.previous, block)
 
 
-def kept_blocks(snapshot: Snapshot, last: int) -> Iterator[KeptBlock]:
-    """The blocks from 1 to `last`, in order.
+def find_base(snapshot: Snapshot) -> Base:
+    """Where what is kept begins; height 0 where nothing is missing."""
+    raw = snapshot.get(Table.META, BASE_KEY)
+    return Base(0, b"") if raw is None else _BASE.decode(raw)
+
+
+def kept_blocks(snapshot: Snapshot, last: int, first: int = 1) -> Iterator[KeptBlock]:
+    """The blocks from `first` to `last`, in order.
 
     Raises:
         MissingBlockError: one is not there.
     """
-    for height in range(1, last + 1):
+    for height in range(first, last + 1):
         kept = find_block(snapshot, height)
         if kept is None:
             raise MissingBlockError(height=height)

@@ -26,8 +26,8 @@ from gridproof.state import Block, Head, Misbehaviour, Record, TransactionPlace
 from gridproof.state.store import Snapshot, Table
 from gridproof.state.transaction import transaction_hash
 
-from .blocks import KeptBlock, find_block, find_genesis, kept_blocks
-from .errors import BrokenHistoryError, GenesisMissingError
+from .blocks import KeptBlock, find_base, find_block, find_genesis, kept_blocks
+from .errors import BrokenHistoryError, GenesisMissingError, HistoryPrunedError
 from .ports import Progress, no_progress
 
 MAGIC: Final = b"gridproof history 1\n"
@@ -110,6 +110,7 @@ class History(Protocol):
 
         Raises:
             BrokenHistoryError: the file is not whole.
+            HistoryPrunedError: the first blocks are not kept any more.
             MissingBlockError: a block is not kept.
         """
 
@@ -126,12 +127,13 @@ class StoredHistory:
     Args:
         snapshot: of the ledger's store; stays open as long as the history is read.
         head: the last committed block.
+        first_height: of the first block that is read.
 
     Raises:
         GenesisMissingError: no ledger was born there.
     """
 
-    def __init__(self, snapshot: Snapshot, head: Head) -> None:
+    def __init__(self, snapshot: Snapshot, head: Head, first_height: int = 1) -> None:
         genesis = find_genesis(snapshot)
         if genesis is None:
             raise GenesisMissingError
@@ -139,15 +141,20 @@ class StoredHistory:
         self.last_height = head.height
         self._snapshot = snapshot
         self._head = head
+        self._first_height = first_height
 
     def entries(self) -> Iterator[Entry]:
         """The blocks in order; a result that is not kept has the code -1.
 
         Raises:
+            HistoryPrunedError: the first of them are not kept any more.
             MissingBlockError: a block is not kept.
         """
+        base = find_base(self._snapshot)
+        if self._first_height <= base.height:
+            raise HistoryPrunedError(from_height=base.height + 1)
         earlier: KeptBlock | None = None
-        for kept in kept_blocks(self._snapshot, self.last_height):
+        for kept in kept_blocks(self._snapshot, self.last_height, self._first_height):
             if earlier is not None:
                 yield self._entry(earlier.block, kept.previous)
             earlier = kept
@@ -193,6 +200,7 @@ def export_history(history: History, chain_id: str, path: str | Path, progress: 
         How many blocks were written.
 
     Raises:
+        HistoryPrunedError: the first blocks are not kept any more.
         MissingBlockError: a block is not kept.
         OSError: the file cannot be written.
     """

@@ -19,8 +19,12 @@ from gridproof.primitives.encoding import Codec, encode
 from . import smt, system
 from .admission import Accounts, Admission, in_order
 from .blocks import (
+    BASE_KEY,
     BLOCK_EVENTS,
     CURSOR_SIZE,
+    GENESIS_KEY,
+    HEAD_KEY,
+    Base,
     Block,
     BlockResult,
     Head,
@@ -32,6 +36,7 @@ from .blocks import (
 )
 from .context import BlockInfo, Context, Overlay, SnapshotReader
 from .errors import (
+    EventsGoneError,
     GenesisError,
     KeyPartError,
     NonceAhead,
@@ -53,8 +58,8 @@ from .validators import NoValidators, ValidatorBook, updates_between
 from .verifier import Verifier
 from .versions import Versions
 
-_HEAD: Final = b"head"
-_GENESIS: Final = b"genesis"
+_HEAD: Final = HEAD_KEY
+_GENESIS: Final = GENESIS_KEY
 View: TypeAlias = SnapshotReader | Overlay
 Written: TypeAlias = dict[bytes, bytes | None]
 
@@ -64,6 +69,7 @@ class _Staged(NamedTuple):
     changes: dict[Table, Written]
 
 
+_BASE_CODEC: Final = Codec(Base)
 _HEAD_CODEC: Final = Codec(Head)
 _PLACE_CODEC: Final = Codec(TransactionPlace)
 
@@ -115,6 +121,15 @@ class Application:
     def info(self) -> Head:
         """The last committed block; height 0 and an empty root where there is none."""
         return self._head
+
+    def reload(self) -> None:
+        """Read anew where the store stands, after something else wrote to it; what was finalized is dropped.
+
+        Raises:
+            VersionError: the state was written by a version that no migration leads from.
+        """
+        self._staged = self._born = self._genesis = None
+        self._head = self._load_head()
 
     @property
     def chain_id(self) -> str:
@@ -424,12 +439,17 @@ class Application:
 
         Raises:
             QueryArgumentError: the cursor is neither.
+            EventsGoneError: events that follow the cursor are not kept here.
         """
         if len(cursor) not in (0, CURSOR_SIZE):
             raise QueryArgumentError(path="events_since", detail=f"a cursor of {len(cursor)} bytes")
         start = cursor + b"\x00" if cursor else b""
         found: list[StoredEvent] = []
         with self._store.snapshot() as snapshot:
+            raw = snapshot.get(Table.META, BASE_KEY)
+            base = None if raw is None else _BASE_CODEC.decode(raw)
+            if base is not None and cursor < base.events_after:
+                raise EventsGoneError(from_height=base.height + 1)
             for key, body in snapshot.scan(Table.EVENTS, start=start):
                 if len(found) >= limit:
                     break

@@ -9,6 +9,12 @@ from .records import Record
 CURSOR_SIZE: Final = 16
 BLOCK_EVENTS: Final = 2**32 - 1  # where a transaction's index stands, for what the block itself brought about
 
+# Keys of the META table. Each is part of the stored form: never reused.
+HEAD_KEY: Final = b"head"
+GENESIS_KEY: Final = b"genesis"
+BASE_KEY: Final = b"base"
+RESTORING_KEY: Final = b"restoring"
+
 
 class Head(Record, frozen=True):
     """The last committed block.
@@ -54,6 +60,18 @@ class Misbehaviour(Record, frozen=True):
     height: int
     time_s: int
     total_power: int
+
+
+class Base(Record, frozen=True):
+    """Where what a ledger keeps begins, in a ledger that does not keep all of its past.
+
+    Attributes:
+        height: blocks and results up to this height are not kept.
+        events_after: cursor of the last event that is not kept, 16 bytes; empty where none is missing.
+    """
+
+    height: int
+    events_after: bytes
 
 
 class Block(Record, frozen=True):
@@ -145,6 +163,15 @@ class StoredEvent(Record, frozen=True):
         parts = (int.from_bytes(part, "big") for part in (cursor[:8], cursor[8:12], cursor[12:]))
         height, transaction, n = parts
         return cls(height, transaction, n, body)
+
+
+def cursor_before(height: int) -> bytes:
+    """The cursor after which the events of a block begin.
+
+    Args:
+        height: the block's, from 1.
+    """
+    return (height - 1).to_bytes(8, "big") + b"\xff" * (CURSOR_SIZE - 8)
 
 
 class Proposal(NamedTuple):

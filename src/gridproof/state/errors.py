@@ -73,6 +73,12 @@ class QueryArgumentError(StateError):
     detail: str
 
 
+class EventsGoneError(StateError):
+    """The events before a height are not kept here; nothing was read. Ask another node, or begin at that height."""
+
+    from_height: int
+
+
 class VersionError(StateError):
     """The state was written by another version of a module, and no migration leads from there; nothing was changed."""
 
