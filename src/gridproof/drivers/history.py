@@ -27,7 +27,7 @@ from gridproof.state.store import Snapshot, Table
 from gridproof.state.transaction import transaction_hash
 
 from .blocks import KeptBlock, find_base, find_block, find_genesis, kept_blocks
-from .errors import BrokenHistoryError, GenesisMissingError, HistoryPrunedError
+from .errors import BrokenHistoryError, GenesisMissingError, HistoryPrunedError, MissingBlockError
 from .ports import Progress, no_progress
 
 MAGIC: Final = b"gridproof history 1\n"
@@ -160,6 +160,18 @@ class StoredHistory:
             earlier = kept
         if earlier is not None:
             yield self._entry(earlier.block, self._head.app_hash)
+
+    def entry(self, height: int) -> Entry:
+        """The block at a height from 1, and what it led to.
+
+        Raises:
+            MissingBlockError: the ledger is not that far, or the block is not kept.
+        """
+        kept = find_block(self._snapshot, height) if height <= self.last_height else None
+        app_hash = self.app_hash(height)
+        if kept is None or app_hash is None:
+            raise MissingBlockError(height=height)
+        return self._entry(kept.block, app_hash)
 
     def app_hash(self, height: int) -> bytes | None:
         """The state's root after a block, 32 bytes; None where the ledger is not that far, or has lost it.

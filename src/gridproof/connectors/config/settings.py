@@ -9,16 +9,13 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from gridproof.connectors.http import HTTP_URL
 from gridproof.domain import MAX_READING_WH, U16_MAX
 from gridproof.modules.registry.parameters import DEFAULT_PERIOD_S, PARAMETERS, PRIVACY
 
 _PRINTABLE: Final = r"^[^\x00-\x1f\x7f-\x9f\s](?:[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f\s])?\Z"
 _INSIDE: Final = r"^(?!/)(?!(?:.*/)?\.\.?(?:/|\Z))[^\x00-\x1f\x7f]+\Z"
 _NAME_FORM: Final = "1 to 64 printable characters without blanks at the ends"
-_PORT: Final = r"(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])"
-_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_HOST: Final = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]+\])"
-KUBO_URL: Final = rf"^https?://{_HOST}(?::{_PORT})?(?:/[A-Za-z0-9._~-]+)*/?\Z"
 _PATH_FORM: Final = "a path below the community's folder"
 
 
@@ -176,7 +173,7 @@ class Content(Section, frozen=True):
         str,
         Meta(
             max_length=200,
-            pattern=KUBO_URL,
+            pattern=HTTP_URL,
             description="Address of the Kubo node's RPC. Who reaches it rules the node: keep it on this machine.",
             extra={"form": "an address such as http://127.0.0.1:5001, without a name or password in it"},
         ),
