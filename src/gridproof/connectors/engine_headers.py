@@ -26,7 +26,7 @@ MAX_ANSWER: Final = 2**24  # bytes
 PER_PAGE: Final = 100
 KEY_TYPE: Final = "tendermint/PubKeyEd25519"
 _TIME: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?Z", re.ASCII)
-_DECIMAL: Final = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
+_DECIMAL: Final = re.compile(r"0|[1-9][0-9]{0,19}", re.ASCII)
 
 
 class EngineError(GridproofError):
