@@ -22,10 +22,11 @@ from .queries import Answer, question
 from .records import Event, Message, Record, SignatureClaim
 from .tables import B16, B20, B32, U8, U16, U32, U64, Map, Reader, SideMap, Writer
 from .transaction import Transaction, sign_transaction
-from .validators import NoValidators, Upgrade, ValidatorBook, address_of
+from .validators import ADDRESS_SIZE, NoValidators, Upgrade, ValidatorBook, address_of
 from .verifier import SerialVerifier, Verifier
 
 __all__ = [
+    "ADDRESS_SIZE",
     "B16",
     "B20",
     "B32",

@@ -14,7 +14,7 @@ NAMES = {
         "restore",
     },
     "state": {
-        "B16", "B20", "B32", "BLOCK_EVENTS", "U8", "U16", "U32", "U64", "Accounts", "Answer", "Application", "Block",
+        "ADDRESS_SIZE", "B16", "B20", "B32", "BLOCK_EVENTS", "U8", "U16", "U32", "U64", "Accounts", "Answer", "Application", "Block",
         "BlockInfo", "BlockResult", "Context", "EnvelopeError", "Event", "Genesis", "GenesisError", "GenesisSection",
         "Head", "Map", "Message", "Migration", "Misbehaviour", "Module", "NoValidators", "Overlay", "Proposal",
         "Reader", "Record", "Route", "SerialVerifier", "SideMap", "SignatureClaim", "SnapshotReader", "StateError",
