@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from gridproof.connectors.engine_headers import EngineError
 from gridproof.light import Flag, LightBlock, LightError, Policy, Time, verify_step
 from gridproof.light.forms import verify_block_form
+
 from tests.engines import engine
 from tests.light_chain import (
     BLOCK_S,

@@ -7,7 +7,7 @@ It runs as a child of the supervisor, which starts the engine once the socket is
 import json
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from types import FrameType
@@ -18,15 +18,18 @@ from gridproof.connectors.files import PRIVATE_FILE, read_limited, write_whole
 from gridproof.drivers.cometbft.errors import GenesisDiffersError
 from gridproof.drivers.cometbft.server import Server
 from gridproof.drivers.cometbft.service import DEFAULTS, Options, Service
+from gridproof.drivers.cometbft.sync import Keeping
 from gridproof.drivers.embedded import FolderLock
 from gridproof.drivers.logs import logger
 from gridproof.drivers.ports import ApplicationFactory
+from gridproof.drivers.snapshots import SnapshotFolder
 from gridproof.drivers.verifying import ThreadedVerifier
 from gridproof.errors import GridproofError
 from gridproof.state.errors import UpgradeNeededError, VersionError
 from gridproof.state.store import LmdbStore, StoreError
 
 from .folder import NodeFolder
+from .settings import NodeSettings, load
 
 LASTING: Final = (UpgradeNeededError, VersionError, GenesisDiffersError, StoreError)
 LOOK_S: Final = 0.2
@@ -71,6 +74,7 @@ def serve(
     """
     folder.stopped.unlink(missing_ok=True)
     try:
+        options = _by_settings(load(folder.root), folder, options)
         with _signals(stop) as over, _opened(folder, factory, options) as server:
             ready()
             while not over.wait(LOOK_S) and not server.ended.is_set():
@@ -94,6 +98,12 @@ def read_stopped(folder: NodeFolder) -> Stopped | None:
         return None
 
 
+def _by_settings(settings: NodeSettings, folder: NodeFolder, options: Options) -> Options:
+    keep = settings.keep
+    keeping = Keeping(SnapshotFolder(folder.snapshots, keep.snapshots), keep.snapshot_every, keep.blocks)
+    return options._replace(keeping=keeping, chain_id=settings.node.chain_id)
+
+
 @contextmanager
 def _opened(folder: NodeFolder, factory: ApplicationFactory, options: Options) -> Iterator[Server]:
     lock = FolderLock(folder.ledger)
@@ -101,8 +111,8 @@ def _opened(folder: NodeFolder, factory: ApplicationFactory, options: Options) -
         store = LmdbStore(str(folder.database))
         try:
             with ThreadedVerifier() as verifier:
-                service = Service(store, factory(store, verifier), options)
-                with Server(service.answer, folder.socket) as server:
+                service = Service(store, factory, verifier, options)
+                with closing(service), Server(service.answer, folder.socket) as server:
                     head = service.application.info()
                     _log.info("serving", height=head.height, app_hash=head.app_hash.hex())
                     yield server

@@ -24,6 +24,7 @@ from threading import Event, Thread
 from time import monotonic
 from typing import IO, Final, NamedTuple
 
+from gridproof.connectors.engine_headers import EngineError, EngineRpc
 from gridproof.connectors.files import write_whole
 from gridproof.drivers import tether
 from gridproof.drivers.cometbft.engine import EngineSettings, StateSync, config_file
@@ -32,12 +33,10 @@ from gridproof.drivers.cometbft.wire import abci_pb2 as abci
 from gridproof.drivers.embedded import FolderLock
 from gridproof.drivers.errors import LedgerLockedError, WireError
 
-from .engine_rpc import ask
 from .errors import (
     AddressTakenError,
     EngineDataLostError,
     NodeRunningError,
-    NodeSilentError,
     NodeStoppedError,
     SignerStateLostError,
 )
@@ -53,6 +52,7 @@ FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
 WELL_S: Final = 60.0  # who ran for so long starts with a small pause again
 ECHO_EVERY_S: Final = 5.0
+ASK_S: Final = 5.0
 MAX_LOG_BYTES: Final = 50 * 2**20
 QUICK_FAILURES: Final = 5
 _FAILURE: Final = re.compile(r"CONSENSUS FAILURE")
@@ -275,7 +275,7 @@ class _Stall:
     """Notices when transactions wait and no block comes, or others are ahead."""
 
     def __init__(self, settings: NodeSettings) -> None:
-        self._rpc = settings.engine.rpc
+        self._rpc = EngineRpc(f"http://{settings.engine.rpc}", ASK_S)
         self._limit_s = settings.watch.stall_s
         self._height = -1
         self._since = monotonic()
@@ -284,10 +284,10 @@ class _Stall:
     def look(self) -> str | None:
         """What to tell, once a stall."""
         try:
-            status = ask(self._rpc, "status")
-            waiting = int(ask(self._rpc, "num_unconfirmed_txs")["n_txs"])
+            status = self._rpc.ask("status")
+            waiting = int(self._rpc.ask("num_unconfirmed_txs")["n_txs"])
             height = int(status["sync_info"]["latest_block_height"])
-        except (NodeSilentError, KeyError, ValueError, TypeError):
+        except (EngineError, KeyError, ValueError, TypeError):
             return None
         if height != self._height or not waiting:
             self._height, self._since, self._told = height, monotonic(), False

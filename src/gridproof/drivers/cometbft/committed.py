@@ -3,19 +3,23 @@
 from collections.abc import Callable
 
 from gridproof.drivers.errors import WaitTimeoutError, WireError
+from gridproof.drivers.history import Entry, StoredHistory
 from gridproof.drivers.wire import Status
 from gridproof.state import Answer, Application, StoredEvent, TransactionPlace, system
+from gridproof.state.store import Store
 
 
 class Committed:
     """An Application as `drivers.answering` asks it; may be used by many threads.
 
     Args:
-        application: asked.
+        store: keeps everything.
+        application: over that store.
         clock: UTC epoch seconds, for telling the time.
     """
 
-    def __init__(self, application: Application, clock: Callable[[], int]) -> None:
+    def __init__(self, store: Store, application: Application, clock: Callable[[], int]) -> None:
+        self._store = store
         self._application = application
         self._clock = clock
 
@@ -49,6 +53,21 @@ class Committed:
     def find_transaction(self, name: bytes) -> TransactionPlace | None:
         """Where a transaction stands; None while it is in no block."""
         return self._application.find_transaction(name)
+
+    def entry(self, height: int) -> Entry:
+        """The block at a height from 1, and what it led to.
+
+        Raises:
+            MissingBlockError: the ledger is not that far, or the block is not kept.
+        """
+        head = self._application.info()  # before the snapshot, which then has all its blocks
+        with self._store.snapshot() as snapshot:
+            return StoredHistory(snapshot, head).entry(height)
+
+    def genesis(self) -> bytes:
+        """The genesis document."""
+        with self._store.snapshot() as snapshot:
+            return StoredHistory(snapshot, self._application.info()).genesis
 
     def status(self) -> Status:
         """Where the ledger stands."""

@@ -26,8 +26,10 @@ from gridproof.drivers.answering import answer
 from gridproof.drivers.blocks import KeptBlock, changes_for
 from gridproof.drivers.errors import WireError
 from gridproof.drivers.logs import logger
+from gridproof.drivers.ports import ApplicationFactory
+from gridproof.drivers.snapshots import Intake, discard, is_restoring
 from gridproof.errors import GridproofError, Refusal
-from gridproof.state import Application, Block, Misbehaviour, Transaction, Validator, system
+from gridproof.state import Block, Misbehaviour, Transaction, Validator, Verifier, system
 from gridproof.state.admission import bare
 from gridproof.state.errors import NonceAhead, NothingStagedError, UnknownQueryError, WrongBlockError
 from gridproof.state.refusals import pack_error
@@ -36,6 +38,7 @@ from gridproof.state.transaction import transaction_hash
 
 from .committed import Committed
 from .errors import GenesisDiffersError
+from .sync import Keeping, Sync
 from .wire import abci_pb2 as abci
 
 QUERY_PATH: Final = "/gridproof/1"
@@ -65,12 +68,16 @@ class Options(NamedTuple):
         patience_s: how long a transaction may wait for an earlier nonce.
         monotonic: seconds, for that.
         clock: UTC epoch seconds, for telling the time to whoever asks; never part of a block.
+        keeping: what is kept, and what others may fetch.
+        chain_id: the chain that a snapshot must be of; any where none is given.
     """
 
     reached: Callable[[str], None] = lambda _step: None
     patience_s: float = PATIENCE_S
     monotonic: Callable[[], float] = monotonic
     clock: Callable[[], int] = lambda: int(time())
+    keeping: Keeping = Keeping()
+    chain_id: str | None = None
 
 
 DEFAULTS: Final = Options()
@@ -81,15 +88,21 @@ class Service:
 
     Args:
         store: keeps everything; closed by whoever opened it.
-        application: over that store.
+        application: makes the Application.
+        verifier: checks signatures.
         options: what may be chosen.
     """
 
-    def __init__(self, store: Store, application: Application, options: Options = DEFAULTS) -> None:
-        self.application = application
-        self._store = store
+    def __init__(
+        self, store: Store, application: ApplicationFactory, verifier: Verifier, options: Options = DEFAULTS
+    ) -> None:
+        if is_restoring(store):
+            _log.warning("begun anew", reason="a snapshot was being taken in when the node ended")
+            discard(store)
+        self.application = application(store, verifier)
+        self.sync = Sync(store, Intake(store, application, options.chain_id), options.keeping, self.application.reload)
         self._options = options
-        self._committed = Committed(application, options.clock)
+        self._committed = Committed(store, self.application, options.clock)
         self._waiting = _Waiting(options)
         self._genesis: bytes | None = None
         self._block: KeptBlock | None = None
@@ -106,7 +119,12 @@ class Service:
             "verify_vote_extension": lambda _asked: _NO_EXTENSION,
             "finalize_block": self._finalize_block,
             "commit": self._commit,
+            **self.sync.handlers,
         }
+
+    def close(self) -> None:
+        """End what goes on beside the engine's requests; the store stays open."""
+        self.sync.close()
 
     def answer(self, request: abci.Request) -> abci.Response:
         """Answer a request of the engine.
@@ -158,7 +176,7 @@ class Service:
             raise GenesisDiffersError(detail=f"the engine begins at height {asked.initial_height}")
         told = sorted((each.pub_key.ed25519, each.power) for each in asked.validators)
         kept = sorted((each.key, each.power) for each in self.application.validators())
-        if kept and told != kept:
+        if told != kept:
             raise GenesisDiffersError(detail="the engine has other validators")
 
     # --- what waits ------------------------------------------------------------------------------------------------
@@ -251,7 +269,8 @@ class Service:
             self._waiting.forget_all(map(transaction_hash, kept.block.transactions))
             count = len(kept.block.transactions)
             _log.info("block", height=head.height, transactions=count, app_hash=head.app_hash.hex())
-        return abci.ResponseCommit(retain_height=0)
+        self.sync.committed(head)
+        return abci.ResponseCommit(retain_height=self.sync.retain_height)
 
     def _block_of(self, asked: abci.RequestProcessProposal | abci.RequestFinalizeBlock) -> Block:
         return Block(
