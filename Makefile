@@ -49,7 +49,7 @@ engines: setup ## Have the real services ready that tests talk to (some minutes,
 	@$(RUN) -m tools.engines --for-tests
 
 .PHONY: gates
-gates: format-check lint layers determinism docstrings hygiene licences schemas-check types ## All gates without tests
+gates: format-check lint layers determinism docstrings hygiene licences schemas-check protos-check types ## All gates without tests
 
 .PHONY: format
 format: setup ## Format the code
@@ -103,6 +103,14 @@ schemas: setup ## Write the schemas of published documents anew
 schemas-check: setup
 	@echo "== schemas"
 	@$(RUN) -m tools.schemas --check
+
+.PHONY: protos
+protos: setup ## Compile the .proto files anew
+	@$(RUN) -m tools.protos
+
+.PHONY: protos-check
+protos-check: setup
+	@$(RUN) -m tools.protos --check
 
 .PHONY: unit
 unit: setup ## Unit tests

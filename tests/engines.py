@@ -7,10 +7,15 @@ from typing import Final
 import pytest
 
 from tests.shared import in_ci
-from tools.engines import chromium, kubo
+from tools.engines import chromium, cometbft, kubo, light
 
 MISSING: Final = "engine missing"
-FINDERS: Final[dict[str, Callable[[], Path | None]]] = {"kubo": kubo.find, "chromium": chromium.find}
+FINDERS: Final[dict[str, Callable[[], Path | None]]] = {
+    "cometbft": cometbft.find,
+    "light": light.find,
+    "kubo": kubo.find,
+    "chromium": chromium.find,
+}
 
 
 def engine(name: str) -> Path:

@@ -21,7 +21,7 @@ from typing import Final, TypeGuard
 
 from tools.findings import ROOT, Finding, python_files, relative, report
 
-LAYERS: Final = ("errors.py", "primitives", "domain", "state", "modules")
+LAYERS: Final = ("errors.py", "primitives", "domain", "state", "modules", "light")
 
 FORBIDDEN_MODULES: Final[Mapping[str, str]] = {
     name: reason

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
+GENERATED = "_pb2.py"  # what the compiler of .proto files makes
 
 
 class Finding(NamedTuple):
@@ -28,10 +29,11 @@ class Finding(NamedTuple):
 
 
 def python_files(places: Iterable[Path]) -> Iterator[Path]:
-    """All Python files in the given files and folders, in the order of their names."""
+    """All Python files in the given files and folders that people wrote, in the order of their names."""
     for place in places:
         if place.is_dir():
-            yield from sorted(path for path in place.rglob("*.py") if "__pycache__" not in path.parts)
+            found = (path for path in place.rglob("*.py") if "__pycache__" not in path.parts)
+            yield from sorted(path for path in found if not path.name.endswith(GENERATED))
         else:
             yield place
 

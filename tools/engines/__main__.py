@@ -11,10 +11,15 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Final
 
-from tools.engines import chromium, kubo
+from tools.engines import chromium, cometbft, kubo, light
 from tools.environment import SetupError
 
-ENGINES: Final[dict[str, Callable[[], Path]]] = {"kubo": kubo.install, "chromium": chromium.install}
+ENGINES: Final[dict[str, Callable[[], Path]]] = {
+    "cometbft": cometbft.install,
+    "light": light.install,
+    "kubo": kubo.install,
+    "chromium": chromium.install,
+}
 
 
 def main(arguments: Sequence[str]) -> int:

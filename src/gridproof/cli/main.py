@@ -24,6 +24,7 @@ from . import (
     init,
     key,
     meter,
+    node,
     period,
     readings,
     status,
@@ -70,6 +71,7 @@ app.command()(status.status)
 app.add_typer(period.app, name="period")
 app.add_typer(bill.app, name="bill")
 app.add_typer(household.app, name="household")
+app.add_typer(node.app, name="node")
 app.add_typer(verify.app, name="verify")
 app.add_typer(export.app, name="export")
 app.command()(backup.backup)

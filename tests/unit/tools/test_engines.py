@@ -9,9 +9,12 @@ from time import monotonic, sleep
 
 import pytest
 
+from gridproof.drivers import tether
+
 from tests.unit.tools.test_versions import script
 from tools.engines import __main__ as engines
-from tools.engines import chromium, kubo, tether
+from tools.engines import chromium, cometbft, go_build, kubo
+from tools.engines.go_build import Build
 from tools.environment import SetupError
 
 RIGHT = f"echo {kubo.VERSION}"
@@ -41,54 +44,57 @@ def test_an_engine_lies_in_the_users_cache_under_its_version_and_sources(
 ) -> None:
     monkeypatch.delenv("GRIDPROOF_ENGINES")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
-    assert kubo.place().parent.parent == tmp_path / "caches" / "gridproof" / "engines"
-    assert kubo.place().parent.name.startswith(f"kubo-{kubo.VERSION}-")
+    assert kubo.BUILD.program.parent.parent == tmp_path / "caches" / "gridproof" / "engines"
+    assert kubo.BUILD.program.parent.name.startswith(f"kubo-{kubo.VERSION}-")
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert kubo.place().is_relative_to(tmp_path / ".cache" / "gridproof")
+    assert kubo.BUILD.program.is_relative_to(tmp_path / ".cache" / "gridproof")
 
 
-def test_other_sources_have_another_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    before = kubo.place()
-    (tmp_path / "go.mod").write_bytes((kubo.MODULE / "go.mod").read_bytes())
-    (tmp_path / "go.sum").write_bytes((kubo.MODULE / "go.sum").read_bytes() + b"\n")
-    monkeypatch.setattr(kubo, "MODULE", tmp_path)
-    assert kubo.place() != before
+def test_other_sources_have_another_place(tmp_path: Path) -> None:
+    before = kubo.BUILD.program
+    (tmp_path / "go.mod").write_bytes((kubo.BUILD.module / "go.mod").read_bytes())
+    (tmp_path / "go.sum").write_bytes((kubo.BUILD.module / "go.sum").read_bytes() + b"\n")
+    assert kubo.BUILD._replace(module=tmp_path).program != before
 
 
-def test_the_module_pins_kubo_and_every_source_by_its_hash() -> None:
-    described = (kubo.MODULE / "go.mod").read_text()
-    assert f"tool {kubo.PACKAGE}\n" in described
-    assert f"github.com/ipfs/kubo v{kubo.VERSION} " in described
-    sums = (kubo.MODULE / "go.sum").read_text().splitlines()
+@pytest.mark.parametrize(
+    ("build", "source"), [(kubo.BUILD, "github.com/ipfs/kubo"), (cometbft.BUILD, "github.com/cometbft/cometbft")]
+)
+def test_a_module_pins_its_programs_and_every_source_by_its_hash(build: Build, source: str) -> None:
+    described = (build.module / "go.mod").read_text()
+    for package in build.packages.values():
+        assert re.search(rf"^(tool |\t){re.escape(package)}$", described, re.MULTILINE)
+    assert f"{source} v{build.version} " in described
+    sums = (build.module / "go.sum").read_text().splitlines()
     assert all(re.fullmatch(r"\S+ \S+ h1:[A-Za-z0-9+/]{43}=", line) for line in sums)
 
 
 def test_what_is_missing_does_not_run_or_has_another_version_is_not_found() -> None:
     assert kubo.find() is None
-    script(kubo.place(), "exit 1")
+    script(kubo.BUILD.program, "exit 1")
     assert kubo.find() is None
-    script(kubo.place(), "echo 0.42.0")
+    script(kubo.BUILD.program, "echo 0.42.0")
     assert kubo.find() is None
-    script(kubo.place(), RIGHT)
-    assert kubo.find() == kubo.place()
+    script(kubo.BUILD.program, RIGHT)
+    assert kubo.find() == kubo.BUILD.program
 
 
 def test_kubo_is_built_once_from_its_own_module(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     script(home / "bin" / "go", BUILDS)
-    assert kubo.install() == kubo.place()
-    assert kubo.install() == kubo.place()
+    assert kubo.install() == kubo.BUILD.program
+    assert kubo.install() == kubo.BUILD.program
     (build,) = (home / "builds").read_text().splitlines()
-    assert build.startswith(f"{kubo.MODULE} 0 build -mod=readonly -trimpath ")
-    assert build.endswith(kubo.PACKAGE)
-    assert not (kubo.place().parent / "build-cache").exists()
+    assert build.startswith(f"{kubo.BUILD.module} 0 build -mod=readonly -trimpath ")
+    assert build.endswith(kubo.BUILD.packages["ipfs"])
+    assert not (kubo.BUILD.program.parent / "build-cache").exists()
     assert f"building Kubo {kubo.VERSION}" in capsys.readouterr().out
 
 
 def test_a_long_build_says_that_it_goes_on(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(kubo, "TELL_EVERY_S", 0.05)
+    monkeypatch.setattr(go_build, "TELL_EVERY_S", 0.05)
     script(home / "bin" / "go", f"sleep 0.3\n{BUILDS}")
     kubo.install()
     assert "still building Kubo" in capsys.readouterr().out
@@ -111,8 +117,10 @@ def test_a_build_of_another_version_is_refused(home: Path) -> None:
 def test_two_runs_at_once_build_once(home: Path) -> None:
     script(home / "bin" / "go", f"sleep 0.3\n{BUILDS}")
     command = [sys.executable, "-m", "tools.engines", "kubo"]
-    runs = [subprocess.Popen(command, cwd=kubo.MODULE.parents[2], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    assert [run.communicate()[0] for run in runs] == [f"{kubo.place()}\n"] * 2
+    runs = [
+        subprocess.Popen(command, cwd=kubo.BUILD.module.parents[2], stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    assert [run.communicate()[0] for run in runs] == [f"{kubo.BUILD.program}\n"] * 2
     assert len((home / "builds").read_text().splitlines()) == 1
 
 
@@ -165,7 +173,7 @@ def test_nothing_but_paths_is_printed(home: Path, capsys: pytest.CaptureFixture[
     script(home / "bin" / "go", BUILDS)
     assert engines.main(["kubo"]) == 0
     told = capsys.readouterr()
-    assert told.out == f"{kubo.place()}\n"
+    assert told.out == f"{kubo.BUILD.program}\n"
     assert "building Kubo" in told.err
 
 

@@ -25,6 +25,7 @@ def export(store: Store, path: Path, progress: Progress) -> tuple[Head, str]:
     Raises:
         FileExistsAlreadyError: the file is there.
         FileUnwritableError: it cannot be written.
+        HistoryPrunedError: the first blocks are not kept any more.
         MissingBlockError: a block is not kept.
     """
     stored = application(store)

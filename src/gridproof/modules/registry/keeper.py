@@ -19,7 +19,7 @@ from .lookups import (
     require_role,
 )
 from .messages import AdvanceClock, ClockAdvanced
-from .people import People
+from .people import People, find_named
 from .ports import NoTariffs, Tariffs
 from .types import KEY_USES, KeyRole, Month, Role
 
@@ -92,6 +92,10 @@ class Keeper:
     def transaction_key(self, view: Reader, participant: ParticipantId) -> bytes | None:
         """The x-only key that the participant signs transactions with, 32 bytes, or None."""
         return find_key(view, participant, KeyRole.TRANSACTION)
+
+    def find_participant_named(self, view: Reader, name: str) -> ParticipantId | None:
+        """The participant who has a name, or None."""
+        return find_named(view, name)
 
     def had_receipt_key(self, ctx: Context, participant: ParticipantId, key: bytes, at_s: int) -> bool:
         """Whether the participant signed receipts with a key at an instant or later: its present key, or a former one.

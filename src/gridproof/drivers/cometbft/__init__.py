@@ -1,0 +1,1 @@
+"""The network driver: the Application behind the engine CometBFT, whose validators are the data aggregators."""

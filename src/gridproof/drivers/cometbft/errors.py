@@ -1,0 +1,20 @@
+"""Reasons for which a network's node fails."""
+
+from gridproof.drivers.errors import DriverError
+
+
+class GenesisDiffersError(DriverError):
+    """The engine's genesis and the ledger's contradict each other; no ledger was begun.
+    Take both files from the same `gridproof net init`.
+    """
+
+    detail: str
+
+
+class NodeFailedError(DriverError):
+    """The ledger's program failed and stopped before anything was written; all that was committed is kept.
+    Start the node again, and report what its log says if it comes back.
+    """
+
+    request: str
+    detail: str

@@ -1,0 +1,213 @@
+"""A chain of headers made here, with keys of its own, and the recorded one of a real network; as the engine tells them."""
+
+import json
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gridproof.connectors.engine_headers import read_block
+from gridproof.light import (
+    ABSENT,
+    BlockId,
+    Commit,
+    Flag,
+    Header,
+    LightBlock,
+    Time,
+    Trusted,
+    Validator,
+    Vote,
+    address,
+    header_hash,
+    in_order,
+    validators_hash,
+)
+from gridproof.light.canonical import signing
+
+RECORDED: Final = Path(__file__).parent / "unit" / "light" / "vectors" / "kvstore.json"
+CHAIN: Final = "chain-test"
+START_S: Final = 1_800_000_000
+BLOCK_S: Final = 60
+Told = dict[str, Any]
+
+
+def recorded() -> dict[int, Told]:
+    """The blocks of a real network, by height, as its RPC told them."""
+    return {int(height): told for height, told in json.loads(RECORDED.read_bytes())["blocks"].items()}
+
+
+def read(told: Told) -> LightBlock:
+    """A told block in the light client's types."""
+    return read_block(told["signed_header"], told["validators"])
+
+
+def trusted(block: LightBlock) -> Trusted:
+    """A block as one that is trusted already."""
+    return Trusted(block.header, block.validators)
+
+
+def key(number: int) -> Ed25519PrivateKey:
+    """A validator's key, the same each time."""
+    return Ed25519PrivateKey.from_private_bytes(sha256(b"validator %d" % number).digest())
+
+
+def public(number: int) -> bytes:
+    """Its public key."""
+    return key(number).public_key().public_bytes_raw()
+
+
+def validator_set(powers: dict[int, int]) -> tuple[Validator, ...]:
+    """The set in which keys have powers."""
+    return in_order(Validator(public(number), power) for number, power in powers.items())
+
+
+def make_header(height: int, powers: dict[int, int], following: dict[int, int], app_hash: bytes = b"") -> Header:
+    """A header of the chain.
+
+    Args:
+        height: from 1 on.
+        powers: who decides on it.
+        following: who decides on the next.
+        app_hash: root of the state; made up where it is empty.
+    """
+
+    def some(what: str) -> bytes:
+        return sha256(f"{what} {height}".encode()).digest()
+
+    return Header(
+        11,
+        1,
+        CHAIN,
+        height,
+        Time(START_S + height * BLOCK_S, 5 * height),
+        BlockId(some("last"), 1, some("last parts")),
+        some("commit"),
+        some("data"),
+        validators_hash(validator_set(powers)),
+        validators_hash(validator_set(following)),
+        some("consensus"),
+        app_hash or some("app"),
+        some("results"),
+        some("evidence"),
+        address(public(min(powers))),
+    )
+
+
+def sign(header: Header, powers: dict[int, int], flags: Sequence[Flag] = (), round_: int = 0) -> LightBlock:
+    """A block of a header: its validators' votes, with real signatures.
+
+    Args:
+        header: of the block.
+        powers: who votes.
+        flags: what each of them says, in the order of the set; those for whom there is none vote for it.
+        round_: in which it was decided.
+    """
+    validators = validator_set(powers)
+    numbers = {public(number): number for number in powers}
+    block = BlockId(header_hash(header), 1, sha256(b"parts").digest())
+    empty = Commit(header.height, round_, block, ())
+    signed = signing(header.chain_id, empty)
+    votes = []
+    for place, validator in enumerate(validators):
+        flag = flags[place] if place < len(flags) else Flag.COMMIT
+        if flag == Flag.ABSENT:
+            votes.append(ABSENT)
+            continue
+        vote = Vote(flag, address(validator.key), Time(header.time.seconds + 1, place), b"")
+        signature = key(numbers[validator.key]).sign(signed(vote))
+        votes.append(Vote(flag, vote.address, vote.time, signature))
+    return LightBlock(header, Commit(header.height, round_, block, tuple(votes)), validators)
+
+
+def tell(block: LightBlock) -> Told:
+    """A block as the engine's RPC would tell it."""
+    header, commit = block.header, block.commit
+    return {
+        "signed_header": {
+            "header": {
+                "version": {"block": str(header.block_protocol), "app": str(header.app_version)},
+                "chain_id": header.chain_id,
+                "height": str(header.height),
+                "time": _time(header.time),
+                "last_block_id": _block_id(header.last_block),
+                "last_commit_hash": _hex(header.last_commit_hash),
+                "data_hash": _hex(header.data_hash),
+                "validators_hash": _hex(header.validators_hash),
+                "next_validators_hash": _hex(header.next_validators_hash),
+                "consensus_hash": _hex(header.consensus_hash),
+                "app_hash": _hex(header.app_hash),
+                "last_results_hash": _hex(header.last_results_hash),
+                "evidence_hash": _hex(header.evidence_hash),
+                "proposer_address": _hex(header.proposer),
+            },
+            "commit": {
+                "height": str(commit.height),
+                "round": commit.round,
+                "block_id": _block_id(commit.block),
+                "signatures": [
+                    {
+                        "block_id_flag": int(vote.flag),
+                        "validator_address": _hex(vote.address),
+                        "timestamp": _time(vote.time),
+                        "signature": b64encode(vote.signature).decode() if vote.signature else None,
+                    }
+                    for vote in commit.votes
+                ],
+            },
+        },
+        "validators": [
+            {
+                "address": _hex(address(each.key)),
+                "pub_key": {"type": "tendermint/PubKeyEd25519", "value": b64encode(each.key).decode()},
+                "voting_power": str(each.power),
+                "proposer_priority": "0",
+            }
+            for each in block.validators
+        ],
+    }
+
+
+def changed(told: Told, path: Sequence[str | int], change: Callable[[Any], Any]) -> Told:
+    """A told block with one value of it changed.
+
+    Args:
+        told: the block; it stays as it is.
+        path: of the value.
+        change: gives the new value.
+    """
+    copy = deepcopy(told)
+    at: Any = copy
+    for step in path[:-1]:
+        at = at[step]
+    at[path[-1]] = change(at[path[-1]])
+    return copy
+
+
+def leaves(told: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """The paths of all single values of a told block."""
+    if isinstance(told, dict):
+        return [leaf for name, value in told.items() for leaf in leaves(value, (*path, name))]
+    if isinstance(told, list):
+        return [leaf for place, value in enumerate(told) for leaf in leaves(value, (*path, place))]
+    return [path]
+
+
+def _hex(value: bytes) -> str:
+    return value.hex().upper()
+
+
+def _block_id(block: BlockId) -> Told:
+    return {"hash": _hex(block.hash), "parts": {"total": block.parts, "hash": _hex(block.parts_hash)}}
+
+
+def _time(time: Time) -> str:
+    from datetime import UTC, datetime, timedelta
+
+    day = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=time.seconds)
+    fraction = f".{time.nanos:09d}".rstrip("0") if time.nanos else ""
+    return f"{day.year:04d}{day:-%m-%dT%H:%M:%S}{fraction}Z"
