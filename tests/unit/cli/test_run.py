@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gridproof.actors.community import Community, access
-from gridproof.actors.community.access import at_work
+from gridproof.actors.community.access import at_helm, at_work
 from gridproof.actors.community.running import Run, _Watch
 from gridproof.connectors.config import load
 from gridproof.connectors.readings import import_csv
