@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
 
-from tools.engines import tether
+from gridproof.drivers import tether
 
 NODES: Final = 4
 START_S: Final = 60.0
