@@ -45,7 +45,8 @@ def ledger(
         for falsehood in report.falsehoods:
             words.print(falsehood, markup=False)
         words.print(
-            f"{report.chain_id}: {_stretch(report)}, {report.transactions} transactions, {report.signatures} signatures checked"
+            f"{report.chain_id}: {_stretch(report)}, "
+            f"{report.transactions} transactions, {report.signatures} signatures checked"
             f"{_counted(report.announced)}; "
             f"{'all true' if report.is_true else 'NOT TRUE'}.",
             markup=False,
@@ -53,7 +54,7 @@ def ledger(
         if report.base_height:
             words.print(
                 f"What came before is taken from the state kept at height {report.base_height}, whose app hash is "
-                f"{report.base_app_hash.hex()}: compare it with another node's, for the blocks that led there are gone.",
+                f"{report.base_app_hash.hex()}: compare it with another node's.",
                 markup=False,
             )
         words.print(f"app hash {report.app_hash.hex()}, genesis {report.genesis_hash.hex()}")
