@@ -310,7 +310,7 @@ def test_a_manifest_of_another_chain_is_found_at_the_end_too(given: Given) -> No
 
 def test_a_state_that_ends_within_an_entry_is_found(given: Given) -> None:
     chunks = [*given.chunks, b"\x02\x00\x09"]
-    with pytest.raises(SnapshotFalseError):
+    with pytest.raises(SnapshotFalseError, match="it ends within an entry"):
         take_in(MemoryStore(), forged(given.snapshot, chunks), chunks)
 
 
