@@ -18,10 +18,11 @@ from gridproof.primitives.encoding import encode
 from gridproof.state.blocks import Base, TransactionPlace, TransactionResult, cursor_before
 from gridproof.state.errors import EventsGoneError
 from gridproof.state.store import LmdbStore, Store, Table
+from gridproof.state.transaction import transaction_hash
 
 from tests.tiny.app import tiny, tiny_genesis
 from tests.tiny.notices.types import LAST_NUMBER
-from tests.unit.drivers.scenes import grow, in_memory, signed
+from tests.unit.drivers.scenes import grow, in_memory, post, signed
 from tests.unit.drivers.snapshots.joining import SMALL, KilledError, chunks_of, entries, killing, poisoned, take_in
 
 KEPT, LAST = 6, 9
@@ -68,10 +69,6 @@ def entries_cursor(height: int) -> bytes:
 
 
 def _name(nonce: int) -> bytes:
-    from gridproof.state.transaction import transaction_hash
-
-    from tests.unit.drivers.scenes import post
-
     return transaction_hash(signed("operator", post(f"notice {nonce}", nonce % 5), nonce=nonce))
 
 
