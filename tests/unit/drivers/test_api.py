@@ -13,6 +13,10 @@ NAMES = {
         "ApplicationFactory", "EmbeddedLedger", "FolderLock", "Limits", "Node", "Options", "back_up",
         "restore",
     },
+    "drivers.snapshots": {
+        "CHUNK_BYTES", "FOLDER_NAME", "FORMAT", "Intake", "MAX_CHUNKS", "MAX_CHUNK_BYTES", "Manifest", "Snapshot",
+        "SnapshotFolder", "discard", "is_restoring", "read_manifest",
+    },
     "state": {
         "ADDRESS_SIZE", "B16", "B20", "B32", "BLOCK_EVENTS", "U8", "U16", "U32", "U64", "Accounts", "Answer",
         "Application", "Block", "BlockInfo", "BlockResult", "Context", "EnvelopeError", "Event", "Genesis",
