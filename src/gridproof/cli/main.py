@@ -25,6 +25,7 @@ from . import (
     key,
     meter,
     period,
+    proof,
     readings,
     status,
     tariff,
@@ -72,6 +73,7 @@ app.add_typer(bill.app, name="bill")
 app.add_typer(household.app, name="household")
 app.add_typer(verify.app, name="verify")
 app.add_typer(export.app, name="export")
+app.add_typer(proof.app, name="proof")
 app.command()(backup.backup)
 app.command()(backup.restore)
 app.command()(status.doctor)

@@ -61,13 +61,13 @@ def test_every_byte_of_a_file_altered_is_refused_with_a_reason(
     made = prover.prove(MAKERS[kind](village))
     raw = encode_light_proof(made)
     assert reason_against(prover, raw) == ""
-    reasons = {}
+    reasons: set[str] = set()
     for place in range(len(raw)):
         for mask in (1, 0x80, 0xFF) if kind == "price" else (1,):
             reason = reason_against(prover, altered(raw, place, mask))
             assert reason, (place, mask)
-            reasons[reason] = reasons.get(reason, 0) + 1
-    assert {"ProofFileError", "OtherAnchorError", "OtherBlockError", "WrongSignatureError"} <= set(reasons)
+            reasons.add(reason)
+    assert {"ProofFileError", "OtherAnchorError", "OtherBlockError", "WrongSignatureError"} <= reasons
 
 
 @pytest.mark.parametrize("make", [records, bill])
