@@ -27,6 +27,7 @@ from . import (
     net,
     node,
     period,
+    proof,
     readings,
     status,
     tariff,
@@ -76,6 +77,7 @@ app.add_typer(net.app, name="net")
 app.add_typer(node.app, name="node")
 app.add_typer(verify.app, name="verify")
 app.add_typer(export.app, name="export")
+app.add_typer(proof.app, name="proof")
 app.command()(backup.backup)
 app.command()(backup.restore)
 app.command()(status.doctor)
