@@ -68,10 +68,10 @@ class KvNetwork:
         """Of the chain."""
         return str(self._genesis()["chain_id"])
 
-    def keys(self) -> list[dict[str, Any]]:
-        """The validators' key files, in the nodes' order."""
+    def validator_keys(self) -> list[str]:
+        """The validators' public keys in base64, in the nodes' order."""
         files = [self._home(node) / "config" / "priv_validator_key.json" for node in range(NODES)]
-        return [json.loads(file.read_bytes()) for file in files]
+        return [str(json.loads(file.read_bytes())["pub_key"]["value"]) for file in files]
 
     def ask(self, path: str, node: int = 0) -> Any:
         """What a node answers, its `result`."""
@@ -196,7 +196,7 @@ def rotate(network: KvNetwork) -> int:
     Returns:
         The last height.
     """
-    keys = [each["pub_key"]["value"] for each in network.keys()]
+    keys = network.validator_keys()
     network.send("word1=said")
     network.set_power(keys[3], 7)
     network.send("word2=said")

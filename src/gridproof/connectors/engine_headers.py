@@ -225,7 +225,7 @@ def _validator(told: Any) -> Validator:
     if _field(key, "type") != KEY_TYPE:
         raise EngineAnswerError(what="validators", detail="a key is not Ed25519, the only kind that is known here")
     power = _number(_field(told, "voting_power"), "voting_power")
-    found = _as(Validator, (_base64(_field(key, "value")), power), "validators")
+    found: Validator = _as(Validator, (_base64(_field(key, "value")), power), "validators")
     if _hex(_field(told, "address")) != address(found.key):
         raise EngineAnswerError(what="validators", detail="an address is not that of its key")
     return found
