@@ -74,6 +74,7 @@ def init(
     else:
         _require_alone(context)
         settings = load(config)
+        _require_embedded(settings)
     times = times_of(settings)
     start_s = start_of(settings, times, start)
     priced = tariff_of(tariff, settings)
@@ -107,6 +108,16 @@ def _require_alone(context: typer.Context) -> None:
     if given:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise typer.BadParameter(f"--config takes all settings from its file; leave out {options}, or write it there")
+
+
+def _require_embedded(settings: "Settings") -> None:
+    """Return if the ledger shall lie in the folder.
+
+    Raises:
+        BadParameter: it shall be a network, whose nodes must be made with it.
+    """
+    if settings.ledger.kind == "network":
+        raise typer.BadParameter("a community whose ledger is a network is founded with `gridproof net init`")
 
 
 def settings_of(

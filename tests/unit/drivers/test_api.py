@@ -6,8 +6,9 @@ import pytest
 
 NAMES = {
     "connectors.ledger": {
-        "ClientError", "InProcessClient", "LedgerClient", "NodeSilentError", "NodeSpeaksOtherwiseError",
-        "NodeUnreachableError", "Proven", "Sender", "Sent", "SocketClient", "UnprovenError",
+        "ClientError", "InProcessClient", "LedgerClient", "NetworkClient", "NodeSilentError",
+        "NodeSpeaksOtherwiseError", "NodeUnreachableError", "NodeView", "NodesUnreachableError", "Proven",
+        "RemoteHistory", "Sender", "Sent", "SocketClient", "UnprovenError",
     },
     "drivers.embedded": {
         "ApplicationFactory", "EmbeddedLedger", "FolderLock", "Limits", "Node", "Options", "back_up",
