@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from threading import Thread
 
 import pytest
@@ -157,11 +158,14 @@ def test_w1_an_answer_of_another_form_or_size_is_not_used(
     def reply(value: bytes) -> bytes:
         return b'{"jsonrpc":"2.0","id":2,"result":{"response":{"height":"0","value":' + value + b"}}}"
 
+    def spoiled(value: bytes, method: str, raw: bytes) -> bytes:
+        return reply(value) if method == "abci_query" else raw
+
     welcome = b'"' + b"lWcBpnRpbnktMQ==" + b'"'
     odd = (b"null", b'"!"', b'"wQ=="', welcome, b'"' + b"A" * 8 + b'"')
     for value in odd:
         with network_of(ledger, ledger) as (client, (first, _second)):
-            first.spoil = lambda method, raw, value=value: reply(value) if method == "abci_query" else raw
+            first.spoil = partial(spoiled, value)
             assert client.status() == ledger.status()
     monkeypatch.setattr("gridproof.connectors.ledger.node_rpc.MAX_ANSWER", 100)
     with network_of(ledger) as (client, _), pytest.raises(NodesUnreachableError, match="without end"):
