@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
 
-from tools.engines import tether
+from tools.engines import cometbft, tether
 
 NODES: Final = 4
 START_S: Final = 60.0
@@ -205,3 +205,20 @@ def rotate(network: KvNetwork) -> int:
         network.set_power(key, 0)
         network.send(f"left{number}=said")
     return network.send("last=said")
+
+
+def main(folder: Path, file: Path) -> None:
+    """Record a network whose validators change.
+
+    Args:
+        folder: for the nodes' files.
+        file: to write.
+    """
+    with KvNetwork(cometbft.install(), folder) as network:
+        rotate(network)
+        told = record(network, range(1, network.height() + 1))
+    file.write_text(json.dumps(told, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

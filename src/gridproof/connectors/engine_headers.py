@@ -89,7 +89,11 @@ class EngineRpc:
         return read_height(self.ask("status"))
 
     def light_block(self, height: int) -> LightBlock:
-        """A block for the light client (`Headers.light_block`)."""
+        """A block for the light client (`Headers.light_block`).
+
+        Raises:
+            EngineAnswerError: the node's answer is not of the form that it should have.
+        """
         signed = _field(self.ask("commit", height=height), "signed_header")
         validators: list[Any] = []
         while True:

@@ -76,6 +76,20 @@ class HeaderDiffersError(ActorError):
     header: str
 
 
+class ThereIsOneError(ActorError):
+    """The ledger has it, so its absence cannot be proven; `gridproof proof export entry` proves what is there."""
+
+    kind: str
+    about: str
+
+
+class PlaceFormError(ActorError):
+    """These are not the parts of such an entry's place. Give them in this order: numbers, or hexadecimal digits."""
+
+    kind: str
+    parts: str
+
+
 class NothingToProveError(ActorError):
     """The ledger has nothing of this to prove; `proof export absence` proves that it has not."""
 

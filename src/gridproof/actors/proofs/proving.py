@@ -180,6 +180,19 @@ def _placed(statement: AnyStatement, height: int) -> AnyStatement:
     return statement
 
 
+def signed_power(proof: LightProof) -> tuple[int, int]:
+    """How much of the validators' power signed the header that tells the state, and how much there is.
+
+    A header that is trusted itself has no votes in the file, and none are needed: it counts as signed by all.
+    """
+    total = sum(each.power for each in proof.end.validators)
+    if not proof.blocks:
+        return total, total
+    block = proof.blocks[-1]
+    entries = zip(block.commit.votes, block.validators, strict=False)
+    return sum(each.power for vote, each in entries if vote.flag == Flag.COMMIT), total
+
+
 # --- statements ------------------------------------------------------------------------------------------------------
 
 
@@ -290,7 +303,7 @@ def own_bill(file: BillProof) -> Stated:
 
 
 def _folded(ledger: LedgerClient, kind: str, slot: Slot) -> Stated | None:
-    month = _month_of(ledger, slot)
+    month = month_of(ledger, slot)
     if month is None:
         return None
     value, path = _fold_leaf(ledger, kind, slot, month)
@@ -316,8 +329,12 @@ def _fold_leaf(ledger: LedgerClient, kind: str, slot: Slot, month: int) -> tuple
     return leaves[index], merkle.inclusion_proof(leaves, index)
 
 
-def _month_of(ledger: LedgerClient, slot: Slot) -> int | None:
-    """The month that a period lies in."""
+def month_of(ledger: LedgerClient, slot: Slot) -> int | None:
+    """The month that a period lies in, or None.
+
+    Raises:
+        ClientError: no answer came.
+    """
     region = ledger.ask(registry.region, slot.region)
     if region is None:
         return None

@@ -148,7 +148,11 @@ class Entry(Statement, frozen=True, tag=1):
     proof: bytes
 
     def verify(self, ground: Ground) -> Shown:
-        """Show the entry (`Statement.verify`)."""
+        """Show the entry (`Statement.verify`).
+
+        Raises:
+            StatementUnknownError: there is no such kind, or the place has not its parts.
+        """
         kind = KINDS.get(self.kind)
         if kind is None or len(kind.parts) != len(self.place):
             raise StatementUnknownError(kind=self.kind)

@@ -18,3 +18,10 @@ class NodeFailedError(DriverError):
 
     request: str
     detail: str
+
+
+class EngineFileError(DriverError):
+    """A file of the engine is not what it should be; nothing was done. Restore it, or make the node anew."""
+
+    path: str
+    detail: str
