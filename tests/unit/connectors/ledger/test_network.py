@@ -23,6 +23,7 @@ from gridproof.state.transaction import MAX_TRANSACTION_BYTES, transaction_hash
 
 from .engines import Engine, engine
 from tests.tiny.app import PEOPLE, signer
+from tests.tiny.notices.errors import TextLength
 from tests.tiny.notices.types import NOTICES
 from tests.unit.drivers.scenes import OPTIONS, grow, in_memory, post, signed
 
@@ -399,6 +400,18 @@ def _of_a_stranger() -> bytes:
     until_s = OPTIONS.clock() + 60
     words = {"chain_id": "tiny-1", "nonce": 0, "valid_until_s": until_s, "messages": (post(),)}
     return sign_transaction(signer("operator"), sender=ParticipantId(99), **words)  # type: ignore[arg-type]
+
+
+def test_what_only_another_node_dropped_is_told_to_who_waits(ledger: EmbeddedLedger) -> None:
+    with in_memory() as proposer, network_of(ledger, ledger, proposer) as (client, (first, second, _third)):
+        first.swallow = second.swallow = True
+        wordy = signed("operator", post("x" * 501))
+        name = client.submit(wordy)
+        proposer.submit(wordy)
+        proposer.make_block()
+        with pytest.raises(TextLength) as dropped:
+            client.wait(name, 10)
+        assert dropped.value.length == 501
 
 
 def test_only_so_many_bytes_of_transactions_under_way_are_kept(
