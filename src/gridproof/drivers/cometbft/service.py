@@ -102,8 +102,8 @@ class Service:
         self.application = application(store, verifier)
         self.sync = Sync(store, Intake(store, application, options.chain_id), options.keeping, self.application.reload)
         self._options = options
-        self._committed = Committed(store, self.application, options.clock)
         self._waiting = _Waiting(options)
+        self._committed = Committed(store, self.application, options.clock, self._waiting.find_refusal)
         self._genesis: bytes | None = None
         self._block: KeptBlock | None = None
         self._handlers: dict[str, Handler] = {
@@ -191,7 +191,11 @@ class Service:
                 self._require_patience(transaction)
         except Refusal as refusal:
             self._waiting.forget(asked.tx)
+            if asked.type == RECHECK:
+                self._waiting.refuse(transaction_hash(asked.tx), refusal)  # for its sender, who may still ask
             return abci.ResponseCheckTx(code=refusal.code, log=str(refusal), data=pack_error(refusal))
+        if asked.type != RECHECK:
+            self._waiting.forget(asked.tx)  # handed in again, it has another chance
         return abci.ResponseCheckTx()
 
     def _require_patience(self, transaction: Transaction) -> None:
@@ -339,6 +343,11 @@ class _Waiting:
         refusal = self._refused.get(transaction_hash(raw))
         if refusal is not None:
             raise bare(refusal)
+
+    def find_refusal(self, name: bytes) -> Refusal | None:
+        """Why a transaction came no further at this node, or None."""
+        refusal = self._refused.get(name)
+        return None if refusal is None else bare(refusal)
 
     def is_over(self, name: bytes) -> bool:
         """Whether a transaction that must wait has waited long enough; the first time it is asked, it begins to."""
