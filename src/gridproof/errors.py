@@ -49,6 +49,15 @@ class Refusal(GridproofError):
     code: ClassVar[int] = 0
 
 
+class TooEarly(Refusal):
+    """Root of refusals of what may be said later: once ledger time has come so far, the same may be accepted."""
+
+    @property
+    def not_before_s(self) -> int:
+        """The ledger time from which on it may be accepted, UTC epoch seconds."""
+        raise NotImplementedError
+
+
 def _shown(value: object) -> str:
     if isinstance(value, bytes):
         return value.hex() if len(value) <= MAX_SHOWN_BYTES else f"{value[:MAX_SHOWN_BYTES].hex()}…"

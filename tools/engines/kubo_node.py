@@ -16,7 +16,8 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import Any, Final, Self
 
-from tools.engines import tether
+from gridproof.drivers import tether
+
 from tools.environment import SetupError
 
 START_S: Final = 60.0

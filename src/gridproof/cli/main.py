@@ -24,6 +24,8 @@ from . import (
     init,
     key,
     meter,
+    net,
+    node,
     period,
     proof,
     readings,
@@ -71,6 +73,8 @@ app.command()(status.status)
 app.add_typer(period.app, name="period")
 app.add_typer(bill.app, name="bill")
 app.add_typer(household.app, name="household")
+app.add_typer(net.app, name="net")
+app.add_typer(node.app, name="node")
 app.add_typer(verify.app, name="verify")
 app.add_typer(export.app, name="export")
 app.add_typer(proof.app, name="proof")

@@ -10,6 +10,7 @@ from gridproof.state.refusals import pack_error
 
 from . import wire
 from .errors import NodeFaultError, WaitTimeoutError, WireError
+from .history import Entry
 from .logs import logger
 
 MAX_EVENT_BYTES: Final = 16 * 2**20
@@ -37,6 +38,12 @@ class Asked(Protocol):
 
     def status(self) -> wire.Status:
         """Where the ledger stands."""
+
+    def entry(self, height: int) -> Entry:
+        """The block at a height and what it led to."""
+
+    def genesis(self) -> bytes:
+        """The genesis document."""
 
 
 def answer(ledger: Asked, request: wire.Request) -> wire.Reply:
@@ -99,6 +106,14 @@ def _status(ledger: Asked, _request: wire.AskStatus) -> object:
     return ledger.status()
 
 
+def _entry(ledger: Asked, request: wire.AskEntry) -> Entry:
+    return ledger.entry(request.height)
+
+
+def _genesis(ledger: Asked, _request: wire.AskGenesis) -> bytes:
+    return ledger.genesis()
+
+
 _HANDLERS: Final[dict[type[Any], Callable[[Asked, Any], object]]] = {
     wire.Submit: _submit,
     wire.Wait: _wait,
@@ -106,4 +121,6 @@ _HANDLERS: Final[dict[type[Any], Callable[[Asked, Any], object]]] = {
     wire.EventsSince: _events_since,
     wire.FindTransaction: _find,
     wire.AskStatus: _status,
+    wire.AskEntry: _entry,
+    wire.AskGenesis: _genesis,
 }

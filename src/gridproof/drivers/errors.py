@@ -73,6 +73,59 @@ class MissingBlockError(DriverError):
     height: int
 
 
+class HistoryPrunedError(DriverError):
+    """The blocks before a height are not kept here; nothing was read.
+    Ask a node that keeps them all, or begin at a state that was kept: give the folder of the snapshots.
+    """
+
+    from_height: int
+
+
+class SnapshotFailedError(DriverError):
+    """A snapshot of the state was not taken, or one that is kept cannot be read; the ledger goes on without it.
+    Make room, or mend the folder.
+    """
+
+    path: str
+    detail: str
+
+
+class SnapshotUnknownError(DriverError):
+    """There is no such piece of a snapshot here; nothing was read. Ask for what is listed now."""
+
+    height: int
+    index: int
+
+
+class SnapshotRefusedError(DriverError):
+    """The snapshot is not one that this node may begin with; nothing was taken from it. Choose another."""
+
+    height: int
+    detail: str
+
+
+class ChunkRefusedError(DriverError):
+    """The piece is not the one that comes next in the snapshot; nothing was written. Fetch it again, elsewhere."""
+
+    index: int
+    detail: str
+
+
+class SnapshotFalseError(DriverError):
+    """The snapshot is not the state that it claims to be; all of it was removed again.
+    Take another one, and trust its givers no more.
+    """
+
+    height: int
+    detail: str
+
+
+class NotEmptyError(DriverError):
+    """A ledger can be begun with a snapshot in an empty store only; nothing was changed. Choose another folder."""
+
+    height: int
+
+
 class BackupError(DriverError):
     """The backup was not made or not restored; what was there before is untouched."""
 

@@ -7,6 +7,8 @@ The file, version 1:
       kind 1  Opening   first: chain id, genesis document
       kind 2  Entry     one a block, heights rising by one from 1: height, time_s, proposer, transactions, app hash
                         after the block, result code of each transaction
+      kind 4  Report    right before the entry of a block with which an engine reported on validators: its height, and
+                        for each what it was, the address, where, when, the power of all; no block has an empty one
       kind 3  Closing   last: number of blocks, SHA-256 over all bytes of the file before this frame
 
 Nothing follows the closing. A reader takes one frame at a time, so a history of any length fits.
@@ -16,16 +18,16 @@ import os
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Final, Protocol
+from typing import IO, Final, NamedTuple, Protocol, TypeAlias
 
 from gridproof.primitives.encoding import Codec
 from gridproof.primitives.errors import PrimitiveError
-from gridproof.state import Block, Head, Record, TransactionPlace
+from gridproof.state import Block, Head, Misbehaviour, Record, TransactionPlace
 from gridproof.state.store import Snapshot, Table
 from gridproof.state.transaction import transaction_hash
 
-from .blocks import KeptBlock, find_block, find_genesis, kept_blocks
-from .errors import BrokenHistoryError, GenesisMissingError
+from .blocks import KeptBlock, find_base, find_block, find_genesis, kept_blocks
+from .errors import BrokenHistoryError, GenesisMissingError, HistoryPrunedError, MissingBlockError
 from .ports import Progress, no_progress
 
 MAGIC: Final = b"gridproof history 1\n"
@@ -40,7 +42,7 @@ class Opening(Record, frozen=True, tag=1):
     genesis: bytes
 
 
-class Entry(Record, frozen=True, tag=2):
+class Entry(NamedTuple):
     """A block and what it led to.
 
     Attributes:
@@ -50,6 +52,7 @@ class Entry(Record, frozen=True, tag=2):
         transactions: each as it came.
         app_hash: the state's root after the block, 32 bytes.
         codes: the result code of each transaction.
+        misbehaviour: what an engine reported with the block.
     """
 
     height: int
@@ -58,11 +61,30 @@ class Entry(Record, frozen=True, tag=2):
     transactions: tuple[bytes, ...]
     app_hash: bytes
     codes: tuple[int, ...]
+    misbehaviour: tuple[Misbehaviour, ...] = ()
 
     @property
     def block(self) -> Block:
         """The block as a driver hands it to the Application."""
-        return Block(self.height, self.time_s, self.proposer, self.transactions)
+        return Block(self.height, self.time_s, self.proposer, self.transactions, self.misbehaviour)
+
+
+class _Entry(Record, frozen=True, tag=2):
+    """The frame of a block and what it led to."""
+
+    height: int
+    time_s: int
+    proposer: int
+    transactions: tuple[bytes, ...]
+    app_hash: bytes
+    codes: tuple[int, ...]
+
+
+class _Report(Record, frozen=True, tag=4):
+    """The frame of what an engine reported with the block that follows."""
+
+    height: int
+    misbehaviour: tuple[Misbehaviour, ...]
 
 
 class Closing(Record, frozen=True, tag=3):
@@ -88,11 +110,13 @@ class History(Protocol):
 
         Raises:
             BrokenHistoryError: the file is not whole.
+            HistoryPrunedError: the first blocks are not kept any more.
             MissingBlockError: a block is not kept.
         """
 
 
-_FRAME: Final[Codec[Opening | Entry | Closing]] = Codec(Opening | Entry | Closing)  # type: ignore[arg-type]
+_Frame: TypeAlias = Opening | _Entry | _Report | Closing
+_FRAME: Final[Codec[_Frame]] = Codec(_Frame)  # type: ignore[arg-type]
 _HEAD: Final = Codec(Head)
 _PLACE: Final = Codec(TransactionPlace)
 
@@ -103,12 +127,13 @@ class StoredHistory:
     Args:
         snapshot: of the ledger's store; stays open as long as the history is read.
         head: the last committed block.
+        first_height: of the first block that is read.
 
     Raises:
         GenesisMissingError: no ledger was born there.
     """
 
-    def __init__(self, snapshot: Snapshot, head: Head) -> None:
+    def __init__(self, snapshot: Snapshot, head: Head, first_height: int = 1) -> None:
         genesis = find_genesis(snapshot)
         if genesis is None:
             raise GenesisMissingError
@@ -116,20 +141,37 @@ class StoredHistory:
         self.last_height = head.height
         self._snapshot = snapshot
         self._head = head
+        self._first_height = first_height
 
     def entries(self) -> Iterator[Entry]:
         """The blocks in order; a result that is not kept has the code -1.
 
         Raises:
+            HistoryPrunedError: the first of them are not kept any more.
             MissingBlockError: a block is not kept.
         """
+        base = find_base(self._snapshot)
+        if self._first_height <= base.height:
+            raise HistoryPrunedError(from_height=base.height + 1)
         earlier: KeptBlock | None = None
-        for kept in kept_blocks(self._snapshot, self.last_height):
+        for kept in kept_blocks(self._snapshot, self.last_height, self._first_height):
             if earlier is not None:
                 yield self._entry(earlier.block, kept.previous)
             earlier = kept
         if earlier is not None:
             yield self._entry(earlier.block, self._head.app_hash)
+
+    def entry(self, height: int) -> Entry:
+        """The block at a height from 1, and what it led to.
+
+        Raises:
+            MissingBlockError: the ledger is not that far, or the block is not kept.
+        """
+        kept = find_block(self._snapshot, height) if height <= self.last_height else None
+        app_hash = self.app_hash(height)
+        if kept is None or app_hash is None:
+            raise MissingBlockError(height=height)
+        return self._entry(kept.block, app_hash)
 
     def app_hash(self, height: int) -> bytes | None:
         """The state's root after a block, 32 bytes; None where the ledger is not that far, or has lost it.
@@ -146,7 +188,8 @@ class StoredHistory:
 
     def _entry(self, block: Block, app_hash: bytes) -> Entry:
         codes = tuple(self._code(block.height, index, raw) for index, raw in enumerate(block.transactions))
-        return Entry(block.height, block.time_s, block.proposer, block.transactions, app_hash, codes)
+        known = (block.height, block.time_s, block.proposer, block.transactions)
+        return Entry(*known, app_hash, codes, block.misbehaviour)
 
     def _code(self, height: int, index: int, raw: bytes) -> int:
         stored = self._snapshot.get(Table.RESULTS, transaction_hash(raw))
@@ -169,6 +212,7 @@ def export_history(history: History, chain_id: str, path: str | Path, progress: 
         How many blocks were written.
 
     Raises:
+        HistoryPrunedError: the first blocks are not kept any more.
         MissingBlockError: a block is not kept.
         OSError: the file cannot be written.
     """
@@ -196,14 +240,16 @@ def _write(history: History, chain_id: str, file: IO[bytes], progress: Progress)
     put(_framed(Opening(chain_id, history.genesis)))
     blocks = 0
     for entry in history.entries():
-        put(_framed(entry))
+        if entry.misbehaviour:
+            put(_framed(_Report(entry.height, entry.misbehaviour)))
+        put(_framed(_Entry(*entry[:6])))
         blocks += 1
         progress(blocks, history.last_height)
     file.write(_framed(Closing(blocks, digest.digest())))
     return blocks
 
 
-def _framed(frame: Opening | Entry | Closing) -> bytes:
+def _framed(frame: _Frame) -> bytes:
     raw = _FRAME.encode(frame)
     return len(raw).to_bytes(4, "big") + raw
 
@@ -231,7 +277,14 @@ class HistoryFile:
         Raises:
             BrokenHistoryError: the file is not whole.
         """
-        return (frame for frame in self._frames() if isinstance(frame, Entry))
+        reported: tuple[Misbehaviour, ...] = ()
+        for frame in self._frames():
+            if isinstance(frame, _Report):
+                reported = frame.misbehaviour
+            elif isinstance(frame, _Entry):
+                known = (frame.height, frame.time_s, frame.proposer, frame.transactions, frame.app_hash, frame.codes)
+                yield Entry(*known, reported)
+                reported = ()
 
     def _survey(self) -> tuple[Opening, int]:
         """Read the file once to its end: what is altered or cut off is told before anything is replayed."""
@@ -240,15 +293,16 @@ class HistoryFile:
         for frame in self._frames():
             if isinstance(frame, Opening):
                 opening = frame
-            elif isinstance(frame, Entry):
+            elif isinstance(frame, _Entry):
                 height = frame.height
         if opening is None:
             raise self._broken("it has no opening")
         return opening, height
 
-    def _frames(self) -> Iterator[Opening | Entry | Closing]:
+    def _frames(self) -> Iterator[_Frame]:
         digest = sha256()
         blocks = 0
+        report: _Report | None = None
         with self.path.open("rb") as file:
             if file.read(len(MAGIC)) != MAGIC:
                 raise self._broken("it does not begin as a history does")
@@ -256,6 +310,7 @@ class HistoryFile:
             while True:
                 raw = self._read_frame(file)
                 frame = self._decode(raw)
+                self._require_announced(report, frame)
                 if isinstance(frame, Closing):
                     if frame != Closing(blocks, digest.digest()):
                         raise self._broken("its checksum does not fit: it was altered")
@@ -265,12 +320,20 @@ class HistoryFile:
                     return
                 if isinstance(frame, Opening) != (file.tell() == len(MAGIC) + 4 + len(raw)):
                     raise self._broken("its opening is not at its beginning")
-                if isinstance(frame, Entry):
+                report = frame if isinstance(frame, _Report) else None
+                if isinstance(frame, _Entry):
                     blocks += 1
                     if frame.height != blocks:
                         raise self._broken(f"block {frame.height} stands where block {blocks} belongs")
                 digest.update(len(raw).to_bytes(4, "big") + raw)
                 yield frame
+
+    def _require_announced(self, report: _Report | None, frame: _Frame) -> None:
+        """Hold a report to a block right behind it, and every report to telling something."""
+        if report is not None and not (isinstance(frame, _Entry) and frame.height == report.height):
+            raise self._broken(f"the report on block {report.height} does not stand before it")
+        if isinstance(frame, _Report) and not frame.misbehaviour:
+            raise self._broken(f"the report on block {frame.height} is empty")
 
     def _read_frame(self, file: IO[bytes]) -> bytes:
         length = int.from_bytes(self._exactly(file, 4), "big")
@@ -284,7 +347,7 @@ class HistoryFile:
             raise self._broken("it ends too early")
         return raw
 
-    def _decode(self, raw: bytes) -> Opening | Entry | Closing:
+    def _decode(self, raw: bytes) -> _Frame:
         try:
             return _FRAME.decode(raw)
         except PrimitiveError as wrong:

@@ -1,5 +1,7 @@
 """Is a ledger true? Replay its history from genesis and hold every result against what is claimed.
 
+A ledger that keeps only its later blocks is replayed from the oldest snapshot of the state that is kept beside it.
+
 What is checked, in this order:
 - V-1 each block follows the last one, and every transaction may stand at its place: envelope, nonce, its messages' own
   checks, all signatures;
@@ -9,24 +11,32 @@ What is checked, in this order:
   place is kept that no block gave it (a store only);
 - V-5 the tree's root, computed from the stored state alone, is the head's app hash (a store only);
 - V-6 all invariants hold.
-What is false is told in a line each; nothing is trusted but the genesis document and the program.
+What is false is told in a line each; nothing is trusted but the genesis document and the program, and where the first
+blocks are gone the app hash of the state that the replay begins with: the report names it.
 """
 
 from collections.abc import Iterator
-from typing import Final, Self
+from typing import Final
 
 from gridproof.errors import GridproofError
-from gridproof.state import Application, BlockResult, Record, Verifier, Violation, smt
+from gridproof.primitives.encoding import Codec
+from gridproof.primitives.errors import PrimitiveError
+from gridproof.state import Application, BlockResult, Record, TransactionPlace, Verifier, Violation, smt
+from gridproof.state.blocks import BASE_KEY, cursor_before
 from gridproof.state.genesis import genesis_hash
-from gridproof.state.store import Changes, MemoryStore, Snapshot, Store, StoreReadOnlyError, Table
+from gridproof.state.store import MemoryStore, Snapshot, Store, Table
 
-from .blocks import find_block
+from .blocks import find_base, find_block
+from .errors import HistoryPrunedError
 from .history import UNKNOWN_CODE, Entry, History, StoredHistory
+from .moments import StillStore
 from .ports import ApplicationFactory, Progress, no_progress
+from .snapshots import Intake, SnapshotFolder, read_manifest
 from .verifying import CountingVerifier, ThreadedVerifier
 
 MAX_LINES: Final = 100
 EVENTS_AT_ONCE: Final = 10_000
+_PLACE: Final = Codec(TransactionPlace)
 COMPARED: Final = (Table.STATE, Table.SIDE, Table.TREE, Table.EVENTS, Table.META)
 
 
@@ -43,6 +53,8 @@ class Report(Record, frozen=True):
         app_hash: the root that the replay led to, 32 bytes.
         falsehoods: a line each, at most 100 and a last line that counts the rest; empty when all is true.
         announced: how many events of each kind the replay announced, by the kind's name.
+        base_height: of the state that the replay began with; 0 for the genesis.
+        base_app_hash: that state's root, 32 bytes; empty for the genesis.
     """
 
     chain_id: str
@@ -54,6 +66,8 @@ class Report(Record, frozen=True):
     app_hash: bytes
     falsehoods: tuple[str, ...]
     announced: dict[str, int] = {}  # noqa: RUF012 - a struct makes a fresh one each time
+    base_height: int = 0
+    base_app_hash: bytes = b""
 
     @property
     def is_true(self) -> bool:
@@ -81,7 +95,7 @@ class _Findings:
 
 
 class _Replay:
-    """A history run again from genesis into a store of its own."""
+    """A history run again from genesis, or from the state in the store that it is run into."""
 
     def __init__(self, history: History, application: ApplicationFactory, store: Store, verifier: Verifier) -> None:
         self.history = history
@@ -90,6 +104,7 @@ class _Replay:
         self.findings = _Findings()
         self.transactions = 0
         self.born = self.application.init_chain(history.genesis)
+        self.base = self.application.info().height
 
     def run(self, progress: Progress) -> None:
         """Replay all blocks; stops where one cannot be computed at all."""
@@ -131,18 +146,20 @@ class _Replay:
         return Report(
             chain_id=self.application.chain_id,
             genesis_hash=genesis_hash(self.history.genesis),
-            first_height=min(1, head.height),
+            first_height=self.base + 1 if self.base else min(1, head.height),
             last_height=head.height,
             transactions=self.transactions,
             signatures=self.verifier.checked,
             app_hash=head.app_hash,
             falsehoods=self.findings.lines,
             announced=self._announced(),
+            base_height=self.base,
+            base_app_hash=self.born if self.base else b"",
         )
 
     def _announced(self) -> dict[str, int]:
         counts: dict[str, int] = {}
-        cursor = b""
+        cursor = cursor_before(self.base + 1) if self.base else b""
         while events := self.application.events_since(cursor, EVENTS_AT_ONCE):
             for event in events:
                 name = type(self.application.decode_event(event.body)).__name__
@@ -185,8 +202,12 @@ def verify_store(
     into: Store | None = None,
     verifier: Verifier | None = None,
     progress: Progress = no_progress,
+    snapshots: SnapshotFolder | None = None,
 ) -> Report:
     """Replay what a ledger keeps and hold it against what it stores (rules V-1 to V-6). The ledger may be running.
+
+    Where the first blocks are gone, the replay begins with the oldest kept snapshot, itself held to its root and to the
+    invariants.
 
     Args:
         store: the ledger's; only read.
@@ -194,47 +215,82 @@ def verify_store(
         into: an empty store; by default in memory.
         verifier: checks signatures; by default on all cores.
         progress: told after each block.
+        snapshots: those that are kept beside the ledger.
 
     Raises:
         GenesisMissingError: no ledger was born in the store.
+        HistoryPrunedError: its first blocks are gone, and no snapshot is kept from which the others lead on.
+        SnapshotFailedError: the snapshot cannot be read.
+        SnapshotFalseError: the snapshot is not the state that it claims to be.
         StoreError: the store cannot be read.
     """
     fresh = into or MemoryStore()
     with ThreadedVerifier() as threaded, store.snapshot() as snapshot:
-        stored = application(_Frozen(snapshot), verifier or threaded)
-        run = _Replay(StoredHistory(snapshot, stored.info()), application, fresh, verifier or threaded)
+        stored = application(StillStore(snapshot), verifier or threaded)
+        base = find_base(snapshot).height
+        first = 1 if base == 0 else _begin_with_kept(fresh, application, snapshots, base, stored.info().height) + 1
+        run = _Replay(StoredHistory(snapshot, stored.info(), first), application, fresh, verifier or threaded)
         if stored.info().height:
             run.run(progress)
             _compare_links(snapshot, run)
             with fresh.snapshot() as replayed:
-                _compare_tables(snapshot, replayed, run.findings)
+                _compare_tables(snapshot, replayed, run)
             _compare_root(snapshot, stored, run.findings)
             _check_invariants(stored, run.findings)
         return run.report()
 
 
+def _begin_with_kept(
+    into: Store, application: ApplicationFactory, snapshots: SnapshotFolder | None, base: int, last: int
+) -> int:
+    """Take in the oldest snapshot from which all later blocks are kept; returns its height."""
+    kept = snapshots.list() if snapshots else ()
+    chosen = next((snapshot for snapshot in kept if base <= snapshot.height <= last), None)
+    if snapshots is None or chosen is None:
+        raise HistoryPrunedError(from_height=base + 1)
+    intake = Intake(into, application)
+    intake.begin(chosen, read_manifest(chosen).app_hash)
+    for index in range(chosen.chunks):
+        intake.apply(index, snapshots.load(chosen.height, chosen.format, index))
+    return intake.finish().height
+
+
 def _compare_links(snapshot: Snapshot, run: _Replay) -> None:
     """Rule V-3 for the first block; for the others it is part of V-2, whose app hashes are the next block's links."""
+    height = run.base + 1
     try:
-        first = find_block(snapshot, 1)
+        first = find_block(snapshot, height)
     except GridproofError:
         return  # the replay told already that the block cannot be read
     if first is not None and first.previous != run.born:
-        run.findings.add(f"block 1: it builds on {first.previous.hex()}, the genesis leads to {run.born.hex()}")
+        begun = f"the state kept at height {run.base} has" if run.base else "the genesis leads to"
+        run.findings.add(f"block {height}: it builds on {first.previous.hex()}, {begun} {run.born.hex()}")
 
 
-def _compare_tables(stored: Snapshot, replayed: Snapshot, findings: _Findings) -> None:
+def _compare_tables(stored: Snapshot, replayed: Snapshot, run: _Replay) -> None:
     """Rule V-4."""
     for table in COMPARED:
-        for key, kept, found in _differences(stored.scan(table), replayed.scan(table)):
+        start = cursor_before(run.base + 1) if table == Table.EVENTS and run.base else b""
+        for key, kept, found in _differences(stored.scan(table, start=start), replayed.scan(table, start=start)):
+            if (table, key) == (Table.META, BASE_KEY):
+                continue  # each tells what it keeps itself
             what = (
                 "is kept though no block wrote it" if found is None else "is missing" if kept is None else "was altered"
             )
-            findings.add(f"{table.name.lower()} table, entry {key.hex()}: it {what}")
+            run.findings.add(f"{table.name.lower()} table, entry {key.hex()}: it {what}")
     # Of a place only its code is part of consensus, which V-2 compares: its words may be another release's.
-    for key, _kept, found in _differences(stored.scan(Table.RESULTS), replayed.scan(Table.RESULTS)):
-        if found is None:
-            findings.add(f"results table, entry {key.hex()}: it is kept though no block wrote it")
+    gone = find_base(stored).height
+    for key, kept, found in _differences(stored.scan(Table.RESULTS), replayed.scan(Table.RESULTS)):
+        if found is None and not (kept and gone < _height_of(kept) <= run.base):
+            run.findings.add(f"results table, entry {key.hex()}: it is kept though no block wrote it")
+
+
+def _height_of(place: bytes) -> int:
+    """The height that a kept place names; 0 where it is none."""
+    try:
+        return _PLACE.decode(place).height
+    except PrimitiveError:
+        return 0
 
 
 def _differences(
@@ -271,39 +327,3 @@ def _check_invariants(application: Application, findings: _Findings) -> None:
         findings.add(f"invariant: {violation}")
     except GridproofError as wrong:
         findings.add(f"state: {wrong}")
-
-
-class _Frozen:
-    """A store that stands still: every snapshot of it is the one that was taken."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-
-    def snapshot(self) -> Snapshot:
-        return _Borrowed(self._snapshot)
-
-    def write(self, changes: Changes) -> None:
-        raise StoreReadOnlyError(path="a snapshot")
-
-    def copy_to(self, path: str) -> None:
-        raise StoreReadOnlyError(path="a snapshot")
-
-    def close(self) -> None:
-        """Leave the snapshot to its owner."""
-
-
-class _Borrowed:
-    """A snapshot whose owner closes it."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.get = snapshot.get
-        self.scan = snapshot.scan
-
-    def close(self) -> None:
-        """Leave the snapshot to its owner."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_args: object) -> None:
-        """Leave the snapshot to its owner."""

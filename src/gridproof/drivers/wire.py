@@ -13,6 +13,8 @@ request gets one answer, in order: `Done` with the encoded result, or `Failed`.
 | 5 | `EventsSince` cursor, limit (at most 10,000), milliseconds (at most 20,000) | `StoredEvent`s, as many as fit |
 | 6 | `FindTransaction` hash | `TransactionPlace` or nil |
 | 7 | `AskStatus` | `Status` |
+| 8 | `AskEntry` height | the block of that height and what it led to, an `Entry` (`drivers.history`) |
+| 9 | `AskGenesis` | the genesis document |
 """
 
 import socket
@@ -102,7 +104,17 @@ class AskStatus(Record, frozen=True, tag=7):
     """Tell where the ledger stands."""
 
 
-Request = Hello | Submit | Wait | Query | EventsSince | FindTransaction | AskStatus
+class AskEntry(Record, frozen=True, tag=8):
+    """Tell a block and what it led to."""
+
+    height: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+
+
+class AskGenesis(Record, frozen=True, tag=9):
+    """Tell the genesis document."""
+
+
+Request = Hello | Submit | Wait | Query | EventsSince | FindTransaction | AskStatus | AskEntry | AskGenesis
 
 
 class Done(Record, frozen=True, tag=101):

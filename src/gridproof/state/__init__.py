@@ -2,20 +2,35 @@
 
 from .admission import Accounts
 from .application import Application
-from .blocks import Block, BlockResult, Head, Proposal, StoredEvent, TransactionPlace, TransactionResult
+from .blocks import (
+    BLOCK_EVENTS,
+    Block,
+    BlockResult,
+    Head,
+    Misbehaviour,
+    Proposal,
+    StoredEvent,
+    TransactionPlace,
+    TransactionResult,
+    Validator,
+)
 from .context import BlockInfo, Context, Overlay, SnapshotReader
 from .errors import EnvelopeError, GenesisError, StateError, Violation
 from .genesis import Genesis
 from .module import GenesisSection, Migration, Module, Route, genesis_section, route
 from .queries import Answer, question
 from .records import Event, Message, Record, SignatureClaim
-from .tables import B16, B32, U8, U16, U32, U64, Map, Reader, SideMap, Writer
+from .tables import B16, B20, B32, U8, U16, U32, U64, Map, Reader, SideMap, Writer
 from .transaction import Transaction, sign_transaction
+from .validators import ADDRESS_SIZE, NoValidators, Upgrade, ValidatorBook, address_of
 from .verifier import SerialVerifier, Verifier
 
 __all__ = [
+    "ADDRESS_SIZE",
     "B16",
+    "B20",
     "B32",
+    "BLOCK_EVENTS",
     "U8",
     "U16",
     "U32",
@@ -36,7 +51,9 @@ __all__ = [
     "Map",
     "Message",
     "Migration",
+    "Misbehaviour",
     "Module",
+    "NoValidators",
     "Overlay",
     "Proposal",
     "Reader",
@@ -51,9 +68,13 @@ __all__ = [
     "Transaction",
     "TransactionPlace",
     "TransactionResult",
+    "Upgrade",
+    "Validator",
+    "ValidatorBook",
     "Verifier",
     "Violation",
     "Writer",
+    "address_of",
     "genesis_section",
     "question",
     "route",

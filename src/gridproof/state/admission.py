@@ -6,6 +6,11 @@ Admission is a function of the last committed state and of the transactions alon
 - E-3 it has not expired at the block's ledger time;
 - E-4 within a block a sender's nonces go on without a gap from the committed one;
 - E-5 each message passes its own `check`, and all signatures that it claims hold.
+A proposer also orders (nobody holds it to that):
+- E-6 transactions stand as they arrived, but for what validators decide (`Message.place`): their votes are few and
+  small and must not wait behind a full block of batches. Everything else may hang on what came before it, closings on
+  batches and batches on the clock, so it keeps its order. A transaction stands at the last place of its messages, and
+  never before an earlier one of its sender.
 E-1 to E-4 are the envelope and cheap; E-5 may be dear, so its verdict is kept by the message's hash and used again.
 """
 
@@ -22,6 +27,7 @@ from .errors import (
     BadEnvelopeSignature,
     CheckFailed,
     Expired,
+    MalformedTransaction,
     NonceAhead,
     NonceUsed,
     UnknownSender,
@@ -61,23 +67,28 @@ class Admission:
         self._verdicts: OrderedDict[bytes, Refusal | None] = OrderedDict()
         self._decoded: OrderedDict[bytes, Transaction] = OrderedDict()
 
-    def open_envelope(self, view: Reader, raw: bytes, now_s: int) -> Transaction:
+    def open_envelope(
+        self, view: Reader, raw: bytes, now_s: int, unknown: frozenset[type[Message]] = frozenset()
+    ) -> Transaction:
         """Decode a transaction and test its envelope but for the nonce's exact place (rules E-1 to E-3).
 
         Args:
             view: the last committed state.
             raw: the transaction as it came.
             now_s: ledger time, UTC epoch seconds.
+            unknown: messages that the ledger does not take yet.
 
         Raises:
             EnvelopeError: the reason for which it is dropped.
         """
-        (opened,) = self.open_envelopes(view, (raw,), now_s)
+        (opened,) = self.open_envelopes(view, (raw,), now_s, unknown)
         if isinstance(opened, Refusal):
             raise bare(opened)  # a kept verdict must not hold on to the stack, and the bytes, of whoever met it
         return opened
 
-    def open_envelopes(self, view: Reader, raws: Sequence[bytes], now_s: int) -> list[Transaction | Refusal]:
+    def open_envelopes(
+        self, view: Reader, raws: Sequence[bytes], now_s: int, unknown: frozenset[type[Message]] = frozenset()
+    ) -> list[Transaction | Refusal]:
         """As `open_envelope`, for many at once: signatures whose verdict is not known are checked together.
 
         Returns:
@@ -88,15 +99,17 @@ class Admission:
         chain_id = self._chain_id
         keys: dict[int, bytes | None] = {}
         read = [self._read_envelope(view, raw, now_s, chain_id, keys) for raw in raws]
+        if unknown:
+            read = [_known(each, unknown) for each in read]
         verdicts: dict[bytes, Refusal | None] = {}
-        unknown: dict[bytes, tuple[Sequence[SignatureClaim], Refusal]] = {}
+        unjudged: dict[bytes, tuple[Sequence[SignatureClaim], Refusal]] = {}
         for each in read:
             if isinstance(each, _Envelope):
                 try:
                     verdicts[each.name] = self._verdicts[each.name]
                 except KeyError:
-                    unknown[each.name] = ((each.claim,), BadEnvelopeSignature(sender=each.transaction.sender))
-        for name, refusal in self._hold(unknown).items():
+                    unjudged[each.name] = ((each.claim,), BadEnvelopeSignature(sender=each.transaction.sender))
+        for name, refusal in self._hold(unjudged).items():
             verdicts[name] = refusal
             self._keep(name, refusal)
         return [(verdicts[each.name] or each.transaction) if isinstance(each, _Envelope) else each for each in read]
@@ -211,6 +224,13 @@ class _Envelope(NamedTuple):
     claim: SignatureClaim
 
 
+def _known(read: "_Envelope | Refusal", unknown: frozenset[type[Message]]) -> "_Envelope | Refusal":
+    """The same, or the refusal where it holds a message that the ledger does not take yet."""
+    if isinstance(read, _Envelope) and any(type(message) in unknown for message in read.transaction.messages):
+        return MalformedTransaction(detail="it holds a message that the ledger takes only after an upgrade")
+    return read
+
+
 def bare(refusal: Refusal) -> Refusal:
     """The refusal anew, without the errors and the stacks behind it: these hold the whole message it was given for."""
     return type(refusal)(**refusal.particulars)
@@ -225,3 +245,19 @@ def in_nonce_order(transactions: Iterable[Transaction]) -> list[Transaction]:
     for each in waiting.values():
         each.sort(key=lambda transaction: transaction.body.nonce, reverse=True)
     return [waiting[transaction.sender].pop() for transaction in arrived]
+
+
+def in_order(transactions: Iterable[Transaction]) -> list[Transaction]:
+    """Put transactions in the order in which a block takes them (rule E-6)."""
+    lined_up = in_nonce_order(transactions)
+    reached: dict[int, int] = {}
+    places: list[int] = []
+    for transaction in lined_up:
+        own = max(message.place for message in transaction.messages)
+        place = max(own, reached.get(transaction.sender, own))
+        reached[transaction.sender] = place
+        places.append(place)
+    if len(frozenset(places)) < 2:
+        return lined_up
+    order = sorted(range(len(places)), key=places.__getitem__)  # stable: one place keeps the order of arrival
+    return [lined_up[at] for at in order]

@@ -4,20 +4,39 @@ Order of a block: `prepare_proposal` chooses, `process_proposal` judges, `finali
 persists. Block time, height and proposer come in the request; nothing here knows a clock, chance or a thread.
 `check_tx`, `query` and `events_since` read the last committed snapshot and may be called from other threads than the
 one that makes blocks.
+
+A block begins with what comes before its transactions: an upgrade that is due (`versions`), then what the engine
+reports about validators. Who they are, the Application asks a `ValidatorBook`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from gridproof.errors import Refusal
 from gridproof.primitives.encoding import Codec, encode
 
 from . import smt, system
-from .admission import Accounts, Admission, in_nonce_order
-from .blocks import CURSOR_SIZE, Block, BlockResult, Head, Proposal, StoredEvent, TransactionPlace, TransactionResult
+from .admission import Accounts, Admission, in_order
+from .blocks import (
+    BASE_KEY,
+    BLOCK_EVENTS,
+    CURSOR_SIZE,
+    GENESIS_KEY,
+    HEAD_KEY,
+    Base,
+    Block,
+    BlockResult,
+    Head,
+    Proposal,
+    StoredEvent,
+    TransactionPlace,
+    TransactionResult,
+    Validator,
+)
 from .context import BlockInfo, Context, Overlay, SnapshotReader
 from .errors import (
+    EventsGoneError,
     GenesisError,
     KeyPartError,
     NonceAhead,
@@ -26,27 +45,31 @@ from .errors import (
     NumberUnfit,
     QueryArgumentError,
     StateError,
-    VersionError,
     WrongBlockError,
 )
-from .genesis import Genesis, genesis_hash, parse_genesis, parse_section
-from .module import Module, require_wiring
+from .genesis import Genesis, genesis_hash, parse_genesis
+from .module import Module, parse_sections, require_wiring
 from .queries import Answer, QueryBook
-from .records import Event, one_of
+from .records import Event, Message, one_of
 from .refusals import OK, result_of
-from .store import Store, Table
+from .store import Changes, Store, Table
 from .transaction import Transaction, transaction_hash
+from .validators import NoValidators, ValidatorBook, updates_between
 from .verifier import Verifier
+from .versions import Versions
 
-_HEAD: Final = b"head"
-_GENESIS: Final = b"genesis"
+_HEAD: Final = HEAD_KEY
+_GENESIS: Final = GENESIS_KEY
+View: TypeAlias = SnapshotReader | Overlay
+Written: TypeAlias = dict[bytes, bytes | None]
 
 
 class _Staged(NamedTuple):
     head: Head
-    changes: dict[Table, dict[bytes, bytes | None]]
+    changes: dict[Table, Written]
 
 
+_BASE_CODEC: Final = Codec(Base)
 _HEAD_CODEC: Final = Codec(Head)
 _PLACE_CODEC: Final = Codec(TransactionPlace)
 
@@ -59,13 +82,25 @@ class Application:
         store: keeps the state.
         accounts: who may send, and with which key.
         verifier: checks signatures.
+        book: who votes on blocks; nobody when none is given.
+        version: the program's.
 
     Raises:
         WiringError: two modules claim one number.
         VersionError: the state was written by a version that no migration leads from.
+        UpgradeNeededError: the state was written by a newer program.
     """
 
-    def __init__(self, modules: tuple[Module, ...], store: Store, accounts: Accounts, verifier: Verifier) -> None:
+    def __init__(
+        self,
+        modules: tuple[Module, ...],
+        store: Store,
+        accounts: Accounts,
+        verifier: Verifier,
+        book: ValidatorBook | None = None,
+        *,
+        version: int = 1,
+    ) -> None:
         require_wiring(modules)
         self.modules = modules
         self._store = store
@@ -74,6 +109,8 @@ class Application:
         events: tuple[type[Event], ...] = tuple(event for module in modules for event in module.events())
         self._events: Codec[Event] | None = one_of(events) if events else None
         self._queries = QueryBook(modules)
+        self._book = book or NoValidators()
+        self._versions = Versions(modules, self._book, version)
         self._staged: _Staged | None = None
         self._born: Overlay | None = None
         self._genesis: Genesis | None = None
@@ -84,6 +121,15 @@ class Application:
     def info(self) -> Head:
         """The last committed block; height 0 and an empty root where there is none."""
         return self._head
+
+    def reload(self) -> None:
+        """Read anew where the store stands, after something else wrote to it; what was finalized is dropped.
+
+        Raises:
+            VersionError: the state was written by a version that no migration leads from.
+        """
+        self._staged = self._born = self._genesis = None
+        self._head = self._load_head()
 
     @property
     def chain_id(self) -> str:
@@ -96,6 +142,22 @@ class Application:
             raise StateError
         return self._genesis.chain_id
 
+    @property
+    def app_version(self) -> int:
+        """The version of the program whose rules the last committed state stands under, or the genesis laid."""
+        with self._committed() as view:
+            return self._versions.stored(view)
+
+    def validators(self) -> tuple[Validator, ...]:
+        """Who votes on blocks after the last committed one, or from birth on; empty where the ledger has no engine."""
+        with self._committed() as view:
+            return self._book.validators(view)
+
+    def participant_at(self, address: bytes) -> int:
+        """Whose consensus key has or had an address of 20 bytes; 0 where nobody's. For a block's proposer."""
+        with self._committed() as view:
+            return self._book.participant_at(view, address)
+
     def _load_head(self) -> Head:
         with self._store.snapshot() as snapshot:
             raw = snapshot.get(Table.META, _HEAD)
@@ -104,15 +166,8 @@ class Application:
                 return Head(0, smt.EMPTY_ROOT, 0)
             self._genesis = parse_genesis(genesis)
             head = _HEAD_CODEC.decode(raw)
-            self._require_versions(SnapshotReader(snapshot))
+            self._versions.require_readable(SnapshotReader(snapshot), head.height)
             return head
-
-    def _require_versions(self, view: SnapshotReader) -> None:
-        for module in self.modules:
-            stored = system.VERSIONS.get(view, module.number, default=module.version)
-            steps = {migration.from_version for migration in module.migrations}
-            if stored > module.version or any(step not in steps for step in range(stored, module.version)):
-                raise VersionError(module=module.name, stored=stored, program=module.version)
 
     # --- birth -----------------------------------------------------------------------------------------------------
 
@@ -150,18 +205,11 @@ class Application:
         system.CHAIN.put(ctx, value=system.Chain(document.chain_id, genesis_hash(raw), operator_clock))
         if operator_clock:
             system.CLOCK.put(ctx, value=document.genesis_time_s)
-        unknown = [name for name in document.modules if name not in {module.name for module in self.modules}]
-        if unknown:
-            raise GenesisError(detail=f"modules.{unknown[0]}: there is no such module")
+        sections = parse_sections(document, self.modules)
+        self._versions.lay(ctx, self._book.version_at_birth(sections))
         for module in self.modules:
-            system.VERSIONS.put(ctx, module.number, value=module.version)
-            section = document.modules.get(module.name)
-            if module.genesis is None and section is not None:
-                raise GenesisError(detail=f"modules.{module.name}: this module takes no section")
-            if module.genesis is not None:
-                if section is None:
-                    raise GenesisError(detail=f"modules.{module.name}: the section is missing")
-                module.genesis.lay(ctx, parse_section(section, module.genesis.type, module.name))
+            if module.genesis is not None and module.name in sections:
+                module.genesis.lay(ctx, sections[module.name])
         return overlay
 
     # --- choosing and judging --------------------------------------------------------------------------------------
@@ -173,17 +221,22 @@ class Application:
             EnvelopeError: the reason for which it is dropped.
         """
         with self._committed() as view:
-            transaction = self._admission.open_envelope(view, raw, self._ledger_time_s(view, self._head.time_s))
+            unknown = self._versions.not_yet(self._versions.in_force(view, self._head.height + 1))
+            now_s = self._ledger_time_s(view, self._head.time_s)
+            transaction = self._admission.open_envelope(view, raw, now_s, unknown)
             self._admission.require_nonce_near(view, transaction)
             return transaction
 
     def prepare_proposal(self, arrived: Sequence[bytes], time_s: int, max_bytes: int) -> Proposal:
-        """Choose transactions for a block (rules E-1 to E-5 of `admission`).
+        """Choose transactions for a block and put them in order (rules E-1 to E-6 of `admission`).
 
         Args:
             arrived: in the order of arrival.
             time_s: the block's time, UTC epoch seconds.
             max_bytes: the most that the chosen ones may add up to.
+
+        Raises:
+            UpgradeNeededError: the block is for a newer program.
         """
         proposal = Proposal([], [], [])
         with self._committed() as view:
@@ -209,22 +262,30 @@ class Application:
                     proposal.chosen.append(transaction.raw)
         return proposal
 
-    def _open_all(
-        self, view: "SnapshotReader | Overlay", arrived: Sequence[bytes], now_s: int, proposal: Proposal
-    ) -> list[Transaction]:
+    def _open_all(self, view: View, arrived: Sequence[bytes], now_s: int, proposal: Proposal) -> list[Transaction]:
         opened: list[Transaction] = []
-        for raw, each in zip(arrived, self._admission.open_envelopes(view, arrived, now_s), strict=True):
+        envelopes = self._admission.open_envelopes(view, arrived, now_s, self._unknown(view))
+        for raw, each in zip(arrived, envelopes, strict=True):
             if isinstance(each, Refusal):
                 proposal.refused.append((raw, each))
             else:
                 opened.append(each)
-        return in_nonce_order(opened)
+        return in_order(opened)
+
+    def _unknown(self, view: View) -> frozenset[type[Message]]:
+        """The messages that the next block does not take yet.
+
+        Raises:
+            UpgradeNeededError: the block is for a newer program.
+        """
+        return self._versions.not_yet(self._versions.require_in_force(view, self._head.height + 1))
 
     def process_proposal(self, block: Block) -> bool:
         """Whether every transaction of a proposed block may stand in it, at its place.
 
         Raises:
             WrongBlockError: the block does not follow the last one.
+            UpgradeNeededError: the block is for a newer program.
         """
         return not any(isinstance(judged, Refusal) for judged in self._judge(block))
 
@@ -236,7 +297,7 @@ class Application:
         with self._committed() as view:
             now_s = self._ledger_time_s(view, block.time_s)
             expected: dict[int, int] = {}
-            for each in self._admission.open_envelopes(view, block.transactions, now_s):
+            for each in self._admission.open_envelopes(view, block.transactions, now_s, self._unknown(view)):
                 if isinstance(each, Refusal):
                     judged.append(each)
                     continue
@@ -261,25 +322,25 @@ class Application:
 
         Raises:
             WrongBlockError: the block does not follow the last one.
+            UpgradeNeededError: the block is for a newer program.
         """
         judged = self._judge(block)
         info = BlockInfo(self.chain_id, block.height, block.time_s, block.proposer)
         with self._committed() as view:
             overlay = Overlay(view)
-            self._migrate(info, overlay)
+            announced, app_version = self._begin(info, overlay, block)
             results: list[TransactionResult] = []
-            events: dict[bytes, bytes | None] = {}
+            events = _stored(block.height, BLOCK_EVENTS, announced)
             for index, each in enumerate(judged):
                 if isinstance(each, Refusal):
                     results.append(result_of(each))
                     continue
                 announced, result = self._execute(info, overlay, each)
                 results.append(result)
-                for n, event in enumerate(announced):
-                    stored = StoredEvent(block.height, index, n, encode(event))
-                    events[stored.cursor] = stored.body
+                events |= _stored(block.height, index, announced)
             head, changes = self._root(view, overlay, block)
-        places: dict[bytes, bytes | None] = {
+            updates = updates_between(self._book.validators(view), self._book.validators(overlay))
+        places: Written = {
             transaction_hash(raw): _PLACE_CODEC.encode(TransactionPlace(block.height, index, result))
             for index, (raw, result) in enumerate(zip(block.transactions, results, strict=True))
         }
@@ -287,19 +348,15 @@ class Application:
         changes[Table.RESULTS] = places
         changes[Table.META][_HEAD] = _HEAD_CODEC.encode(head)
         self._staged = _Staged(head, changes)
-        return BlockResult(head.app_hash, tuple(results))
+        return BlockResult(head.app_hash, tuple(results), updates, app_version)
 
-    def _migrate(self, info: BlockInfo, overlay: Overlay) -> None:
+    def _begin(self, info: BlockInfo, overlay: Overlay, block: Block) -> tuple[list[Event], int | None]:
+        """What comes before the transactions: an upgrade that is due, then what the engine reports."""
         ctx = Context(info, overlay)
-        for module in self.modules:
-            stored = system.VERSIONS.get(ctx, module.number, default=0)
-            if stored == 0:  # a module that is new to this ledger begins at its own version
-                system.VERSIONS.put(ctx, module.number, value=module.version)
-                continue
-            steps = {migration.from_version: migration for migration in module.migrations}
-            for version in range(stored, module.version):
-                steps[version].run(ctx)
-                system.VERSIONS.put(ctx, module.number, value=version + 1)
+        app_version = self._versions.enter(ctx, self._versions.require_in_force(overlay, block.height))
+        for misbehaviour in block.misbehaviour:
+            self._book.punish(ctx, misbehaviour)
+        return ctx.events, app_version
 
     def _execute(
         self, info: BlockInfo, block: Overlay, transaction: Transaction
@@ -318,9 +375,7 @@ class Application:
         overlay.merge_into(block)
         return ctx.events, TransactionResult(OK, "")
 
-    def _root(
-        self, view: "SnapshotReader | Overlay", overlay: Overlay, block: Block
-    ) -> tuple[Head, dict[Table, dict[bytes, bytes | None]]]:
+    def _root(self, view: View, overlay: Overlay, block: Block) -> tuple[Head, dict[Table, Written]]:
         changes = {
             table: {key: value for key, value in changed.items() if view.read(table, key) != value}
             for table, changed in overlay.changes.items()
@@ -331,15 +386,21 @@ class Application:
             changes = {table: {**self._born.changes[table], **changed} for table, changed in changes.items()}
         return Head(block.height, root, block.time_s), changes
 
-    def commit(self) -> Head:
+    def commit(self, beside: Changes | None = None) -> Head:
         """Persist the finalized block, its root and its events in one transaction of the store.
+
+        Args:
+            beside: what a driver writes in that same transaction, in tables of its own.
 
         Raises:
             NothingStagedError: no block was finalized.
         """
         if self._staged is None:
             raise NothingStagedError
-        self._store.write(self._staged.changes)
+        changes: dict[Table, Mapping[bytes, bytes | None]] = {**self._staged.changes}
+        for table, written in (beside or {}).items():
+            changes[table] = {**changes.get(table, {}), **written}
+        self._store.write(changes)
         self._head, self._staged, self._born = self._staged.head, None, None
         return self._head
 
@@ -378,12 +439,17 @@ class Application:
 
         Raises:
             QueryArgumentError: the cursor is neither.
+            EventsGoneError: events that follow the cursor are not kept here.
         """
         if len(cursor) not in (0, CURSOR_SIZE):
             raise QueryArgumentError(path="events_since", detail=f"a cursor of {len(cursor)} bytes")
         start = cursor + b"\x00" if cursor else b""
         found: list[StoredEvent] = []
         with self._store.snapshot() as snapshot:
+            raw = snapshot.get(Table.META, BASE_KEY)
+            base = None if raw is None else _BASE_CODEC.decode(raw)
+            if base is not None and cursor < base.events_after:
+                raise EventsGoneError(from_height=base.height + 1)
             for key, body in snapshot.scan(Table.EVENTS, start=start):
                 if len(found) >= limit:
                     break
@@ -412,13 +478,13 @@ class Application:
                     invariant(Context(BlockInfo(self.chain_id, self._head.height, self._head.time_s), Overlay(view)))
 
     @contextmanager
-    def reading(self) -> Iterator["SnapshotReader | Overlay"]:
+    def reading(self) -> Iterator[View]:
         """A view of the last committed state, or of the genesis before the first block; close it soon."""
         with self._committed() as view:
             yield view
 
     @contextmanager
-    def _committed(self) -> Iterator["SnapshotReader | Overlay"]:
+    def _committed(self) -> Iterator[View]:
         born = self._born  # another thread's commit may clear it
         if born is not None:
             yield born
@@ -426,9 +492,15 @@ class Application:
         with self._store.snapshot() as snapshot:
             yield SnapshotReader(snapshot)
 
-    def _ledger_time_s(self, view: "SnapshotReader | Overlay", block_time_s: int) -> int:
+    def _ledger_time_s(self, view: View, block_time_s: int) -> int:
         set_s = system.operator_clock_s(view)
         return block_time_s if set_s is None else set_s
+
+
+def _stored(height: int, transaction: int, announced: Sequence[Event]) -> Written:
+    """Events under their places."""
+    kept = (StoredEvent(height, transaction, n, encode(event)) for n, event in enumerate(announced))
+    return {each.cursor: each.body for each in kept}
 
 
 class _Nothing:

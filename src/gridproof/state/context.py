@@ -130,6 +130,17 @@ class Context:
         set_s = system.operator_clock_s(self)
         return self.block.time_s if set_s is None else set_s
 
+    def version(self, module: int) -> int:
+        """The version of a module's records and rules that is in force; a newer program asks it before an upgrade.
+
+        Args:
+            module: the module's number.
+
+        Returns:
+            From 1; 0 where the module is not there yet.
+        """
+        return system.version_of(self, module)
+
     def advance_clock(self, to_s: int) -> None:
         """Move the operator's clock forward.
 

@@ -73,11 +73,27 @@ class QueryArgumentError(StateError):
     detail: str
 
 
+class EventsGoneError(StateError):
+    """The events before a height are not kept here; nothing was read. Ask another node, or begin at that height."""
+
+    from_height: int
+
+
 class VersionError(StateError):
     """The state was written by another version of a module, and no migration leads from there; nothing was changed."""
 
     module: str
     stored: int
+    program: int
+
+
+class UpgradeNeededError(StateError):
+    """From this height on the ledger goes on with a newer version than this node's program; nothing is lost. Install
+    the version that is needed and start the node again: it goes on where it stopped.
+    """
+
+    height: int
+    needed: int
     program: int
 
 

@@ -9,7 +9,8 @@ from gridproof.domain import ParticipantId
 from gridproof.errors import Refusal
 
 from .context import Context
-from .errors import WiringError
+from .errors import GenesisError, WiringError
+from .genesis import Genesis, parse_section
 from .records import Event, Message
 from .tables import Map
 
@@ -21,36 +22,51 @@ MAX_NUMBER = 255  # one byte of a key; 0 is the ledger's own
 
 @dataclass(frozen=True)
 class Route:
-    """Which rule takes which message."""
+    """Which rule takes which message.
+
+    Attributes:
+        message: the kind of message.
+        rule: what it is handed to.
+        since: the first version of the module that takes it; before, it is no message of the ledger.
+    """
 
     message: type[Message]
     rule: Callable[[Context, ParticipantId, Any], None]
+    since: int = 1
 
 
-def route(message: type[M], rule: Callable[[Context, ParticipantId, M], None]) -> Route:
-    """Send a kind of message to the rule that takes it."""
-    return Route(message, rule)
+def route(message: type[M], rule: Callable[[Context, ParticipantId, M], None], since: int = 1) -> Route:
+    """Send a kind of message to the rule that takes it, from a version of the module on."""
+    return Route(message, rule, since)
 
 
 @dataclass(frozen=True)
 class GenesisSection:
-    """A module's part of the genesis document: its type, and the rule that lays it down."""
+    """A module's part of the genesis document: its type, the rule that lays it down, and whether it may be missing."""
 
     type: type[Any]
     lay: Callable[[Context, Any], None]
+    optional: bool = False
 
 
-def genesis_section(section: type[S], lay: Callable[[Context, S], None]) -> GenesisSection:
+def genesis_section(section: type[S], lay: Callable[[Context, S], None], *, optional: bool = False) -> GenesisSection:
     """Name a module's part of the genesis document and the rule that lays it down."""
-    return GenesisSection(section, lay)
+    return GenesisSection(section, lay, optional)
 
 
 @dataclass(frozen=True)
 class Migration:
-    """Brings a module's records from one version to the next, before the first transaction of a block."""
+    """Brings a module's records from one version to the next, before the first transaction of a block.
+
+    Attributes:
+        from_version: of the module.
+        run: changes the records.
+        since: the version of the program that brought it; a ledger with validators waits until they upgrade to that.
+    """
 
     from_version: int
     run: Callable[[Context], None]
+    since: int = 1
 
 
 @dataclass(frozen=True)
@@ -69,6 +85,7 @@ class Module:
         genesis: its part of the genesis document, if it has one.
         version: version of its records.
         migrations: from each earlier version to the next.
+        since: the version of the program that brought the module.
     """
 
     number: int
@@ -82,6 +99,12 @@ class Module:
     genesis: GenesisSection | None = None
     version: int = 1
     migrations: tuple[Migration, ...] = ()
+    since: int = 1
+
+    def version_at(self, program: int) -> int:
+        """The version that the module has under a version of the program; 0 where it was not there yet."""
+        later = sum(migration.since > program for migration in self.migrations)
+        return self.version - later if self.since <= program else 0
 
     def messages(self) -> Iterator[type[Message]]:
         """The messages that it takes."""
@@ -109,6 +132,31 @@ def _classes(module: ModuleType | None, root: type[Any]) -> Iterator[type[Any]]:
     for value in vars(module).values() if module else ():
         if isinstance(value, type) and issubclass(value, root) and value.__module__ == module.__name__:  # type: ignore[union-attr]
             yield value
+
+
+def parse_sections(document: Genesis, modules: tuple[Module, ...]) -> dict[str, Any]:
+    """Read each module's part of a genesis document.
+
+    Returns:
+        By the module's name; without those that may be missing and are.
+
+    Raises:
+        GenesisError: a part is missing, wrong, or no module's; the place is named.
+    """
+    unknown = [name for name in document.modules if name not in {module.name for module in modules}]
+    if unknown:
+        raise GenesisError(detail=f"modules.{unknown[0]}: there is no such module")
+    parsed: dict[str, Any] = {}
+    for module in modules:
+        section = document.modules.get(module.name)
+        if module.genesis is None and section is not None:
+            raise GenesisError(detail=f"modules.{module.name}: this module takes no section")
+        if module.genesis is None or (section is None and module.genesis.optional):
+            continue
+        if section is None:
+            raise GenesisError(detail=f"modules.{module.name}: the section is missing")
+        parsed[module.name] = parse_section(section, module.genesis.type, module.name)
+    return parsed
 
 
 def tag_of(record: type[Message] | type[Event]) -> int:

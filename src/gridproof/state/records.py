@@ -1,7 +1,7 @@
 """What the ledger stores, takes and announces: frozen records, encoded as MessagePack arrays."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar, Union
+from typing import Any, ClassVar, NamedTuple, TypeVar, Union
 
 import msgspec
 
@@ -39,7 +39,13 @@ class SignatureClaim(NamedTuple):
 
 
 class Message(Record, frozen=True):
-    """Something a participant asks of the ledger. Its tag is module x 1000 + n and is never reused."""
+    """Something a participant asks of the ledger. Its tag is module x 1000 + n and is never reused.
+
+    Attributes:
+        place: where a proposer puts it in a block, lowest first; messages of one place stand as they arrived.
+    """
+
+    place: ClassVar[int] = 1
 
     def check(self, chain_id: str) -> None:
         """Refuse what no state could make right; reads nothing but the message.

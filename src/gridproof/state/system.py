@@ -41,3 +41,8 @@ def next_nonce(view: Reader, participant: int) -> int:
 def operator_clock_s(view: Reader) -> int | None:
     """Ledger time where the operator sets it, UTC epoch seconds; None where it moves with the blocks."""
     return CLOCK.find(view)
+
+
+def version_of(view: Reader, module: int) -> int:
+    """The version of a module's records, from 1; 0 where this ledger does not have the module yet."""
+    return VERSIONS.get(view, module, default=0)

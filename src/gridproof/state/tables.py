@@ -88,7 +88,7 @@ class FixedBytes:
 
 
 U8, U16, U32, U64 = UInt(1), UInt(2), UInt(4), UInt(8)
-B16, B32 = FixedBytes(16), FixedBytes(32)
+B16, B20, B32 = FixedBytes(16), FixedBytes(20), FixedBytes(32)
 _UNSET: Any = object()
 
 

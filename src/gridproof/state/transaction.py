@@ -114,6 +114,21 @@ def sign_transaction(
     return _SIGNED.encode(SignedBody(body, signer.sign(_signing_hash(body), aux)))
 
 
+def read_body(raw: bytes) -> Body:
+    """What was signed, its messages left as they came.
+
+    Args:
+        raw: a transaction's bytes.
+
+    Raises:
+        MalformedTransaction: it is not the canonical encoding of a transaction.
+    """
+    try:
+        return _BODY.decode(_SIGNED.decode(raw).body)
+    except GridproofError as wrong:
+        raise MalformedTransaction(detail=str(wrong)) from wrong
+
+
 def decode_transaction(raw: bytes, messages: Codec[Message]) -> Transaction:
     """Read a transaction strictly.
 

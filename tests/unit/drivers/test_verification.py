@@ -52,8 +52,7 @@ def told(ledger: EmbeddedLedger) -> list[Entry]:
 
 
 def changed(entry: Entry, **changes: object) -> Entry:
-    fields = {name: getattr(entry, name) for name in Entry.__struct_fields__} | changes
-    return Entry(**fields)
+    return entry._replace(**changes)  # type: ignore[arg-type]
 
 
 # --- what is true ----------------------------------------------------------------------------------------------------

@@ -9,9 +9,11 @@ from time import monotonic, sleep
 
 import pytest
 
+from gridproof.drivers import tether
+
 from tests.unit.tools.test_versions import script
 from tools.engines import __main__ as engines
-from tools.engines import chromium, cometbft, go_build, kubo, tether
+from tools.engines import chromium, cometbft, go_build, kubo
 from tools.engines.go_build import Build
 from tools.environment import SetupError
 

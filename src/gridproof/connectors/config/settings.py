@@ -9,16 +9,14 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from gridproof.connectors.http import HTTP_URL
 from gridproof.domain import MAX_READING_WH, U16_MAX
 from gridproof.modules.registry.parameters import DEFAULT_PERIOD_S, PARAMETERS, PRIVACY
 
 _PRINTABLE: Final = r"^[^\x00-\x1f\x7f-\x9f\s](?:[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f\s])?\Z"
 _INSIDE: Final = r"^(?!/)(?!(?:.*/)?\.\.?(?:/|\Z))[^\x00-\x1f\x7f]+\Z"
 _NAME_FORM: Final = "1 to 64 printable characters without blanks at the ends"
-_PORT: Final = r"(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])"
-_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_HOST: Final = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]+\])"
-KUBO_URL: Final = rf"^https?://{_HOST}(?::{_PORT})?(?:/[A-Za-z0-9._~-]+)*/?\Z"
+_NODE_FORM: Final = "an address such as http://127.0.0.1:26657"
 _PATH_FORM: Final = "a path below the community's folder"
 
 
@@ -150,6 +148,17 @@ class Filters(Section, frozen=True):
 class Ledger(Section, frozen=True):
     """The ledger itself."""
 
+    kind: Annotated[
+        Literal["embedded", "network"],
+        Meta(description="A ledger in this folder, or one that a network's nodes keep. It cannot change later."),
+    ] = "embedded"
+    nodes: Annotated[
+        tuple[Annotated[str, Meta(max_length=200, pattern=HTTP_URL, extra={"form": _NODE_FORM})], ...],
+        Meta(
+            max_length=100,
+            description="Addresses of the network's nodes; the first one that answers is asked.",
+        ),
+    ] = ()
     clock: Annotated[
         Literal["operator", "block"],
         Meta(
@@ -176,7 +185,7 @@ class Content(Section, frozen=True):
         str,
         Meta(
             max_length=200,
-            pattern=KUBO_URL,
+            pattern=HTTP_URL,
             description="Address of the Kubo node's RPC. Who reaches it rules the node: keep it on this machine.",
             extra={"form": "an address such as http://127.0.0.1:5001, without a name or password in it"},
         ),

@@ -1,28 +1,20 @@
 """Kubo's HTTP RPC, as far as a content store needs it.
 
-Connections are kept and given to one request at a time. A request that finds its connection gone is sent once more over
-a new one: every request here may be repeated. An answer has a limit in bytes and in time.
+Every request here may be repeated (`connectors.http`).
 """
 
 import json
 import os
-import re
-import ssl
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
-from threading import Lock
-from time import monotonic
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
-from gridproof.connectors.config.settings import KUBO_URL
+from gridproof.connectors.http import HttpError, Links, NoHttpError
 
 from .errors import ContentError, ContentStoreUnreachableError
 
 SETTING: Final = "content.kubo_url"
 ANSWER_S: Final = 30.0
-KEPT_LINKS: Final = 8
 MAX_ANSWER: Final = 2**20  # bytes of an answer in JSON
-_PIECE: Final = 2**16
 _BOUNDARY_BYTES: Final = 16
 _OK: Final = 200
 _FAILED: Final = 500  # how Kubo says that it understood and could not
@@ -33,10 +25,6 @@ class RpcFailedError(ContentError):
     """The Kubo node understood what it was asked, and could not do it."""
 
     words: str
-
-
-class _Gone(Exception):
-    """A connection ended before its answer began."""
 
 
 class Rpc:
@@ -52,18 +40,11 @@ class Rpc:
 
     def __init__(self, url: str, answer_s: float = ANSWER_S) -> None:
         self.url = url
-        self._answer_s = answer_s
-        self._guard = Lock()
-        self._links: list[HTTPConnection] = []
         try:
-            parts = urlsplit(url if re.search(KUBO_URL, url) else "")
-        except ValueError:
-            parts = urlsplit("")
-        if not parts.hostname:
-            raise self.unreachable("this is no address of the form http://127.0.0.1:5001")
-        self._secure = parts.scheme == "https"
-        self._host, self._port = parts.hostname, parts.port
-        self._prefix = parts.path.rstrip("/") + "/api/v0/"
+            self._links = Links(url, answer_s)
+        except HttpError as wrong:
+            raise self.unreachable(wrong.detail) from wrong
+        self._prefix = self._links.prefix + "/api/v0/"
 
     def ask(self, command: str, *arguments: str, **options: str) -> list[dict[str, Any]]:
         """Let the node run a command that answers in JSON; its objects, in order.
@@ -115,10 +96,7 @@ class Rpc:
 
     def close(self) -> None:
         """Hang up."""
-        with self._guard:
-            links, self._links = self._links, []
-        for link in links:
-            link.close()
+        self._links.close()
 
     def unreachable(self, detail: str) -> ContentStoreUnreachableError:
         """The error that says why no node answers."""
@@ -140,7 +118,12 @@ class Rpc:
         return found
 
     def _request(self, path: str, body: bytes, headers: dict[str, str], limit: int) -> bytes:
-        status, raw = self._exchange(self._prefix + path, body, headers, limit)
+        try:
+            status, raw = self._links.post(self._prefix + path, body, headers, limit)
+        except NoHttpError as wrong:
+            raise self.otherwise() from wrong
+        except HttpError as wrong:
+            raise self.unreachable(wrong.detail) from wrong
         if status == _OK:
             return raw
         if status == _FAILED:
@@ -149,74 +132,6 @@ class Rpc:
                 raise RpcFailedError(words=_printable(told[0]["Message"]))
             raise self.otherwise()
         raise self.unreachable(f"it refuses, with HTTP status {status}: {raw.decode(errors='replace')}")
-
-    def _exchange(self, path: str, body: bytes, headers: dict[str, str], limit: int) -> tuple[int, bytes]:
-        with self._guard:
-            kept = self._links.pop() if self._links else None
-        try:
-            if kept is not None:
-                try:
-                    return self._converse(kept, path, body, headers, limit)
-                except _Gone:
-                    pass  # the node was started anew since: try over a fresh connection
-            return self._converse(self._connection(), path, body, headers, limit)
-        except _Gone as gone:
-            raise self.unreachable(str(gone)) from gone
-        except TimeoutError as late:
-            raise self.unreachable(f"no answer within {self._answer_s:g} s") from late
-        except IncompleteRead as cut:
-            raise self.unreachable("it hung up within its answer") from cut
-        except HTTPException as wrong:
-            raise self.otherwise() from wrong
-        except OSError as failure:
-            raise self.unreachable(failure.strerror or str(failure)) from failure
-
-    def _converse(
-        self, link: HTTPConnection, path: str, body: bytes, headers: dict[str, str], limit: int
-    ) -> tuple[int, bytes]:
-        """Send a request and take its answer; the connection is kept only if both went well."""
-        deadline = monotonic() + self._answer_s
-        try:
-            try:
-                link.request("POST", path, body, headers)
-                answer = link.getresponse()
-            except ConnectionError as gone:
-                raise _Gone(gone.strerror or "it hung up") from gone
-            raw = self._body(answer, limit, deadline)
-        except BaseException:
-            link.close()
-            raise
-        if answer.will_close or len(raw) > limit:
-            link.close()
-            return answer.status, raw
-        with self._guard:
-            if len(self._links) < KEPT_LINKS:
-                self._links.append(link)
-                return answer.status, raw
-        link.close()
-        return answer.status, raw
-
-    @staticmethod
-    def _body(answer: HTTPResponse, limit: int, deadline: float) -> bytes:
-        raw = bytearray()
-        while len(raw) <= limit:
-            piece = answer.read1(min(_PIECE, limit + 1 - len(raw)))
-            if not piece:
-                break
-            raw += piece
-            if monotonic() > deadline:
-                raise TimeoutError
-        if len(raw) <= limit:
-            if answer.length:
-                raise IncompleteRead(bytes(raw), answer.length)
-            answer.close()  # all was read: the connection may take the next request
-        return bytes(raw)
-
-    def _connection(self) -> HTTPConnection:
-        if self._secure:
-            trusted = ssl.create_default_context()
-            return HTTPSConnection(self._host, self._port, timeout=self._answer_s, context=trusted)
-        return HTTPConnection(self._host, self._port, timeout=self._answer_s)
 
 
 def _path(command: str, arguments: tuple[str, ...], options: dict[str, str]) -> str:

@@ -1,7 +1,16 @@
-"""The port to the ledger, its twins in process and over a Unix socket, and the helper that signs and sends."""
+"""The port to the ledger, its twins in process, over a Unix socket and for a network, and what signs and sends."""
 
-from .errors import ClientError, NodeSilentError, NodeSpeaksOtherwiseError, NodeUnreachableError, UnprovenError
+from .errors import (
+    ClientError,
+    NodeSilentError,
+    NodeSpeaksOtherwiseError,
+    NodesUnreachableError,
+    NodeUnreachableError,
+    UnprovenError,
+)
+from .history import RemoteHistory
 from .in_process import InProcessClient
+from .network import NetworkClient, NodeView
 from .port import LedgerClient, Proven
 from .sender import Sender, Sent
 from .unix_socket import SocketClient
@@ -10,10 +19,14 @@ __all__ = [
     "ClientError",
     "InProcessClient",
     "LedgerClient",
+    "NetworkClient",
     "NodeSilentError",
     "NodeSpeaksOtherwiseError",
     "NodeUnreachableError",
+    "NodeView",
+    "NodesUnreachableError",
     "Proven",
+    "RemoteHistory",
     "Sender",
     "Sent",
     "SocketClient",

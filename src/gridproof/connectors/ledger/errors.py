@@ -32,6 +32,35 @@ class NodeSpeaksOtherwiseError(ClientError):
     detail: str
 
 
+class NodeUnfitError(ClientError):
+    """This node of the network cannot answer now; another one was asked."""
+
+    node: str
+    detail: str
+
+
+class NodeDownError(NodeUnfitError):
+    """This node of the network gives no answer that can be used; another one was asked. Look at it, or correct
+    `ledger.nodes`.
+    """
+
+
+class NodeBehindError(NodeUnfitError):
+    """This node of the network is behind what was seen already; another one was asked. Wait until it has caught up."""
+
+
+class NodeBlindError(NodeUnfitError):
+    """This node joined too late to say whether the transaction was booked before; another one was asked."""
+
+
+class NodesUnreachableError(ClientError):
+    """No node of the network gives an answer; what was sent may take effect all the same.
+    Start a node, or correct `ledger.nodes`.
+    """
+
+    nodes: str
+
+
 class UnprovenError(ClientError):
     """The node's proof does not show what it answered; the answer was not used. Ask another node."""
 

@@ -1,6 +1,7 @@
 """The twin for programs that hold the ledger themselves."""
 
 from gridproof.drivers.embedded import EmbeddedLedger
+from gridproof.drivers.history import Entry
 from gridproof.drivers.wire import Status
 from gridproof.state import Answer, StoredEvent, TransactionPlace
 
@@ -42,6 +43,14 @@ class InProcessClient(Asking):
     def status(self) -> Status:
         """Where the ledger stands."""
         return self._ledger.status()
+
+    def entry(self, height: int) -> Entry:
+        """The block at a height and what it led to (`LedgerClient.entry`)."""
+        return self._ledger.entry(height)
+
+    def genesis(self) -> bytes:
+        """The genesis document."""
+        return self._ledger.genesis()
 
     def close(self) -> None:
         """Let the way go; the ledger stays."""

@@ -5,6 +5,7 @@ from functools import lru_cache
 from inspect import Signature, signature
 from typing import Any, Concatenate, Final, Generic, NamedTuple, ParamSpec, Protocol, TypeVar, cast
 
+from gridproof.drivers.history import Entry
 from gridproof.drivers.wire import Status
 from gridproof.primitives.encoding import Codec
 from gridproof.primitives.errors import PrimitiveError
@@ -116,6 +117,24 @@ class LedgerClient(Protocol):
 
     def status(self) -> Status:
         """Where the ledger stands.
+
+        Raises:
+            ClientError: no answer came.
+        """
+
+    def entry(self, height: int) -> Entry:
+        """The block at a height, and what it led to.
+
+        Args:
+            height: from 1.
+
+        Raises:
+            MissingBlockError: the ledger is not that far, or no longer keeps the block.
+            ClientError: no answer came.
+        """
+
+    def genesis(self) -> bytes:
+        """The genesis document.
 
         Raises:
             ClientError: no answer came.

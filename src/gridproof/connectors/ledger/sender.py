@@ -4,6 +4,9 @@ Several processes may send for the same participant at once: whose nonce was tak
 one. That is safe, because a transaction refused for its nonce or its age took no effect and never will; whatever is
 merely late is not signed anew but handed in again as the same bytes. Signatures are randomised, so that two who say the
 same under one nonce are not taken for one.
+
+A network's first block after a quiet hour bears the time of the last one. What that block refused as too early, though
+by now its time has come, is said again. Where the operator's word moves ledger time, early is early.
 """
 
 from collections.abc import Callable
@@ -15,7 +18,7 @@ from typing import Final, NamedTuple
 
 from gridproof.domain import ParticipantId
 from gridproof.drivers.errors import MempoolError, UnknownTransactionError
-from gridproof.errors import GridproofError, Refusal
+from gridproof.errors import GridproofError, Refusal, TooEarly
 from gridproof.primitives.schnorr import Signer
 from gridproof.state import Message, TransactionPlace, sign_transaction, system
 from gridproof.state.errors import Expired, NonceAhead, NonceUsed
@@ -30,6 +33,7 @@ TIMEOUT_S: Final = 60.0
 AUX_BYTES: Final = 32
 PAUSE_S: Final = 0.05
 BLOCK_S: Final = 1.0
+MAX_EARLY: Final = 3  # times that what is refused as too early is said again
 
 
 class Sent(NamedTuple):
@@ -133,6 +137,7 @@ class Sender:
             ClientError: no answer came.
         """
         deadline = monotonic() + self._timeout_s
+        early = 0
         while True:
             try:
                 place = self._wait_for(sent, deadline)
@@ -146,9 +151,18 @@ class Sender:
                 raise
             else:
                 refusal = refusal_in(place.result)
-                if refusal is not None:
+                if refusal is None:
+                    return place
+                early += 1
+                if early > MAX_EARLY or not self._is_time(refusal):
                     raise refusal
-                return place
+                sent = self.submit(*sent.messages)
+
+    def _is_time(self, refusal: GridproofError) -> bool:
+        """Whether something was refused as too early and would not be now: its block was made by an old time."""
+        if not isinstance(refusal, TooEarly) or self.client.ask(system.operator_clock_s) is not None:
+            return False
+        return self.client.status().ledger_time_s >= refusal.not_before_s
 
     def _wait_for(self, sent: Sent, deadline: float) -> TransactionPlace:
         while True:
@@ -166,10 +180,12 @@ class Sender:
             try:
                 self.client.submit(sent.raw)
                 return
-            except (NonceAhead, MempoolError):  # those before must come into a block first
+            except (NonceAhead, MempoolError) as later:  # those before must come into a block first
                 if monotonic() >= deadline:
                     raise
                 self._await_block()
+                if isinstance(later, MempoolError):
+                    sleep(PAUSE_S)  # the last one may stand in a block long since, and the room be taken by others
             except ClientError:
                 if monotonic() >= deadline:
                     raise

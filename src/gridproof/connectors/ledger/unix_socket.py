@@ -12,25 +12,18 @@ from typing import Final, TypeVar
 
 from gridproof.drivers import wire
 from gridproof.drivers.errors import WaitTimeoutError, WireError
-from gridproof.drivers.wire import Status
 from gridproof.primitives.encoding import Codec
-from gridproof.primitives.errors import PrimitiveError
-from gridproof.state import Answer, StoredEvent, TransactionPlace
-from gridproof.state.refusals import unpack_error
+from gridproof.state import StoredEvent, TransactionPlace
 
 from .errors import NodeSilentError, NodeSpeaksOtherwiseError, NodeUnreachableError
-from .port import Asking
+from .requests import BYTES, Requesting, result_in
 
 T = TypeVar("T")
 ANSWER_S: Final = 30.0
 KEPT_LINKS: Final = 8
 
-_ANSWER: Final = Codec(Answer)
-_HASH: Final = Codec(bytes)
-_STATUS: Final = Codec(Status)
 
-
-class SocketClient(Asking):
+class SocketClient(Requesting):
     """A way to a node in another process. Nothing is connected before the first request.
 
     Args:
@@ -48,7 +41,7 @@ class SocketClient(Asking):
 
     def submit(self, raw: bytes) -> bytes:
         """Hand in a transaction (`LedgerClient.submit`)."""
-        return self._request(wire.Submit(raw), _HASH)
+        return self.request(wire.Submit(raw), BYTES)
 
     def wait(self, name: bytes, timeout_s: float) -> TransactionPlace:
         """Wait until a transaction stands in a block (`LedgerClient.wait`).
@@ -60,30 +53,18 @@ class SocketClient(Asking):
         while True:
             left_ms = max(0, round((deadline - monotonic()) * 1_000))
             share_ms = min(left_ms, wire.MAX_WAIT_MS)
-            place = self._request(wire.Wait(name, share_ms), wire.MAYBE_PLACE, share_ms)
+            place = self.request(wire.Wait(name, share_ms), wire.MAYBE_PLACE, share_ms)
             if place is not None:
                 return place
             if share_ms == left_ms:
                 raise WaitTimeoutError(name=name, timeout_ms=round(timeout_s * 1_000))
 
-    def find_transaction(self, name: bytes) -> TransactionPlace | None:
-        """Where a transaction stands; None while it is in no block."""
-        return self._request(wire.FindTransaction(name), wire.MAYBE_PLACE)
-
-    def query(self, path: str, arguments: bytes, *, prove: bool = False) -> Answer:
-        """Ask by path with encoded arguments."""
-        return self._request(wire.Query(path, arguments, prove), _ANSWER)
-
     def events_since(self, cursor: bytes, limit: int, wait_s: float = 0) -> list[StoredEvent]:
         """The events after a place (`LedgerClient.events_since`)."""
         wait_ms = min(round(wait_s * 1_000), wire.MAX_WAIT_MS)
         request = wire.EventsSince(cursor, min(limit, wire.MAX_EVENTS), wait_ms)
-        events = self._request(request, wire.EVENTS, wait_ms)
+        events = self.request(request, wire.EVENTS, wait_ms)
         return list(events)
-
-    def status(self) -> Status:
-        """Where the ledger stands."""
-        return self._request(wire.AskStatus(), _STATUS)
 
     def close(self) -> None:
         """Hang up; the node stays."""
@@ -94,16 +75,14 @@ class SocketClient(Asking):
 
     # --- connections -----------------------------------------------------------------------------------------------
 
-    def _request(self, request: wire.Request, result: Codec[T], wait_ms: int = 0) -> T:
+    def request(self, request: wire.Request, result: Codec[T], wait_ms: int = 0) -> T:
+        """Carry a request to the node (`Requesting.request`).
+
+        Raises:
+            NodeUnreachableError, NodeSilentError, NodeSpeaksOtherwiseError: no answer came.
+        """
         reply = self._exchange(wire.REQUESTS.encode(request), self._answer_s + wait_ms / 1_000)
-        if isinstance(reply, wire.Failed):
-            raise unpack_error(reply.code, reply.text, reply.detail)
-        if not isinstance(reply, wire.Done):
-            raise self._otherwise("an answer of another kind")
-        try:
-            return result.decode(reply.value)
-        except PrimitiveError as wrong:
-            raise self._otherwise(str(wrong)) from wrong
+        return result_in(reply, result, self._otherwise)
 
     def _exchange(self, raw: bytes, answer_s: float) -> wire.Reply:
         with self._guard:

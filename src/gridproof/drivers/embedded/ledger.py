@@ -26,6 +26,7 @@ from gridproof.drivers.errors import (
     UnknownTransactionError,
     WaitTimeoutError,
 )
+from gridproof.drivers.history import Entry, StoredHistory
 from gridproof.drivers.logs import logger
 from gridproof.drivers.ports import ApplicationFactory
 from gridproof.drivers.verifying import ThreadedVerifier
@@ -461,6 +462,21 @@ class EmbeddedLedger:
                 return events
             with self._changed:
                 self._changed.wait_for(lambda: self.head.height != seen or self._failure is not None, left)  # noqa: B023
+
+    def entry(self, height: int) -> Entry:
+        """The block at a height from 1, and what it led to.
+
+        Raises:
+            MissingBlockError: the ledger is not that far, or the block is not kept.
+        """
+        head = self.head  # before the snapshot, which then has all its blocks
+        with self._in_use(), self.store.snapshot() as snapshot:
+            return StoredHistory(snapshot, head).entry(height)
+
+    def genesis(self) -> bytes:
+        """The genesis document."""
+        with self._in_use(), self.store.snapshot() as snapshot:
+            return StoredHistory(snapshot, self.head).genesis
 
     def status(self) -> Status:
         """Where the ledger stands."""

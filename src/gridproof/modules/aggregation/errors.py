@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from gridproof.errors import Refusal
+from gridproof.errors import Refusal, TooEarly
 
 from .types import Status
 
@@ -31,12 +31,17 @@ class RosterUnknown(AggregationError):
     k: int
 
 
-class PeriodRunning(AggregationError):
+class PeriodRunning(AggregationError, TooEarly):
     """The slot's period is not over; nothing was booked. Send again after its end."""
 
     code: ClassVar[int] = 2003
     now_s: int
     end_s: int
+
+    @property
+    def not_before_s(self) -> int:
+        """The ledger time from which on it may be accepted, UTC epoch seconds."""
+        return self.end_s
 
 
 # Rosters
@@ -153,12 +158,17 @@ class TooManyBatches(AggregationError):
 # Closing
 
 
-class WindowOpen(AggregationError):
+class WindowOpen(AggregationError, TooEarly):
     """The slot's window is open; it stayed so. Send again when it is over."""
 
     code: ClassVar[int] = 2017
     now_s: int
     end_s: int
+
+    @property
+    def not_before_s(self) -> int:
+        """The ledger time from which on it may be accepted, UTC epoch seconds."""
+        return self.end_s
 
 
 class BlocksMissing(AggregationError):
@@ -324,12 +334,17 @@ class AlreadyClaimed(AggregationError):
 # Closing a month
 
 
-class DeadlinesPending(AggregationError):
+class DeadlinesPending(AggregationError, TooEarly):
     """Slots of the month may still be opened or claimed; it stayed open. Send again after the last deadline."""
 
     code: ClassVar[int] = 2038
     now_s: int
     deadline_s: int
+
+    @property
+    def not_before_s(self) -> int:
+        """The ledger time from which on it may be accepted, UTC epoch seconds."""
+        return self.deadline_s
 
 
 # Side batches

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from gridproof.domain import ParticipantId
 from gridproof.primitives.hashing import Tag
-from gridproof.state import Context
+from gridproof.state import Context, Reader
 
 from .errors import (
     KeyUsed,
@@ -149,3 +149,9 @@ def _take_keys(ctx: Context, participant: ParticipantId, keys: Sequence[KeyEntry
             KEY_USES.put(ctx, former, value=replace(KEY_USES.get(ctx, former), replaced_s=ctx.ledger_time_s))
         KEY_USES.put(ctx, entry.key, value=KeyUse(participant, entry.role, 0))
         KEYS.put(ctx, participant, entry.role, value=entry.key)
+
+
+def find_named(view: Reader, name: str) -> ParticipantId | None:
+    """The participant who has a name, or None."""
+    holder = NAMES.find(view, name_hash(name.encode()))
+    return None if holder is None else ParticipantId(holder)

@@ -163,9 +163,9 @@ def test_what_is_no_address_is_told_and_nothing_connected(url: str) -> None:
     ],
 )
 def test_addresses_are_taken_apart(url: str, host: str, port: int | None) -> None:
-    rpc = Rpc(url)
-    assert (rpc._host, rpc._port) == (host, port)
-    link = rpc._connection()
+    links = Rpc(url)._links
+    assert (links._host, links._port) == (host, port)
+    link = links._connection()
     assert type(link).__name__ == ("HTTPSConnection" if url.startswith("https") else "HTTPConnection")
 
 
@@ -185,7 +185,7 @@ def test_a_connection_that_the_node_closed_is_made_anew() -> None:
     blocks = {HELLO[1]: HELLO[0]}
     with answering(holding(blocks)) as url, kubo(url) as store:
         assert store.get(HELLO[1]) == HELLO[0]
-        (kept,) = store._rpc._links
+        (kept,) = store._rpc._links._links
         assert kept.sock is not None
         kept.sock.shutdown(2)
         assert store.get(HELLO[1]) == HELLO[0]

@@ -1,4 +1,4 @@
-"""What every client of the ledger does: one test for both twins."""
+"""What every client of the ledger does: one test for all twins."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,12 +6,28 @@ from threading import Thread
 
 import pytest
 
-from gridproof.connectors.ledger import InProcessClient, LedgerClient, SocketClient, UnprovenError
+from gridproof.connectors.ledger import (
+    InProcessClient,
+    LedgerClient,
+    NetworkClient,
+    NodesUnreachableError,
+    RemoteHistory,
+    SocketClient,
+    UnprovenError,
+)
 from gridproof.drivers.embedded import EmbeddedLedger, Limits
 from gridproof.drivers.embedded.server import Node
-from gridproof.drivers.errors import LedgerStoppedError, MempoolFull, UnknownTransactionError, WaitTimeoutError
+from gridproof.drivers.errors import (
+    LedgerStoppedError,
+    MempoolFull,
+    MissingBlockError,
+    UnknownTransactionError,
+    WaitTimeoutError,
+)
+from gridproof.drivers.history import StoredHistory
+from gridproof.drivers.verification import replay
 from gridproof.primitives.encoding import encode
-from gridproof.state import Answer, Reader, smt, system
+from gridproof.state import Answer, Reader, SerialVerifier, smt, system
 from gridproof.state.errors import (
     BadEnvelopeSignature,
     KeyPartError,
@@ -22,6 +38,8 @@ from gridproof.state.errors import (
 from gridproof.state.refusals import refusal_in
 from gridproof.state.transaction import transaction_hash
 
+from .engines import engine
+from tests.tiny.app import tiny, tiny_genesis
 from tests.tiny.notices import queries
 from tests.tiny.notices.errors import TextLength
 from tests.tiny.notices.types import NOTICES, Notice
@@ -36,12 +54,17 @@ def ledger() -> Iterator[EmbeddedLedger]:
         yield made
 
 
-@pytest.fixture(params=["in process", "unix socket"])
+@pytest.fixture(params=["in process", "unix socket", "network"])
 def client(request: pytest.FixtureRequest, ledger: EmbeddedLedger, tmp_path: Path) -> Iterator[LedgerClient]:
     made: LedgerClient
     if request.param == "in process":
         made = InProcessClient(ledger)
         yield made
+    elif request.param == "network":
+        with engine(ledger) as node:
+            made = NetworkClient([node.url], "tiny-1")
+            yield made
+            made.close()
     else:
         with Node(ledger, tmp_path / "node.sock") as node:
             made = SocketClient(node.path)
@@ -178,9 +201,24 @@ def test_many_threads_use_one_client(client: LedgerClient) -> None:
 
 def test_a_ledger_that_stopped_says_so(client: LedgerClient, ledger: EmbeddedLedger) -> None:
     ledger.close()
-    with pytest.raises(LedgerStoppedError) as stopped:
+    with pytest.raises((LedgerStoppedError, NodesUnreachableError), match="it was closed"):
         client.submit(signed())
-    assert stopped.value.cause == "it was closed"
+    with pytest.raises((LedgerStoppedError, NodesUnreachableError), match="it was closed"):
+        client.find_transaction(bytes(32))
+
+
+def test_the_history_is_read_block_by_block(client: LedgerClient, ledger: EmbeddedLedger) -> None:
+    ledger.stop()
+    grow(ledger, 4)
+    history = RemoteHistory(client)
+    assert (history.chain_id, history.genesis) == ("tiny-1", tiny_genesis())
+    assert (history.last_height, history.last_hash) == (4, ledger.head.app_hash)
+    with ledger.store.snapshot() as snapshot:
+        assert list(history.entries()) == list(StoredHistory(snapshot, ledger.head).entries())
+    assert replay(history, tiny, verifier=SerialVerifier()).is_true
+    with pytest.raises(MissingBlockError) as missing:
+        client.entry(5)
+    assert missing.value.height == 5
 
 
 def test_a_node_that_lies_is_found_out(ledger: EmbeddedLedger) -> None:

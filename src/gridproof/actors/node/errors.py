@@ -1,0 +1,135 @@
+"""Reasons for which a node cannot be made, started or asked."""
+
+from gridproof.errors import GridproofError
+
+
+class NodeError(GridproofError):
+    """A node of a network cannot do what was asked."""
+
+
+class NoNodeError(NodeError):
+    """There is no node in this folder. `gridproof net init` makes a network's, `gridproof node init` a single one."""
+
+    folder: str
+
+
+class NodeFolderTakenError(NodeError):
+    """The folder is there and not empty; nothing was made. Name another, or empty it."""
+
+    folder: str
+
+
+class NodeSettingsError(NodeError):
+    """The node's settings have a fault; nothing was started. Mend the place that is named."""
+
+    path: str
+    detail: str
+
+
+class NodeRunningError(NodeError):
+    """The node of this folder runs already. `gridproof node status` tells how it is."""
+
+    folder: str
+    held_by: str
+
+
+class EngineMissingError(NodeError):
+    """There is no engine: CometBFT of this version. Install it with
+    `go install github.com/cometbft/cometbft/cmd/cometbft@v{version}`, or name it in `engine.program`.
+    """
+
+    version: str
+    looked_at: str
+
+
+class EngineVersionError(NodeError):
+    """The engine is of another version than this program works with; nothing was started. Install CometBFT `wanted`."""
+
+    program: str
+    found: str
+    wanted: str
+
+
+class AddressTakenError(NodeError):
+    """Another process listens at an address of the node; nothing was started. Stop it, or change the setting."""
+
+    setting: str
+    address: str
+    detail: str
+
+
+class SignerStateLostError(NodeError):
+    """The record of what this node's key has signed is gone; the node does not start, for it could sign twice.
+    Run `gridproof node recover`: it moves the record past everything that the network has decided.
+    """
+
+    path: str
+
+
+class EngineDataLostError(NodeError):
+    """The engine's blocks are gone while the ledger's state is here; the engine cannot go on from that.
+    Run `gridproof node recover`: it lays the state aside and lets the node fetch all from the others.
+    """
+
+    folder: str
+
+
+class NodeStoppedError(NodeError):
+    """The node stopped and does not start again by itself; all that was committed is kept."""
+
+    cause: str
+
+
+class NodeSilentError(NodeError):
+    """The node's engine does not answer. Start it with `gridproof node start`, or look at `gridproof node logs`."""
+
+    address: str
+    detail: str
+
+
+class NetworkSilentError(NodeError):
+    """No node of the network answered in time. `gridproof net logs` tells why."""
+
+    waited_s: int
+    detail: str
+
+
+class NoNetworkError(NodeError):
+    """There is no network in this folder. `gridproof net init` makes one."""
+
+    folder: str
+
+
+class RequestError(NodeError):
+    """The file is no request to join this network; nothing was sent. Ask for a fresh one: `gridproof node join`."""
+
+    path: str
+    detail: str
+
+
+class NoSuchProposalError(NodeError):
+    """No open proposal, or more than one, has an id that begins so; nothing was sent.
+    `gridproof node proposals` lists them.
+    """
+
+    given: str
+    known: str
+
+
+class NetworkUnlikeError(NodeError):
+    """What the network tells cannot be used to join it; nothing was made. Ask another of its nodes."""
+
+    url: str
+    detail: str
+
+
+class NodeRunsError(NodeError):
+    """The node runs; nothing was changed. Stop it first."""
+
+    folder: str
+
+
+class NothingToRecoverError(NodeError):
+    """Nothing is missing in this node's folder; nothing was changed. `gridproof node start` starts it."""
+
+    folder: str

@@ -1,0 +1,73 @@
+"""Making a node's folder: keys, genesis, settings; all or nothing."""
+
+import shutil
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import NamedTuple
+
+from gridproof.connectors.files import PRIVATE_FILE, make_private_folder, sync_folder, write_whole
+from gridproof.drivers.cometbft.engine import EngineKey, node_key_file, signer_file, signer_state_file
+
+from .errors import NodeFolderTakenError
+from .folder import NodeFolder
+from .settings import NodeSettings, render
+
+
+class Birth(NamedTuple):
+    """What a node is made from.
+
+    Attributes:
+        settings: its settings.
+        signer: the key that votes on blocks.
+        node_key: the key by which other nodes know it.
+        genesis: the ledger's genesis document.
+        engine_genesis: the engine's.
+        keys: the company's own sealed or plain key file, or None where it keeps that elsewhere.
+    """
+
+    settings: NodeSettings
+    signer: EngineKey
+    node_key: EngineKey
+    genesis: bytes
+    engine_genesis: bytes
+    keys: bytes | None = None
+
+
+def make_node(root: Path, birth: Birth) -> NodeFolder:
+    """Make a node's folder.
+
+    Args:
+        root: not there yet, or empty.
+        birth: what it is made from.
+
+    Raises:
+        NodeFolderTakenError: it is there and not empty; nothing was made.
+        FileUnwritableError: it cannot be written; nothing is left of it.
+    """
+    root = root.absolute()
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise NodeFolderTakenError(folder=str(root))
+    make_private_folder(root.parent)
+    staging = Path(mkdtemp(prefix=f".{root.name}.", dir=root.parent))
+    try:
+        _fill(NodeFolder(staging), birth)
+        if root.exists():
+            root.rmdir()
+        staging.rename(root)
+        sync_folder(root.parent)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return NodeFolder(root)
+
+
+def _fill(folder: NodeFolder, birth: Birth) -> None:
+    for private in folder.private_folders:
+        make_private_folder(private)
+    write_whole(folder.signer_key, signer_file(birth.signer), PRIVATE_FILE)
+    write_whole(folder.signer_state, signer_state_file(), PRIVATE_FILE)
+    write_whole(folder.node_key, node_key_file(birth.node_key), PRIVATE_FILE)
+    write_whole(folder.engine_genesis, birth.engine_genesis)
+    write_whole(folder.genesis, birth.genesis)
+    if birth.keys is not None:
+        write_whole(folder.key_file(birth.settings.node.name), birth.keys, PRIVATE_FILE)
+    write_whole(folder.settings, render(birth.settings))

@@ -1,0 +1,147 @@
+"""The Application's process of a node: opens the ledger, serves the engine, and says why it stopped.
+
+It runs as a child of the supervisor, which starts the engine once the socket is there. A failure is written to
+`stopped.json`; one that a new start cannot mend is marked so.
+"""
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from threading import Event
+from types import FrameType
+from typing import Final, NamedTuple
+
+from gridproof.app import application
+from gridproof.connectors.files import PRIVATE_FILE, read_limited, write_whole
+from gridproof.drivers.cometbft.errors import GenesisDiffersError
+from gridproof.drivers.cometbft.server import Server
+from gridproof.drivers.cometbft.service import DEFAULTS, Options, Service
+from gridproof.drivers.cometbft.sync import Keeping
+from gridproof.drivers.embedded import FolderLock
+from gridproof.drivers.logs import logger
+from gridproof.drivers.ports import ApplicationFactory
+from gridproof.drivers.snapshots import SnapshotFolder
+from gridproof.drivers.verifying import ThreadedVerifier
+from gridproof.errors import GridproofError
+from gridproof.state.errors import UpgradeNeededError, VersionError
+from gridproof.state.store import LmdbStore, StoreError
+
+from .folder import NodeFolder
+from .settings import NodeSettings, load
+
+LASTING: Final = (UpgradeNeededError, VersionError, GenesisDiffersError, StoreError)
+LOOK_S: Final = 0.2
+MAX_STOPPED: Final = 2**16
+
+_log = logger("node")
+
+
+class Stopped(NamedTuple):
+    """Why a node's Application stopped.
+
+    Attributes:
+        error: the error's class.
+        sentence: what happened and what to do.
+        lasts: whether a new start cannot mend it.
+    """
+
+    error: str
+    sentence: str
+    lasts: bool
+
+
+def serve(
+    folder: NodeFolder,
+    *,
+    factory: ApplicationFactory = application,
+    options: Options = DEFAULTS,
+    stop: Event | None = None,
+    ready: Callable[[], None] = lambda: None,
+) -> Stopped | None:
+    """Serve a node's ledger to its engine until told to stop.
+
+    Args:
+        folder: the node's.
+        factory: makes the Application; tests rehearse upgrades with another.
+        options: of the service.
+        stop: set by whoever ends it; by SIGTERM and SIGINT where none is given.
+        ready: called once the socket is there.
+
+    Returns:
+        Why it stopped by itself, or None.
+    """
+    folder.stopped.unlink(missing_ok=True)
+    try:
+        options = _by_settings(load(folder.root), folder, options)
+        with _signals(stop) as over, _opened(folder, factory, options) as server:
+            ready()
+            while not over.wait(LOOK_S) and not server.ended.is_set():
+                pass
+            failure = server.failure
+    except GridproofError as wrong:
+        failure = wrong
+    if failure is None:
+        return None
+    stopped = Stopped(type(failure).__name__, str(failure), isinstance(failure, LASTING))
+    _write(folder.stopped, stopped)
+    return stopped
+
+
+def read_stopped(folder: NodeFolder) -> Stopped | None:
+    """Why the node's Application stopped the last time, or None."""
+    try:
+        told = json.loads(read_limited(folder.stopped, MAX_STOPPED))
+        return Stopped(str(told["error"]), str(told["sentence"]), bool(told["lasts"]))
+    except (GridproofError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _by_settings(settings: NodeSettings, folder: NodeFolder, options: Options) -> Options:
+    keep = settings.keep
+    keeping = Keeping(SnapshotFolder(folder.snapshots, keep.snapshots), keep.snapshot_every, keep.blocks)
+    return options._replace(keeping=keeping, chain_id=settings.node.chain_id)
+
+
+@contextmanager
+def _opened(folder: NodeFolder, factory: ApplicationFactory, options: Options) -> Iterator[Server]:
+    lock = FolderLock(folder.ledger)
+    try:
+        store = LmdbStore(str(folder.database))
+        try:
+            with ThreadedVerifier() as verifier:
+                service = Service(store, factory, verifier, options)
+                with closing(service), Server(service.answer, folder.socket) as server:
+                    head = service.application.info()
+                    _log.info("serving", height=head.height, app_hash=head.app_hash.hex())
+                    yield server
+        finally:
+            store.close()
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _signals(stop: Event | None) -> Iterator[Event]:
+    if stop is not None:
+        yield stop
+        return
+    over = Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        over.set()
+
+    kept = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield over
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def _write(path: Path, stopped: Stopped) -> None:
+    """Say why; where even that cannot be written, the log has it."""
+    _log.error("stopped", error=stopped.error, reason=stopped.sentence)
+    with suppress(GridproofError):
+        write_whole(path, json.dumps(stopped._asdict()).encode() + b"\n", PRIVATE_FILE)

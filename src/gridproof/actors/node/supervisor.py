@@ -1,0 +1,384 @@
+"""Keeps a node running: the Application's process and the engine's, which live and die together.
+
+Rules:
+    W-1 The Application comes first: the engine starts once the socket is there.
+    W-2 When either ends, the other is ended too, and both start again after a pause that doubles, up to a limit; a
+        pause starts small again once they ran for a while. The engine ends with status 0 when the Application goes
+        away, so its status says nothing.
+    W-3 What a new start cannot mend ends the node with a sentence: an upgrade that is due, a full disk, another
+        genesis, a consensus failure twice at one height.
+    W-4 An Application that does not answer in time is killed; so is an engine that reports a consensus failure, for
+        it would stay up and do nothing.
+    W-5 Both processes die with this one, however it ends.
+"""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from threading import Event, Thread
+from time import monotonic
+from typing import IO, Final, NamedTuple
+
+from gridproof.connectors.engine_headers import EngineError, EngineRpc
+from gridproof.connectors.files import write_whole
+from gridproof.drivers import tether
+from gridproof.drivers.cometbft.engine import EngineSettings, StateSync, config_file
+from gridproof.drivers.cometbft.frames import Frames, frame
+from gridproof.drivers.cometbft.wire import abci_pb2 as abci
+from gridproof.drivers.embedded import FolderLock
+from gridproof.drivers.errors import LedgerLockedError, WireError
+
+from .errors import (
+    AddressTakenError,
+    EngineDataLostError,
+    NodeRunningError,
+    NodeStoppedError,
+    SignerStateLostError,
+)
+from .folder import NodeFolder
+from .program import find_engine
+from .serving import read_stopped
+from .settings import NodeSettings, load
+
+START_S: Final = 60.0
+END_S: Final = 20.0
+LOOK_S: Final = 0.2
+FIRST_PAUSE_S: Final = 0.5
+LONGEST_PAUSE_S: Final = 30.0
+WELL_S: Final = 60.0  # who ran for so long starts with a small pause again
+ECHO_EVERY_S: Final = 5.0
+ASK_S: Final = 5.0
+MAX_LOG_BYTES: Final = 50 * 2**20
+QUICK_FAILURES: Final = 5
+_FAILURE: Final = re.compile(r"CONSENSUS FAILURE")
+_HEIGHT: Final = re.compile(r'"height":"?(\d+)')
+
+Tell = Callable[[str], None]
+
+
+class Ended(NamedTuple):
+    """Why a pair of processes ended.
+
+    Attributes:
+        reason: a sentence.
+        lasts: whether a new start cannot mend it.
+        failed_at: height of a consensus failure, or None.
+    """
+
+    reason: str
+    lasts: bool = False
+    failed_at: int | None = None
+
+
+class Supervisor:
+    """Runs a node until told to stop.
+
+    Args:
+        folder: the node's.
+        stop: set to end it.
+        tell: told what happens, in words.
+        command: starts the Application's process; the folder is added.
+
+    Raises:
+        NodeSettingsError, FileError: the settings cannot be used.
+        EngineMissingError, EngineVersionError: there is no engine of the right version.
+        AddressTakenError: another process listens at one of its addresses.
+        NodeRunningError: it runs already.
+        SignerStateLostError, EngineDataLostError: it must be recovered first.
+    """
+
+    def __init__(self, folder: NodeFolder, stop: Event, tell: Tell, command: tuple[str, ...] = ()) -> None:
+        folder.require_node()
+        self.folder = folder
+        self.settings = load(folder.root)
+        self._stop = stop
+        self._tell = tell
+        self._command = command or (sys.executable, "-m", "gridproof", "node", "serve", "-C")
+        self._engine = find_engine(self.settings.engine.program)
+        require_whole(folder)
+        try:
+            self._lock = FolderLock(folder.root)
+        except LedgerLockedError as held:
+            raise NodeRunningError(folder=str(folder.root), held_by=held.held_by) from held
+
+    def run(self) -> None:
+        """Keep the node running.
+
+        Raises:
+            NodeStoppedError: it stopped for good.
+            AddressTakenError: another process listens at one of its addresses.
+        """
+        try:
+            require_free(self.settings)
+            self._keep_running()
+        finally:
+            self._lock.release()
+
+    def _keep_running(self) -> None:
+        pause_s, quick = FIRST_PAUSE_S, 0
+        failed_at: int | None = None
+        while not self._stop.is_set():
+            began = monotonic()
+            ended = self._run_once()
+            if ended is None:
+                return
+            if ended.lasts or (ended.failed_at is not None and ended.failed_at == failed_at):
+                raise NodeStoppedError(cause=ended.reason)
+            failed_at = ended.failed_at
+            if monotonic() - began > WELL_S:
+                pause_s, quick = FIRST_PAUSE_S, 0
+            quick += 1
+            if quick > QUICK_FAILURES and ended.reason.startswith(ENGINE_WORDS):
+                raise NodeStoppedError(cause=ended.reason)
+            self._tell(f"{ended.reason} Starting again in {pause_s:.1f} s.")
+            self._stop.wait(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _run_once(self) -> Ended | None:
+        """Start both, watch them, end both; None where it was told to stop."""
+        write_whole(self.folder.engine_config / "config.toml", self._config())
+        application = self._start((*self._command, str(self.folder.root)), self.folder.node_log)
+        engine: _Engine | None = None
+        try:
+            ended = self._await_socket(application)
+            if ended is None and not self._stop.is_set():
+                engine = _Engine(self._engine, self.folder)
+                ended = self._watch(application, engine)
+            return ended
+        finally:
+            if engine is not None:
+                engine.end()
+            end(application)
+
+    def _config(self) -> bytes:
+        engine, sync = self.settings.engine, self.settings.sync
+        joins = sync is not None and not (self.folder.engine_data / "blockstore.db").exists()
+        return config_file(
+            EngineSettings(
+                name=self.settings.node.name,
+                application=str(self.folder.socket),
+                rpc=engine.rpc,
+                p2p=engine.p2p,
+                external=engine.external,
+                peers=engine.peers,
+                commit_ms=engine.commit_ms,
+                figures=self.settings.figures.engine,
+                state_sync=StateSync(sync.servers, sync.height, bytes.fromhex(sync.header_hash), sync.trust_s)
+                if sync is not None and joins
+                else None,
+                log_level=engine.log_level,
+            )
+        )
+
+    def _start(self, command: tuple[str, ...], log: Path) -> subprocess.Popen[bytes]:
+        turn(log)
+        with log.open("ab") as words:
+            return subprocess.Popen(tied(command), stdin=subprocess.DEVNULL, stdout=words, stderr=subprocess.STDOUT)
+
+    def _await_socket(self, application: subprocess.Popen[bytes]) -> Ended | None:
+        """Rule W-1."""
+        deadline = monotonic() + START_S
+        while not self._stop.wait(LOOK_S / 4):
+            if application.poll() is not None:
+                return self._why_application_ended()
+            if echoes(self.folder.socket, LOOK_S * 5):
+                return None
+            if monotonic() > deadline:
+                return Ended(f"The ledger's process did not open its socket within {START_S:.0f} s.")
+        return None
+
+    def _watch(self, application: subprocess.Popen[bytes], engine: "_Engine") -> Ended | None:
+        heard = monotonic()
+        stall = _Stall(self.settings)
+        while not self._stop.wait(LOOK_S):
+            if application.poll() is not None:
+                return self._why_application_ended()
+            if engine.failed_at is not None:  # W-4
+                return Ended(_FAILED.format(height=engine.failed_at), failed_at=engine.failed_at)
+            if not engine.runs:
+                with suppress(subprocess.TimeoutExpired):  # an Application that fails takes the engine along
+                    application.wait(1.0)
+                    return self._why_application_ended()
+                return Ended(f"{ENGINE_WORDS} {engine.last_words}")
+            if monotonic() - heard > ECHO_EVERY_S:
+                if not echoes(self.folder.socket, self.settings.watch.application_s):
+                    return Ended(f"The ledger's process did not answer for {self.settings.watch.application_s} s.")
+                heard = monotonic()
+                told = stall.look()
+                if told:
+                    self._tell(told)
+        return None
+
+    def _why_application_ended(self) -> Ended:
+        stopped = read_stopped(self.folder)
+        if stopped is None:
+            return Ended("The ledger's process was killed.")
+        return Ended(stopped.sentence, stopped.lasts)
+
+
+ENGINE_WORDS: Final = "The engine ended:"
+_FAILED: Final = (
+    "The engine reports a consensus failure at height {height}: what this node computed is not what the network "
+    "agreed on. `gridproof verify ledger` looks for damage; `gridproof node recover` fetches all anew."
+)
+
+
+class _Engine:
+    """The engine's process, and what it says."""
+
+    def __init__(self, program: Path, folder: NodeFolder) -> None:
+        turn(folder.engine_log)
+        self.failed_at: int | None = None
+        self.last_words = "it said nothing."
+        self._process = subprocess.Popen(
+            tied((str(program), "node", "--home", str(folder.engine))),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        self._log = folder.engine_log.open("ab")
+        self._reader = Thread(target=self._read, name="engine", daemon=True)
+        self._reader.start()
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is there."""
+        return self._process.poll() is None
+
+    def end(self) -> None:
+        """End it and take its last words down."""
+        end(self._process)
+        self._reader.join(END_S)
+        self._log.close()
+
+    def _read(self) -> None:
+        source: IO[bytes] | None = self._process.stdout
+        for line in source or ():
+            self._log.write(line)
+            self._log.flush()
+            words = line.decode(errors="replace").strip()
+            if _FAILURE.search(words):
+                height = _HEIGHT.search(words)
+                self.failed_at = int(height[1]) if height else 0
+            if words:
+                self.last_words = words[:1_000]
+        if source is not None:
+            source.close()
+
+
+class _Stall:
+    """Notices when transactions wait and no block comes, or others are ahead."""
+
+    def __init__(self, settings: NodeSettings) -> None:
+        self._rpc = EngineRpc(f"http://{settings.engine.rpc}", ASK_S)
+        self._limit_s = settings.watch.stall_s
+        self._height = -1
+        self._since = monotonic()
+        self._told = False
+
+    def look(self) -> str | None:
+        """What to tell, once a stall."""
+        try:
+            status = self._rpc.ask("status")
+            waiting = int(self._rpc.ask("num_unconfirmed_txs")["n_txs"])
+            height = int(status["sync_info"]["latest_block_height"])
+        except (EngineError, KeyError, ValueError, TypeError):
+            return None
+        if height != self._height or not waiting:
+            self._height, self._since, self._told = height, monotonic(), False
+        if self._told or monotonic() - self._since < self._limit_s:
+            return None
+        self._told = True
+        return (
+            f"No block since height {height} for {self._limit_s} s, and {waiting} transactions wait: "
+            "more than a third of the validators' power may be down. It goes on by itself once they are back."
+        )
+
+
+def require_whole(folder: NodeFolder) -> None:
+    """Return if the node may start from what is in its folder.
+
+    Raises:
+        SignerStateLostError: what its key has signed is not known.
+        EngineDataLostError: the engine has no blocks, but the ledger has a state.
+    """
+    if not folder.signer_state.is_file():
+        raise SignerStateLostError(path=str(folder.signer_state))
+    if folder.database.is_dir() and not (folder.engine_data / "blockstore.db").exists() and _has_blocks(folder):
+        raise EngineDataLostError(folder=str(folder.engine_data))
+
+
+def _has_blocks(folder: NodeFolder) -> bool:
+    from gridproof.drivers.blocks import find_block  # noqa: PLC0415
+    from gridproof.state.store import LmdbStore  # noqa: PLC0415
+
+    store = LmdbStore(str(folder.database), read_only=True)
+    try:
+        with store.snapshot() as snapshot:
+            return find_block(snapshot, 1) is not None
+    finally:
+        store.close()
+
+
+def require_free(settings: NodeSettings) -> None:
+    """Return if nobody listens at the node's addresses.
+
+    Raises:
+        AddressTakenError: somebody does, or this machine has no such address.
+    """
+    named = {"engine.rpc": settings.engine.rpc, "engine.p2p": settings.engine.p2p}
+    named |= {"figures.node": settings.figures.node, "figures.engine": settings.figures.engine}
+    for setting, address in named.items():
+        if not address:
+            continue
+        host, _, port = address.rpartition(":")
+        try:
+            with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host.strip("[]"), int(port)))
+        except OSError as wrong:
+            detail = wrong.strerror or str(wrong)
+            raise AddressTakenError(setting=setting, address=address, detail=detail) from wrong
+
+
+def echoes(path: Path, patience_s: float) -> bool:
+    """Whether an Application answers at its socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+        link.settimeout(patience_s)
+        frames = Frames()
+        try:
+            link.connect(str(path))
+            link.sendall(frame(abci.Request(echo=abci.RequestEcho(message="?")).SerializeToString()))
+            while raw := link.recv(4_096):
+                if frames.feed(raw):
+                    return True
+        except (OSError, WireError):
+            return False
+    return False
+
+
+def tied(command: tuple[str, ...]) -> list[str]:
+    """A command whose process dies with this one (W-5)."""
+    return [sys.executable, "-I", "-S", str(tether.__file__), str(os.getpid()), *command]
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Tell a process to end, and kill it where it does not."""
+    process.terminate()
+    try:
+        process.wait(END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def turn(log: Path) -> None:
+    """Begin a log anew where it has grown long; the one before is kept."""
+    with suppress(FileNotFoundError):
+        if log.stat().st_size > MAX_LOG_BYTES:
+            log.replace(log.with_suffix(".log.1"))

@@ -1,0 +1,161 @@
+"""Snapshots for nodes that join, and what the node lets go of: the engine's requests about them.
+
+A snapshot is of one height, the same on all nodes: whenever the height is a multiple of the setting. It is written in a
+thread of its own while blocks go on, from a moment that was taken in the commit. Then the past is pruned: blocks that
+the setting lets go of, up to the oldest snapshot that is kept, so that the ledger can still be verified from there.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final, NamedTuple
+
+from gridproof.drivers.errors import (
+    ChunkRefusedError,
+    NotEmptyError,
+    SnapshotFailedError,
+    SnapshotFalseError,
+    SnapshotRefusedError,
+    SnapshotUnknownError,
+)
+from gridproof.drivers.logs import logger
+from gridproof.drivers.pruning import prune
+from gridproof.drivers.snapshots import FORMAT, Intake, Snapshot, SnapshotFolder
+from gridproof.state import Head
+from gridproof.state.store import Snapshot as Moment
+from gridproof.state.store import Store, StoreError
+
+from .wire import abci_pb2 as abci
+
+OFFER: Final = abci.ResponseOfferSnapshot.Result
+APPLY: Final = abci.ResponseApplySnapshotChunk.Result
+
+_log = logger("node")
+
+
+class Keeping(NamedTuple):
+    """What a node keeps, and what it gives to others.
+
+    Attributes:
+        snapshots: where snapshots lie; None makes none.
+        every: blocks between two of them; 0 makes none.
+        blocks: how many of the last blocks are kept at least; 0 keeps all.
+    """
+
+    snapshots: SnapshotFolder | None = None
+    every: int = 0
+    blocks: int = 0
+
+
+class Sync:
+    """Takes, gives out and takes in snapshots, and prunes.
+
+    Args:
+        store: the node's.
+        intake: takes a snapshot in.
+        keeping: what is kept.
+        restored: called when a snapshot has become the node's state.
+
+    Attributes:
+        retain_height: of the first block that the engine must keep; 0 for all.
+    """
+
+    def __init__(self, store: Store, intake: Intake, keeping: Keeping, restored: Callable[[], None]) -> None:
+        self.retain_height = 0
+        self._store = store
+        self._intake = intake
+        self._keeping = keeping
+        self._restored = restored
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="snapshots")
+        self._under_way: Future[None] | None = None
+        self.handlers: dict[str, Callable[[Any], Any]] = {
+            "list_snapshots": self._list,
+            "offer_snapshot": self._offer,
+            "load_snapshot_chunk": self._load,
+            "apply_snapshot_chunk": self._apply,
+        }
+
+    def committed(self, head: Head) -> None:
+        """Take a snapshot where it is time, unless the last one is still being written."""
+        keeping = self._keeping
+        if keeping.snapshots is None or not keeping.every or head.height % keeping.every:
+            return
+        if self._under_way is not None and not self._under_way.done():
+            _log.warning("no snapshot", height=head.height, reason="the last one is still being written")
+            return
+        self._under_way = self._worker.submit(self._take, keeping.snapshots, self._store.snapshot(), head.height)
+
+    def close(self) -> None:
+        """End, after the snapshot that is under way."""
+        self._worker.shutdown()
+
+    def _take(self, folder: SnapshotFolder, moment: Moment, height: int) -> None:
+        try:
+            with moment:
+                snapshot = folder.take_at(moment)
+            _log.info("snapshot", height=height, pieces=snapshot.chunks, hash=snapshot.hash.hex())
+            if self._keeping.blocks:
+                retain_height = height - self._keeping.blocks + 1
+                self.retain_height = prune(self._store, retain_height, folder.list())
+        except (SnapshotFailedError, StoreError) as wrong:  # the node goes on without it
+            _log.error("no snapshot", height=height, reason=str(wrong))
+
+    # --- giving out ------------------------------------------------------------------------------------------------
+
+    def _list(self, _asked: abci.RequestListSnapshots) -> abci.ResponseListSnapshots:
+        folder = self._keeping.snapshots
+        kept = () if folder is None else folder.list()
+        return abci.ResponseListSnapshots(snapshots=[_told(each) for each in kept])
+
+    def _load(self, asked: abci.RequestLoadSnapshotChunk) -> abci.ResponseLoadSnapshotChunk:
+        folder = self._keeping.snapshots
+        if folder is None:
+            return abci.ResponseLoadSnapshotChunk()
+        try:
+            return abci.ResponseLoadSnapshotChunk(chunk=folder.load(asked.height, asked.format, asked.chunk))
+        except (SnapshotUnknownError, SnapshotFailedError) as wrong:
+            _log.warning("no piece", height=asked.height, index=asked.chunk, reason=str(wrong))
+            return abci.ResponseLoadSnapshotChunk()
+
+    # --- taking in -------------------------------------------------------------------------------------------------
+
+    def _offer(self, asked: abci.RequestOfferSnapshot) -> abci.ResponseOfferSnapshot:
+        told = asked.snapshot
+        if told.format != FORMAT:
+            return abci.ResponseOfferSnapshot(result=OFFER.REJECT_FORMAT)
+        snapshot = Snapshot(told.height, told.format, told.chunks, told.hash, told.metadata)
+        try:
+            self._intake.begin(snapshot, asked.app_hash)
+        except SnapshotRefusedError as wrong:
+            _log.warning("snapshot refused", height=told.height, reason=str(wrong))
+            return abci.ResponseOfferSnapshot(result=OFFER.REJECT)
+        except NotEmptyError as wrong:
+            _log.error("snapshot refused", height=told.height, reason=str(wrong))
+            return abci.ResponseOfferSnapshot(result=OFFER.ABORT)
+        return abci.ResponseOfferSnapshot(result=OFFER.ACCEPT)
+
+    def _apply(self, asked: abci.RequestApplySnapshotChunk) -> abci.ResponseApplySnapshotChunk:
+        try:
+            self._intake.apply(asked.index, asked.chunk)
+            if self._intake.is_complete:
+                head = self._intake.finish()
+                self._restored()
+                _log.info("restored", height=head.height, app_hash=head.app_hash.hex())
+        except ChunkRefusedError as wrong:
+            _log.warning("piece refused", index=asked.index, sender=asked.sender, reason=str(wrong))
+            return abci.ResponseApplySnapshotChunk(
+                result=APPLY.RETRY, refetch_chunks=[asked.index], reject_senders=[asked.sender]
+            )
+        except SnapshotFalseError as wrong:
+            _log.warning("snapshot false", sender=asked.sender, reason=str(wrong))
+            return abci.ResponseApplySnapshotChunk(result=APPLY.REJECT_SNAPSHOT, reject_senders=[asked.sender])
+        return abci.ResponseApplySnapshotChunk(result=APPLY.ACCEPT)
+
+
+def _told(snapshot: Snapshot) -> abci.Snapshot:
+    return abci.Snapshot(
+        height=snapshot.height,
+        format=snapshot.format,
+        chunks=snapshot.chunks,
+        hash=snapshot.hash,
+        metadata=snapshot.metadata,
+    )
