@@ -6,7 +6,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import parse_qs, urlsplit
 
 from tests.light_chain import Network, tell
 
@@ -26,8 +25,9 @@ class EngineServer:
         class Handler(BaseHTTPRequestHandler):
             """Answers one request."""
 
-            def do_GET(self) -> None:
-                body = server.answer(self.path)
+            def do_POST(self) -> None:
+                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                body = server.answer(asked["method"], {name: int(each) for name, each in asked["params"].items()})
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -56,11 +56,8 @@ class EngineServer:
         self._thread.join()
         self._server.server_close()
 
-    def answer(self, path: str) -> bytes:
+    def answer(self, method: str, asked: dict[str, int]) -> bytes:
         """The answer to a request."""
-        parts = urlsplit(path)
-        method = parts.path.strip("/")
-        asked = {name: int(values[0]) for name, values in parse_qs(parts.query).items()}
         told = self.twist(method, self._told(method, asked))
         return told if isinstance(told, bytes) else json.dumps(told).encode()
 

@@ -158,7 +158,7 @@ def test_trust_ends_with_its_period_at_the_time_that_is_given(at: Folder, tmp_pa
 def test_a_ledger_in_one_process_names_the_files_that_it_has_instead(at: Folder, tmp_path: Path) -> None:
     words = ("proof", "export", "app-hash", tmp_path / "no", "--trust", at.trust, "-C", at.root)
     assert "gridproof export records" in refused(*words, error="NoValidatorsError").json["sentence"]
-    refused("proof", "trust", tmp_path / "no", error="NoValidatorsError")
+    refused("proof", "trust", tmp_path / "no", "-C", at.root, error="NoValidatorsError")
 
 
 def test_nodes_that_disagree_give_nothing_to_trust(at: Folder, tmp_path: Path) -> None:

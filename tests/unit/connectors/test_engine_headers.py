@@ -1,10 +1,12 @@
 """The engine's answers are read as they stand, and what they should not be is refused."""
 
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from gridproof.connectors.engine_headers import (
+    AnyNode,
     EngineAnswerError,
     EngineRefusedError,
     EngineRpc,
@@ -116,36 +118,47 @@ def test_what_is_missing_is_named() -> None:
 
 def test_a_node_is_asked_for_its_height_and_its_blocks() -> None:
     network = Network()
-    with EngineServer(network) as server:
-        node = EngineRpc(server.url + "/")
+    with EngineServer(network) as server, closing(EngineRpc(server.url + "/")) as node:
         assert node.latest_height() == 10
         assert node.light_block(7) == network.light_block(7)
 
 
 def test_validators_are_asked_for_page_by_page() -> None:
     network = Network(rotation={1: {number: 1 + number % 7 for number in range(1, 231)}})
-    with EngineServer(network) as server:
-        assert len(EngineRpc(server.url).light_block(2).validators) == 230
+    with EngineServer(network) as server, closing(EngineRpc(server.url)) as node:
+        assert len(node.light_block(2).validators) == 230
 
 
 def test_what_a_node_refuses_is_told() -> None:
-    with EngineServer(Network()) as server, pytest.raises(EngineRefusedError) as refused:
-        EngineRpc(server.url).light_block(99)
+    with (
+        EngineServer(Network()) as server,
+        closing(EngineRpc(server.url)) as node,
+        pytest.raises(EngineRefusedError) as refused,
+    ):
+        node.light_block(99)
     assert "height 99" in refused.value.detail
 
 
 @pytest.mark.parametrize("answer", [b"", b"no json", b"[]", b"{}", b"[" * 100_000, b" " * (2**24 + 1)])
 def test_an_answer_that_is_none_is_refused(answer: bytes) -> None:
-    with EngineServer(Network(), lambda _method, _told: answer) as server, pytest.raises(EngineAnswerError):
-        EngineRpc(server.url).latest_height()
+    with (
+        EngineServer(Network(), lambda _method, _told: answer) as server,
+        closing(EngineRpc(server.url)) as node,
+        pytest.raises(EngineAnswerError),
+    ):
+        node.latest_height()
 
 
 def test_a_node_that_gives_no_more_validators_is_not_asked_for_ever() -> None:
     def none(method: str, given: Any) -> Any:
         return {"result": {"validators": [], "total": "5"}} if method == "validators" else given
 
-    with EngineServer(Network(), none) as server, pytest.raises(EngineAnswerError):
-        EngineRpc(server.url).light_block(2)
+    with (
+        EngineServer(Network(), none) as server,
+        closing(EngineRpc(server.url)) as node,
+        pytest.raises(EngineAnswerError),
+    ):
+        node.light_block(2)
 
 
 @pytest.mark.parametrize(
@@ -162,3 +175,14 @@ def test_nobody_at_home_is_said() -> None:
         url = server.url
     with pytest.raises(EngineUnreachableError):
         EngineRpc(url, answer_s=2).latest_height()
+
+
+def test_whichever_node_answers_is_asked_and_first_from_then_on() -> None:
+    with EngineServer(Network()) as gone:
+        away = EngineRpc(gone.url, answer_s=2)
+    with EngineServer(Network()) as server, closing(EngineRpc(server.url)) as there:
+        nodes = AnyNode((away, there))
+        assert nodes.latest_height() == 10
+        assert nodes.light_block(3).header.height == 3
+        with pytest.raises(EngineUnreachableError):
+            AnyNode((away, away)).latest_height()
