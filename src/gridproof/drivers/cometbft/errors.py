@@ -18,3 +18,10 @@ class NodeFailedError(DriverError):
 
     request: str
     detail: str
+
+
+class FiguresAddressError(DriverError):
+    """Figures cannot be served at this address; the ledger goes on without them. Change `figures.node`."""
+
+    address: str
+    detail: str
