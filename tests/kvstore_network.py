@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
 
-from tools.engines import tether
+from tools.engines import cometbft, tether
 
 NODES: Final = 4
 START_S: Final = 60.0
@@ -68,10 +68,10 @@ class KvNetwork:
         """Of the chain."""
         return str(self._genesis()["chain_id"])
 
-    def keys(self) -> list[dict[str, Any]]:
-        """The validators' key files, in the nodes' order."""
+    def validator_keys(self) -> list[str]:
+        """The validators' public keys in base64, in the nodes' order."""
         files = [self._home(node) / "config" / "priv_validator_key.json" for node in range(NODES)]
-        return [json.loads(file.read_bytes()) for file in files]
+        return [str(json.loads(file.read_bytes())["pub_key"]["value"]) for file in files]
 
     def ask(self, path: str, node: int = 0) -> Any:
         """What a node answers, its `result`."""
@@ -196,7 +196,7 @@ def rotate(network: KvNetwork) -> int:
     Returns:
         The last height.
     """
-    keys = [each["pub_key"]["value"] for each in network.keys()]
+    keys = network.validator_keys()
     network.send("word1=said")
     network.set_power(keys[3], 7)
     network.send("word2=said")
@@ -205,3 +205,20 @@ def rotate(network: KvNetwork) -> int:
         network.set_power(key, 0)
         network.send(f"left{number}=said")
     return network.send("last=said")
+
+
+def main(folder: Path, file: Path) -> None:
+    """Record a network whose validators change.
+
+    Args:
+        folder: for the nodes' files.
+        file: to write.
+    """
+    with KvNetwork(cometbft.install(), folder) as network:
+        rotate(network)
+        told = record(network, range(1, network.height() + 1))
+    file.write_text(json.dumps(told, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

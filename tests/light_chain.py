@@ -1,9 +1,10 @@
-"""A chain of headers made here, with keys of its own, and the recorded one of a real network; as the engine tells them."""
+"""Chains of headers: ones made here, with keys of their own, and the recorded one of a real network."""
 
 import json
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -33,7 +34,9 @@ RECORDED: Final = Path(__file__).parent / "unit" / "light" / "vectors" / "kvstor
 CHAIN: Final = "chain-test"
 START_S: Final = 1_800_000_000
 BLOCK_S: Final = 60
+FOUR: Final = {1: 10, 2: 10, 3: 10, 4: 10}
 Told = dict[str, Any]
+Powers = dict[int, int]
 
 
 def recorded() -> dict[int, Told]:
@@ -61,19 +64,20 @@ def public(number: int) -> bytes:
     return key(number).public_key().public_bytes_raw()
 
 
-def validator_set(powers: dict[int, int]) -> tuple[Validator, ...]:
+def validator_set(powers: Powers) -> tuple[Validator, ...]:
     """The set in which keys have powers."""
     return in_order(Validator(public(number), power) for number, power in powers.items())
 
 
-def make_header(height: int, powers: dict[int, int], following: dict[int, int], app_hash: bytes = b"") -> Header:
-    """A header of the chain.
+def make_header(height: int, powers: Powers, following: Powers, app_hash: bytes = b"", chain_id: str = CHAIN) -> Header:
+    """A header of a chain.
 
     Args:
         height: from 1 on.
         powers: who decides on it.
         following: who decides on the next.
         app_hash: root of the state; made up where it is empty.
+        chain_id: of the chain.
     """
 
     def some(what: str) -> bytes:
@@ -82,7 +86,7 @@ def make_header(height: int, powers: dict[int, int], following: dict[int, int], 
     return Header(
         11,
         1,
-        CHAIN,
+        chain_id,
         height,
         Time(START_S + height * BLOCK_S, 5 * height),
         BlockId(some("last"), 1, some("last parts")),
@@ -98,7 +102,7 @@ def make_header(height: int, powers: dict[int, int], following: dict[int, int], 
     )
 
 
-def sign(header: Header, powers: dict[int, int], flags: Sequence[Flag] = (), round_: int = 0) -> LightBlock:
+def sign(header: Header, powers: Powers, flags: Sequence[Flag] = (), round_: int = 0) -> LightBlock:
     """A block of a header: its validators' votes, with real signatures.
 
     Args:
@@ -172,19 +176,58 @@ def tell(block: LightBlock) -> Told:
     }
 
 
-def changed(told: Told, path: Sequence[str | int], change: Callable[[Any], Any]) -> Told:
+class Network:
+    """A chain with four validators of equal power, unless something else is said; where headers are had from.
+
+    Args:
+        chain_id: of the chain.
+        rotation: who decides from which height on.
+        latest: height of the last block.
+    """
+
+    def __init__(self, chain_id: str = CHAIN, rotation: dict[int, Powers] | None = None, latest: int = 10) -> None:
+        self.chain_id = chain_id
+        self.rotation = {1: FOUR, **(rotation or {})}
+        self.latest = latest
+        self.states: dict[int, bytes] = {}
+        self.asked: list[int] = []
+        self.grows = False
+
+    def tells(self, height: int, app_hash: bytes) -> None:
+        """Let the header at a height, and all later ones, tell a state."""
+        self.states[height] = app_hash
+
+    def powers(self, height: int) -> Powers:
+        """Who decides at a height."""
+        return self.rotation[max(since for since in self.rotation if since <= height)]
+
+    def latest_height(self) -> int:
+        """The height of the last block; each question makes one more where the chain grows."""
+        self.latest += self.grows
+        return self.latest
+
+    def light_block(self, height: int) -> LightBlock:
+        """A block."""
+        self.asked.append(height)
+        state = max((since for since in self.states if since <= height), default=0)
+        powers, following = self.powers(height), self.powers(height + 1)
+        header = make_header(height, powers, following, self.states.get(state, b""), self.chain_id)
+        return sign(header, powers)
+
+
+def changed(told: Told, path: Sequence[str | int], value: Any) -> Told:
     """A told block with one value of it changed.
 
     Args:
         told: the block; it stays as it is.
         path: of the value.
-        change: gives the new value.
+        value: the new one.
     """
     copy = deepcopy(told)
     at: Any = copy
     for step in path[:-1]:
         at = at[step]
-    at[path[-1]] = change(at[path[-1]])
+    at[path[-1]] = value
     return copy
 
 
@@ -206,8 +249,6 @@ def _block_id(block: BlockId) -> Told:
 
 
 def _time(time: Time) -> str:
-    from datetime import UTC, datetime, timedelta
-
     day = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=time.seconds)
     fraction = f".{time.nanos:09d}".rstrip("0") if time.nanos else ""
     return f"{day.year:04d}{day:-%m-%dT%H:%M:%S}{fraction}Z"

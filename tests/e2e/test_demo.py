@@ -1,16 +1,20 @@
 """The demonstration from the command line: its summary, its files, and one app hash for one seed."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from gridproof.actors.clock import Clock
 from gridproof.actors.community import Folder
-from gridproof.actors.demo import CHARGES, Order, tell
+from gridproof.actors.demo import CHARGES, Order, Venue, tell
 from gridproof.app import application
 from gridproof.cli.main import run
+from gridproof.connectors.ledger import InProcessClient, LedgerClient
 from gridproof.drivers.embedded import EmbeddedLedger, Options
 from gridproof.state import SerialVerifier
 from gridproof.state.store import MemoryStore
@@ -155,13 +159,14 @@ def test_the_report_can_lie_elsewhere_and_nothing_is_written_over(tmp_path: Path
 
 
 def test_a_ledger_in_memory_comes_to_the_same_app_hash(first: dict[str, Any], tmp_path: Path) -> None:
-    def in_memory(folder: Folder, options: Options) -> EmbeddedLedger:
-        genesis = folder.genesis.read_bytes()
-        ledger = EmbeddedLedger(MemoryStore(), application, genesis, options._replace(verifier=SerialVerifier()))
-        ledger.make_block(empty=True)  # as the founding did on the disk
-        return ledger
+    @contextmanager
+    def in_memory(folder: Folder, clock: Clock) -> Iterator[LedgerClient]:
+        genesis, options = folder.genesis.read_bytes(), Options(SerialVerifier(), clock=clock.now_s)
+        with EmbeddedLedger(MemoryStore(), application, genesis, options) as ledger:
+            ledger.make_block(empty=True)  # as the founding did on the disk
+            yield InProcessClient(ledger)
 
-    outcome = tell(Order(12, 8), tmp_path / "day", open_ledger=in_memory)
+    outcome = tell(Order(12, 8), tmp_path / "day", venue=Venue(in_memory))
     assert outcome.is_well
     assert outcome.priced.app_hash.hex() == first["app_hash"]
 

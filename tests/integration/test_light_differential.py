@@ -17,6 +17,7 @@ from tests.engines import engine
 from tests.light_chain import (
     BLOCK_S,
     CHAIN,
+    FOUR,
     START_S,
     Told,
     changed,
@@ -32,7 +33,6 @@ from tools.engines.light import judge
 
 DAY_S: Final = 86_400
 DRIFT_S: Final = 10
-FOUR: Final = {1: 10, 2: 10, 3: 10, 4: 10}
 
 
 class Case(NamedTuple):
@@ -118,7 +118,7 @@ def alterations(value: Any) -> Iterator[Any]:
 
 
 def read_by_both(told: Told) -> list[tuple[str | int, ...]]:
-    """Paths of the values that both read; whose turn it is to propose is neither hashed nor signed, and ours skips it."""
+    """Paths of the values that both read; whose turn it is to propose is not hashed, and ours skips it."""
     return [path for path in leaves(told) if path[-1] != "proposer_priority"]
 
 
@@ -129,7 +129,7 @@ def all_altered(before: Told, after: Told, chain_id: str, now: Time) -> Iterator
         for step in path:
             value = value[step]
         for other in alterations(value):
-            yield Case(f"after {path} {other}", before, changed(after, path, lambda _, o=other: o), chain_id, now)
+            yield Case(f"after {path} {other}", before, changed(after, path, other), chain_id, now)
     for path in read_by_both(before):
         if path[1] == "commit":
             continue
@@ -137,7 +137,7 @@ def all_altered(before: Told, after: Told, chain_id: str, now: Time) -> Iterator
         for step in path:
             value = value[step]
         for other in alterations(value):
-            yield Case(f"before {path} {other}", changed(before, path, lambda _, o=other: o), after, chain_id, now)
+            yield Case(f"before {path} {other}", changed(before, path, other), after, chain_id, now)
 
 
 def test_real_headers_have_the_same_verdict_between_all_pairs_of_heights() -> None:
@@ -254,32 +254,28 @@ def test_votes_and_validators_in_other_orders_have_the_same_verdict() -> None:
             doubled = [*votes]
             doubled[first] = votes[second]
             path = ("signed_header", "commit", "signatures")
-            cases.append(
-                Case(f"vote {first} {second}", before, changed(told, path, lambda _, d=doubled: d), CHAIN, at(9))
-            )
+            cases.append(Case(f"vote {first} {second}", before, changed(told, path, doubled), CHAIN, at(9)))
             swapped = [*validators]
             swapped[first], swapped[second] = swapped[second], swapped[first]
             cases.append(
                 Case(
                     f"set {first} {second}",
                     before,
-                    changed(told, ("validators",), lambda _, s=swapped: s),
+                    changed(told, ("validators",), swapped),
                     CHAIN,
                     at(9),
                 )
             )
         for count in range(4):
-            cases.append(
-                Case(f"votes {count}", before, changed(told, path, lambda _, n=count: votes[:n]), CHAIN, at(9))
-            )
+            cases.append(Case(f"votes {count}", before, changed(told, path, votes[:count]), CHAIN, at(9)))
             cases.append(
                 Case(
                     f"validators {count}",
                     before,
-                    changed(told, ("validators",), lambda _, n=count: validators[:n]),
+                    changed(told, ("validators",), validators[:count]),
                     CHAIN,
                     at(9),
                 )
             )
-        cases.append(Case("more votes", before, changed(told, path, lambda _: [*votes, votes[0]]), CHAIN, at(9)))
+        cases.append(Case("more votes", before, changed(told, path, [*votes, votes[0]]), CHAIN, at(9)))
     assert {"", "OtherValidatorError", "CommitFormError", "OtherValidatorsError"} <= set(assert_same(cases))

@@ -3,7 +3,7 @@
 | engine | what it is | where it comes from |
 |---|---|---|
 | `cometbft` | the engine of a network of nodes | built from the module in `cometbft_module/`, likewise |
-| `light` | the engine's own light client, which answers case by case | built from the module in `light_module/`, likewise |
+| `light` | the engine's own light client, case by case | built from the module in `light_module/`, likewise |
 | `kubo` | an IPFS node | built from the module in `kubo_module/`, which pins every source by its hash |
 | `chromium` | a browser | the system's package |
 

@@ -26,17 +26,27 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """Export genesis and all blocks: whoever has the file replays the ledger with `gridproof verify ledger FILE`."""
-    from gridproof.actors.community.access import stored
-    from gridproof.actors.community.histories import export
+    from contextlib import closing
+
+    from gridproof.actors.community.access import history_of, network_of, stored
+    from gridproof.actors.community.histories import export, export_remote
 
     community = open_community(folder)
     speaker = Speaker(as_json=as_json)
-    with stored(community.folder) as store, speaker.progress("blocks") as step:
-        head, chain_id = export(store, path, step)
-    told = {"path": path, "chain_id": chain_id, "height": head.height, "app_hash": head.app_hash}
+    network = network_of(community.folder)
+    if network is not None:
+        with closing(network), speaker.progress("blocks") as step:
+            past = history_of(community.folder, network)
+            export_remote(past, path, step)
+        chain_id, height, app_hash = past.chain_id, past.last_height, past.last_hash
+    else:
+        with stored(community.folder) as store, speaker.progress("blocks") as step:
+            head, chain_id = export(store, path, step)
+        height, app_hash = head.height, head.app_hash
+    told = {"path": path, "chain_id": chain_id, "height": height, "app_hash": app_hash}
     speaker.result(
         told,
-        lambda words: words.print(f"{head.height} blocks in {path}; app hash {head.app_hash.hex()}.", markup=False),
+        lambda words: words.print(f"{height} blocks in {path}; app hash {app_hash.hex()}.", markup=False),
     )
 
 

@@ -69,19 +69,20 @@ def init(
     speaker = Speaker(as_json=as_json)
     if config is None:
         given = name or folder.absolute().name
-        parted = _counted("--regions", regions, "Region"), _counted("--aggregators", aggregators, "aggregator")
-        settings = _settings(given, zone, currency, period_s, *parted, clock)
+        parted = counted("--regions", regions, "Region"), counted("--aggregators", aggregators, "aggregator")
+        settings = settings_of(given, zone, currency, period_s, *parted, clock)
     else:
         _require_alone(context)
         settings = load(config)
-    times = _times(settings)
-    start_s = _start(settings, times, start)
-    priced = _tariff(tariff, settings)
-    made = found(folder, settings, start_s, _secrets(passphrase_file, sealed=sealed), system, priced)
+        _require_embedded(settings)
+    times = times_of(settings)
+    start_s = start_of(settings, times, start)
+    priced = tariff_of(tariff, settings)
+    made = found(folder, settings, start_s, secrets_of(passphrase_file, sealed=sealed), system, priced)
     speaker.result(_told(made, settings, times), lambda words: _say(words, made, times, folder))
 
 
-def _counted(option: str, given: str, word: str) -> tuple[str, ...]:
+def counted(option: str, given: str, word: str) -> tuple[str, ...]:
     """Names, or so many numbered ones.
 
     Raises:
@@ -109,7 +110,17 @@ def _require_alone(context: typer.Context) -> None:
         raise typer.BadParameter(f"--config takes all settings from its file; leave out {options}, or write it there")
 
 
-def _settings(
+def _require_embedded(settings: "Settings") -> None:
+    """Return if the ledger shall lie in the folder.
+
+    Raises:
+        BadParameter: it shall be a network, whose nodes must be made with it.
+    """
+    if settings.ledger.kind == "network":
+        raise typer.BadParameter("a community whose ledger is a network is founded with `gridproof net init`")
+
+
+def settings_of(
     name: str,
     zone: str,
     currency: str,
@@ -135,14 +146,16 @@ def _toml(text: str) -> str:
     return json.dumps(text, ensure_ascii=True)
 
 
-def _times(settings: "Settings") -> "Times":
+def times_of(settings: "Settings") -> "Times":
+    """How a community to be reads and writes times."""
     from gridproof.actors.community import Times
     from gridproof.calendar import Calendar
 
     return Times(Calendar(settings.community.zone, settings.community.period_s))
 
 
-def _start(settings: "Settings", times: "Times", given: str | None) -> int:
+def start_of(settings: "Settings", times: "Times", given: str | None) -> int:
+    """Ledger time at the start: as given, or by the clock that moves it."""
     from gridproof.actors.community.founding import parse_start
 
     now_s = int(time())
@@ -153,7 +166,7 @@ def _start(settings: "Settings", times: "Times", given: str | None) -> int:
     return times.calendar.bounds(times.calendar.month_of(now_s)).start_s
 
 
-def _tariff(path: Path | None, settings: "Settings") -> bytes:
+def tariff_of(path: Path | None, settings: "Settings") -> bytes:
     """The file of the tariff: a copy of the given one, once it is found good, or one to start from.
 
     Raises:
@@ -169,7 +182,7 @@ def _tariff(path: Path | None, settings: "Settings") -> bytes:
     return content
 
 
-def _secrets(passphrase_file: Path | None, *, sealed: bool) -> "SecretFiles":
+def secrets_of(passphrase_file: Path | None, *, sealed: bool) -> "SecretFiles":
     """Seals where a passphrase is given, as `--sealed` demands.
 
     Raises:

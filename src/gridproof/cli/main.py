@@ -24,8 +24,10 @@ from . import (
     init,
     key,
     meter,
+    net,
     node,
     period,
+    proof,
     readings,
     status,
     tariff,
@@ -71,9 +73,11 @@ app.command()(status.status)
 app.add_typer(period.app, name="period")
 app.add_typer(bill.app, name="bill")
 app.add_typer(household.app, name="household")
+app.add_typer(net.app, name="net")
 app.add_typer(node.app, name="node")
 app.add_typer(verify.app, name="verify")
 app.add_typer(export.app, name="export")
+app.add_typer(proof.app, name="proof")
 app.command()(backup.backup)
 app.command()(backup.restore)
 app.command()(status.doctor)

@@ -35,16 +35,16 @@ def run(
 
     Stopped with Ctrl-C, or killed anywhere, the next run goes on where it was.
     """
-    from gridproof.actors.community.access import hold
+    from gridproof.actors.community.access import at_helm
     from gridproof.actors.community.running import Run
 
     speaker = Speaker(as_json=as_json)
     community = open_community(folder, passphrase_file)
     until_s = None if until is None else community.times.parse(until)
-    with hold(community.folder) as ledger, _stopped_by_signals() as stop, speaker.progress("periods") as step:
-        at_work = Run(community, ledger, stop, step)
+    with at_helm(community.folder) as reached, _stopped_by_signals() as stop, speaker.progress("periods") as step:
+        at_work = Run(community, reached, stop, step)
         outcome = at_work.serve(until_s) if serve else at_work.work_off(until_s)
-        status = ledger.status()
+        status = reached.client.status()
     told = _told(community, outcome, status)
     speaker.result(told, lambda words: _say(words, community, outcome, status, until_s))
     return 130 if outcome.stopped else 0

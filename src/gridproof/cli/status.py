@@ -1,5 +1,6 @@
 """`gridproof status` and `gridproof doctor`: where the community stands, and what is wrong with it."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from .options import HERE, AsJson, Dir, PassphraseFile, open_community
 if TYPE_CHECKING:
     from gridproof.actors.community import Community
     from gridproof.actors.community.overview import Overview
+    from gridproof.connectors.ledger import NodeView
 
 
 def status(*, folder: Dir = HERE, as_json: AsJson = False) -> None:
@@ -23,9 +25,12 @@ def status(*, folder: Dir = HERE, as_json: AsJson = False) -> None:
         now = ledger.client.status()
         own_genesis(community.folder, now.chain_id, now.genesis_hash)
         view = overview(community, ledger.client)
-        running = ledger.ledger is None
-    value = _told(community, view, running=running)
-    Speaker(as_json=as_json).result(value, lambda words: _say(words, community, view, running=running))
+        node = "running" if ledger.ledger is None else "here"
+        nodes = None if ledger.network is None else ledger.network.survey()
+    if nodes is not None:
+        node = "network"
+    value = _told(community, view, node, nodes)
+    Speaker(as_json=as_json).result(value, lambda words: _say(words, community, view, node, nodes))
 
 
 def doctor(*, folder: Dir = HERE, passphrase_file: PassphraseFile = None, as_json: AsJson = False) -> int:
@@ -46,7 +51,7 @@ def doctor(*, folder: Dir = HERE, passphrase_file: PassphraseFile = None, as_jso
     return 1 if wrong else 0
 
 
-def _told(community: "Community", view: "Overview", *, running: bool) -> dict[str, Any]:
+def _told(community: "Community", view: "Overview", node: str, nodes: "Sequence[NodeView] | None") -> dict[str, Any]:
     from gridproof.domain import month_label
 
     label = community.times.label
@@ -54,7 +59,8 @@ def _told(community: "Community", view: "Overview", *, running: bool) -> dict[st
     return {
         "community": community.settings.community.name,
         "chain_id": view.ledger.chain_id,
-        "node": "running" if running else "here",
+        "node": node,
+        "nodes": [] if nodes is None else [each._asdict() for each in nodes],
         "height": view.ledger.height,
         "app_hash": view.ledger.app_hash,
         "genesis_hash": view.ledger.genesis_hash,
@@ -83,13 +89,23 @@ def _told(community: "Community", view: "Overview", *, running: bool) -> dict[st
     }
 
 
-def _say(words: Console, community: "Community", view: "Overview", *, running: bool) -> None:
+def _place(node: str, nodes: "Sequence[NodeView] | None") -> str:
+    """Where the ledger is, in words."""
+    if nodes is None:
+        return f"node {'running' if node == 'running' else 'not running'}"
+    good = sum(each.height is not None for each in nodes)
+    return f"{good} of the network's {len(nodes)} nodes can be used"
+
+
+def _say(
+    words: Console, community: "Community", view: "Overview", node: str, nodes: "Sequence[NodeView] | None"
+) -> None:
     from gridproof.domain import month_label
 
     label, ledger, backlog = community.times.label, view.ledger, view.backlog
     words.print(f"{community.settings.community.name}: chain {ledger.chain_id}", markup=False)
     words.print(f"height {ledger.height}, app hash {ledger.app_hash.hex()}")
-    words.print(f"ledger time {label(ledger.ledger_time_s)}; node {'running' if running else 'not running'}")
+    words.print(f"ledger time {label(ledger.ledger_time_s)}; {_place(node, nodes)}", markup=False)
     meters = ", ".join(
         f"region {region}: {count} {way.label}" for (region, way), count in view.enrolled.items() if count
     )

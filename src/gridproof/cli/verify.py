@@ -34,7 +34,9 @@ def ledger(
     folder: Dir = HERE,
     as_json: AsJson = False,
 ) -> int:
-    """Replay a ledger from its genesis and check every signature, root, result and total again. It may be running."""
+    """Replay a ledger from its genesis, or from the oldest state it keeps, and check every signature, root, result and
+    total again. It may be running.
+    """
     speaker = Speaker(as_json=as_json)
     with speaker.progress("blocks") as step:
         report = _replay_file(history, step) if history else _replay_here(folder, step)
@@ -43,12 +45,18 @@ def ledger(
         for falsehood in report.falsehoods:
             words.print(falsehood, markup=False)
         words.print(
-            f"{report.chain_id}: blocks {report.first_height} to {report.last_height}, "
+            f"{report.chain_id}: {_stretch(report)}, "
             f"{report.transactions} transactions, {report.signatures} signatures checked"
             f"{_counted(report.announced)}; "
             f"{'all true' if report.is_true else 'NOT TRUE'}.",
             markup=False,
         )
+        if report.base_height:
+            words.print(
+                f"What came before is taken from the state kept at height {report.base_height}, whose app hash is "
+                f"{report.base_app_hash.hex()}: compare it with another node's.",
+                markup=False,
+            )
         words.print(f"app hash {report.app_hash.hex()}, genesis {report.genesis_hash.hex()}")
 
     told = {
@@ -62,9 +70,18 @@ def ledger(
         "app_hash": report.app_hash,
         "falsehoods": list(report.falsehoods),
         "announced": report.announced,
+        "base_height": report.base_height,
+        "base_app_hash": report.base_app_hash,
     }
     speaker.result(told, tell)
     return 1 if not report.is_true else 0
+
+
+def _stretch(report: "Report") -> str:
+    """Which blocks were replayed."""
+    if report.base_height and report.first_height > report.last_height:
+        return f"no block after {report.base_height}"
+    return f"blocks {report.first_height} to {report.last_height}"
 
 
 def _counted(announced: Mapping[str, int]) -> str:
@@ -293,14 +310,21 @@ def _is_the_ledgers(community: "Community", proof: "BillProof") -> bool:
     Raises:
         ForeignProofError: it had another one.
     """
-    from gridproof.actors.community.access import stored
+    from contextlib import closing
+
+    from gridproof.actors.community.access import network_of, stored
     from gridproof.actors.community.errors import ForeignProofError
-    from gridproof.actors.community.histories import past_app_hash
+    from gridproof.actors.community.histories import past_app_hash, past_app_hash_at
     from gridproof.errors import GridproofError
 
     try:
-        with stored(community.folder) as store:
-            known = past_app_hash(store, proof.chain_id, proof.height)
+        network = network_of(community.folder)
+        if network is not None:
+            with closing(network):
+                known = past_app_hash_at(network, proof.chain_id, proof.height)
+        else:
+            with stored(community.folder) as store:
+                known = past_app_hash(store, proof.chain_id, proof.height)
     except GridproofError:  # the file may be proven all the same; that nothing vouches for it is told
         return False
     if known is not None and known != proof.app_hash:
@@ -309,13 +333,21 @@ def _is_the_ledgers(community: "Community", proof: "BillProof") -> bool:
 
 
 def _replay_here(folder: Path, step: Step) -> "Report":
-    from gridproof.actors.community.access import stored
+    from contextlib import closing
+
+    from gridproof.actors.community.access import history_of, network_of, stored
     from gridproof.app import application
-    from gridproof.drivers.verification import verify_store
+    from gridproof.drivers.snapshots import SnapshotFolder
+    from gridproof.drivers.verification import replay, verify_store
 
     community = open_community(folder)
+    network = network_of(community.folder)
+    if network is not None:
+        with closing(network):
+            return replay(history_of(community.folder, network), application, progress=step)
     with stored(community.folder) as store:
-        return verify_store(store, application, progress=step)
+        kept = SnapshotFolder(community.folder.snapshots)
+        return verify_store(store, application, progress=step, snapshots=kept)
 
 
 def _replay_file(history: Path, step: Step) -> "Report":

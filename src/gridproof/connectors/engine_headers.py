@@ -89,7 +89,11 @@ class EngineRpc:
         return read_height(self.ask("status"))
 
     def light_block(self, height: int) -> LightBlock:
-        """A block for the light client (`Headers.light_block`)."""
+        """A block for the light client (`Headers.light_block`).
+
+        Raises:
+            EngineAnswerError: the node's answer is not of the form that it should have.
+        """
         signed = _field(self.ask("commit", height=height), "signed_header")
         validators: list[Any] = []
         while True:
@@ -225,7 +229,7 @@ def _validator(told: Any) -> Validator:
     if _field(key, "type") != KEY_TYPE:
         raise EngineAnswerError(what="validators", detail="a key is not Ed25519, the only kind that is known here")
     power = _number(_field(told, "voting_power"), "voting_power")
-    found = _as(Validator, (_base64(_field(key, "value")), power), "validators")
+    found: Validator = _as(Validator, (_base64(_field(key, "value")), power), "validators")
     if _hex(_field(told, "address")) != address(found.key):
         raise EngineAnswerError(what="validators", detail="an address is not that of its key")
     return found

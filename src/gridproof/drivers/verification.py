@@ -146,7 +146,7 @@ class _Replay:
         return Report(
             chain_id=self.application.chain_id,
             genesis_hash=genesis_hash(self.history.genesis),
-            first_height=min(self.base + 1, head.height),
+            first_height=self.base + 1 if self.base else min(1, head.height),
             last_height=head.height,
             transactions=self.transactions,
             signatures=self.verifier.checked,

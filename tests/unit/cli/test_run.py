@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gridproof.actors.community import Community, access
-from gridproof.actors.community.access import at_work, hold
+from gridproof.actors.community.access import at_helm, at_work
 from gridproof.actors.community.running import Run, _Watch
 from gridproof.connectors.config import load
 from gridproof.connectors.readings import import_csv
@@ -194,7 +194,7 @@ def test_asked_to_stop_it_stops_between_two_instants_and_goes_on_later(new: Path
     typed("readings", "import", write_readings(tmp_path / "r.csv", all_readings()), "-C", new)
     stop = threading.Event()
     community = Community(new)
-    with hold(community.folder) as ledger:
+    with at_helm(community.folder) as ledger:
         outcome = Run(community, ledger, stop, lambda done, _all: stop.set() if done >= 2 else None).work_off()
     assert outcome.stopped
     assert sum(outcome.ended.values()) < 6
@@ -231,7 +231,7 @@ def test_serving_works_off_what_comes_later_until_it_is_stopped(worked: Path, tm
         finally:
             stop.set()
 
-    with hold(community.folder) as ledger:
+    with at_helm(community.folder) as ledger:
         at_work_run = Run(community, ledger, stop)
         thread = threading.Timer(0.7, others)
         thread.start()

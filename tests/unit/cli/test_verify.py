@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gridproof.drivers.pruning import prune
+from gridproof.drivers.snapshots import SnapshotFolder, read_manifest
 from gridproof.modules.aggregation.types import SLOTS
 from gridproof.state.store import LmdbStore, Table
 
@@ -55,6 +57,23 @@ def test_history_verifies_without_the_ledger_and_tells_when_it_was_altered(worke
     path.write_bytes(raw)
     refused("verify", "ledger", path, error="BrokenHistoryError")
     refused("verify", "ledger", tmp_path / "none", error="FileNotFoundError")
+
+
+def test_pruned_ledger_verifies_from_the_state_that_is_kept(worked: Path, tmp_path: Path) -> None:
+    store = LmdbStore(str(worked / "ledger" / "ledger.lmdb"))
+    kept = SnapshotFolder(worked / "ledger" / "snapshots")
+    snapshot = kept.take(store)
+    assert prune(store, snapshot.height + 1, kept.list()) == snapshot.height + 1
+    store.close()
+    done = typed("verify", "ledger", "-C", worked)
+    app_hash = read_manifest(snapshot).app_hash.hex()
+    assert f"no block after {snapshot.height}, 0 transactions" in done.out
+    assert f"taken from the state kept at height {snapshot.height}, whose app hash is {app_hash}" in done.out
+    told = typed("verify", "ledger", "-C", worked, "--json").json
+    assert (told["ok"], told["base_height"], told["base_app_hash"]) == (True, snapshot.height, app_hash)
+    refused("export", "history", tmp_path / "history", "-C", worked, error="HistoryPrunedError")
+    shutil.rmtree(kept.path)
+    refused("verify", "ledger", "-C", worked, error="HistoryPrunedError")
 
 
 def test_history_goes_nowhere_where_it_cannot(worked: Path, tmp_path: Path) -> None:

@@ -6,21 +6,26 @@ import pytest
 
 NAMES = {
     "connectors.ledger": {
-        "ClientError", "InProcessClient", "LedgerClient", "NodeSilentError", "NodeSpeaksOtherwiseError",
-        "NodeUnreachableError", "Proven", "Sender", "Sent", "SocketClient", "UnprovenError",
+        "ClientError", "InProcessClient", "LedgerClient", "NetworkClient", "NodeSilentError",
+        "NodeSpeaksOtherwiseError", "NodeUnreachableError", "NodeView", "NodesUnreachableError", "Proven",
+        "RemoteHistory", "Sender", "Sent", "SocketClient", "UnprovenError",
     },
     "drivers.embedded": {
         "ApplicationFactory", "EmbeddedLedger", "FolderLock", "Limits", "Node", "Options", "back_up",
         "restore",
     },
+    "drivers.snapshots": {
+        "CHUNK_BYTES", "FOLDER_NAME", "FORMAT", "Intake", "MAX_CHUNKS", "MAX_CHUNK_BYTES", "Manifest", "Snapshot",
+        "SnapshotFolder", "discard", "is_restoring", "read_manifest",
+    },
     "state": {
-        "ADDRESS_SIZE", "B16", "B20", "B32", "BLOCK_EVENTS", "U8", "U16", "U32", "U64", "Accounts", "Answer", "Application", "Block",
-        "BlockInfo", "BlockResult", "Context", "EnvelopeError", "Event", "Genesis", "GenesisError", "GenesisSection",
-        "Head", "Map", "Message", "Migration", "Misbehaviour", "Module", "NoValidators", "Overlay", "Proposal",
-        "Reader", "Record", "Route", "SerialVerifier", "SideMap", "SignatureClaim", "SnapshotReader", "StateError",
-        "StoredEvent", "Transaction", "TransactionPlace", "TransactionResult", "Upgrade", "Validator",
-        "ValidatorBook", "Verifier", "Violation", "Writer", "address_of", "genesis_section", "question", "route",
-        "sign_transaction",
+        "ADDRESS_SIZE", "B16", "B20", "B32", "BLOCK_EVENTS", "U8", "U16", "U32", "U64", "Accounts", "Answer",
+        "Application", "Block", "BlockInfo", "BlockResult", "Context", "EnvelopeError", "Event", "Genesis",
+        "GenesisError", "GenesisSection", "Head", "Map", "Message", "Migration", "Misbehaviour", "Module",
+        "NoValidators", "Overlay", "Proposal", "Reader", "Record", "Route", "SerialVerifier", "SideMap",
+        "SignatureClaim", "SnapshotReader", "StateError", "StoredEvent", "Transaction", "TransactionPlace",
+        "TransactionResult", "Upgrade", "Validator", "ValidatorBook", "Verifier", "Violation", "Writer",
+        "address_of", "genesis_section", "question", "route", "sign_transaction",
     },
 }  # fmt: skip
 

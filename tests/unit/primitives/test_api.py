@@ -27,6 +27,7 @@ NAMES = {
         "is_raw",
         "parse_cid",
     ],
+    "ed25519": ["KEY_SIZE", "SIGNATURE_SIZE", "is_sound_key", "public_key", "sign", "verify"],
     "encoding": ["Codec", "decode", "encode"],
     "errors": [
         "DecryptionError",

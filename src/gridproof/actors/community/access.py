@@ -1,4 +1,5 @@
-"""Reaching a community's ledger: in this process when nobody runs it, else through the node's socket.
+"""Reaching a community's ledger: in this process when nobody runs it, else through the node's socket; or at the nodes
+of the network that keeps it.
 
 No command needs to know which. Two that come at once wait for each other for a moment.
 """
@@ -10,15 +11,23 @@ from time import monotonic, sleep
 from typing import Final, NamedTuple
 
 from gridproof.app import application
-from gridproof.connectors.config import load
-from gridproof.connectors.ledger import InProcessClient, LedgerClient, NodeUnreachableError, SocketClient
+from gridproof.connectors.config import Ledger, load
+from gridproof.connectors.ledger import (
+    InProcessClient,
+    LedgerClient,
+    NetworkClient,
+    NodeUnreachableError,
+    RemoteHistory,
+    SocketClient,
+)
 from gridproof.connectors.secret_files import erase_leftovers
 from gridproof.drivers.embedded import EmbeddedLedger, FolderLock
 from gridproof.drivers.errors import LedgerLockedError
+from gridproof.state.genesis import genesis_hash
 from gridproof.state.store import LmdbStore
 
-from .agreement import require_agreement
-from .errors import AtWorkError, LedgerGoneError
+from .agreement import chain_of, own_genesis, require_agreement
+from .errors import AtWorkError, LedgerElsewhereError, LedgerGoneError
 from .folder import Folder
 
 PATIENCE_S: Final = 10.0
@@ -31,10 +40,12 @@ class Reached(NamedTuple):
     Attributes:
         client: the way to it.
         ledger: the ledger itself where this process holds it, or None.
+        network: the same client where the ledger is a network, or None.
     """
 
     client: LedgerClient
     ledger: EmbeddedLedger | None
+    network: NetworkClient | None = None
 
 
 @contextmanager
@@ -50,7 +61,15 @@ def reached(folder: Folder, patience_s: float = PATIENCE_S) -> Iterator[Reached]
         LedgerLockedError: another process holds it all the time and answers nobody.
         StoreError: the database is damaged or cannot be opened.
         FolderUnusableError: the folder cannot be written to.
+        GenesisError, FileUnreadableError: the folder's genesis document, which names a network's chain, is none.
     """
+    network = network_of(folder)
+    if network is not None:
+        try:
+            yield Reached(network, None, network)
+        finally:
+            network.close()
+        return
     deadline = monotonic() + patience_s
     while True:
         client = _node(folder)
@@ -72,10 +91,22 @@ def reached(folder: Folder, patience_s: float = PATIENCE_S) -> Iterator[Reached]
         return
 
 
+def network_of(folder: Folder) -> NetworkClient | None:
+    """The way to the network that keeps the community's ledger; None where the ledger is in the folder.
+
+    Raises:
+        GenesisError, FileUnreadableError: the folder's genesis document, which names the chain, is none.
+        NodesUnreachableError: a node's address is none.
+    """
+    ledger = load(folder.config).ledger if folder.config.exists() else Ledger()
+    return NetworkClient(ledger.nodes, chain_of(folder)) if ledger.kind == "network" else None
+
+
 def held(folder: Folder) -> EmbeddedLedger:
     """Open the ledger in this process, which then holds it alone.
 
     Raises:
+        LedgerElsewhereError: a network keeps it.
         LedgerGoneError: there is no ledger in the folder.
         LedgerLockedError: another process holds it.
         StoreError: the database is damaged or cannot be opened.
@@ -114,10 +145,49 @@ def hold(folder: Folder, patience_s: float = PATIENCE_S) -> EmbeddedLedger:
 
 
 @contextmanager
+def at_helm(folder: Folder, patience_s: float = PATIENCE_S) -> Iterator[Reached]:
+    """Reach the ledger to run the community: one in the folder is held by this process, a network needs nobody.
+
+    Raises:
+        SettingsDifferError: the folder's settings contradict the ledger.
+        ForeignLedgerError: the ledger is another community's.
+        LedgerGoneError: there is no ledger in the folder.
+        LedgerLockedError: another process holds it all the time.
+        StoreError: the database is damaged or cannot be opened.
+        FolderUnusableError: the folder cannot be written to.
+        ClientError: no node of the network answers.
+    """
+    network = network_of(folder)
+    if network is None:
+        with hold(folder, patience_s) as ledger:
+            yield Reached(InProcessClient(ledger), ledger)
+        return
+    try:
+        require_agreement(folder, load(folder.config), network)
+        yield Reached(network, None, network)
+    finally:
+        network.close()
+
+
+def history_of(folder: Folder, network: NetworkClient) -> RemoteHistory:
+    """The history of a network's ledger, as its nodes tell it; its genesis document is held against the folder's.
+
+    Raises:
+        ForeignLedgerError: the genesis document is another community's.
+        GenesisError, FileUnreadableError: the folder's own is none.
+        ClientError: no node answers.
+    """
+    history = RemoteHistory(network)
+    own_genesis(folder, history.chain_id, genesis_hash(history.genesis))
+    return history
+
+
+@contextmanager
 def stored(folder: Folder) -> Iterator[LmdbStore]:
     """The ledger's database for reading only; the ledger may be running.
 
     Raises:
+        LedgerElsewhereError: a network keeps it.
         LedgerGoneError: there is no ledger in the folder.
         StoreError: the database is damaged or cannot be opened.
     """
@@ -168,8 +238,11 @@ def require_ledger(folder: Folder) -> None:
     """Return if there is a ledger in the folder; a lost one must never be begun anew.
 
     Raises:
+        LedgerElsewhereError: a network keeps it.
         LedgerGoneError: there is none.
     """
+    if folder.config.exists() and load(folder.config).ledger.kind == "network":
+        raise LedgerElsewhereError(folder=str(folder.root))
     if not folder.database.is_dir():
         raise LedgerGoneError(folder=str(folder.ledger))
 

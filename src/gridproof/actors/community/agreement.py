@@ -61,16 +61,24 @@ def own_genesis(folder: Folder, ledger_chain: str, ledger_hash: bytes) -> Genesi
         GenesisError: the document is none.
         FileUnreadableError: the system refuses it.
     """
-    try:
-        raw = folder.genesis.read_bytes()
-    except FileNotFoundError:
+    found = _read_genesis(folder)
+    if found is None:
         return None
-    except OSError as failure:
-        raise FileUnreadableError(path=str(folder.genesis), detail=failure.strerror or str(failure)) from failure
-    document = parse_genesis(raw)
-    if genesis_hash(raw) != ledger_hash:
+    document, hash_ = found
+    if hash_ != ledger_hash:
         raise ForeignLedgerError(ledger=ledger_chain, genesis=document.chain_id)
     return document
+
+
+def chain_of(folder: Folder) -> str | None:
+    """The chain's name by the folder's genesis document; None where there is none.
+
+    Raises:
+        GenesisError: the document is none.
+        FileUnreadableError: the system refuses it.
+    """
+    document = _read_genesis(folder)
+    return None if document is None else document[0].chain_id
 
 
 def differences(folder: Folder, settings: Settings, client: LedgerClient) -> Faults:
@@ -102,6 +110,17 @@ def require_agreement(folder: Folder, settings: Settings, client: LedgerClient) 
     found = differences(folder, settings, client)
     if found:
         raise SettingsDifferError(differences=found)
+
+
+def _read_genesis(folder: Folder) -> tuple[Genesis, bytes] | None:
+    """The folder's genesis document and its tagged hash."""
+    try:
+        raw = folder.genesis.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as failure:
+        raise FileUnreadableError(path=str(folder.genesis), detail=failure.strerror or str(failure)) from failure
+    return parse_genesis(raw), genesis_hash(raw)
 
 
 def _of_region(settings: Settings, number: int, known: Region) -> list[Fault]:

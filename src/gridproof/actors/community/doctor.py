@@ -1,8 +1,8 @@
 """What is wrong with a community's folder: each finding in a line with what to do.
 
-Looked at, in this order: settings; rights of folders and files; room on the disk; lock and node; the database's pages;
-tariffs; the ledger against genesis document, settings, machine and roster files; secrets; enrolments; readings;
-versions.
+Looked at, in this order: settings; rights of folders and files; room on the disk; lock and node; the database's pages,
+or a network's nodes; tariffs; the ledger against genesis document, settings, machine and roster files; secrets;
+enrolments; readings; versions.
 What cannot be looked at because something before it is wrong is left out.
 """
 
@@ -33,7 +33,7 @@ from gridproof.primitives import merkle
 from gridproof.state import system as chain
 from gridproof.state.store import find_damage
 
-from .access import reached, require_ledger
+from .access import network_of, reached, require_ledger
 from .agreement import CHANGING, differences
 from .community import Community, Passphrase
 from .folder import Folder
@@ -43,6 +43,7 @@ from .key_states import Held, KeyState, key_states
 from .periods import months_of
 
 LITTLE_ROOM: Final = 200 * 2**20
+FEW_BLOCKS: Final = 5  # by which a node may be behind while it is asked
 NO_ROOM: Final = 20 * 2**20
 CLOCK_SLACK_S: Final = 120
 _OTHERS: Final = 0o077
@@ -84,7 +85,8 @@ def examine(root: Path, passphrase: Passphrase) -> list[Finding]:
     if any(finding.severity is Severity.WRONG for finding in findings):
         return findings
     folder = Folder(root, load(Folder(root).config).paths)
-    for look in (_rights, _room, _database):
+    is_network = load(folder.config).ledger.kind == "network"
+    for look in (_rights, _room, _nodes if is_network else _database):
         findings += _guarded(look.__name__.strip("_"), look, folder)
     community = Community(root, passphrase, system)
     for inspect in (_tariff, _ledger, _secrets, _enrolments, _readings):
@@ -117,7 +119,10 @@ def _settings(root: Path) -> Iterator[Finding]:
 
 def _rights(folder: Folder) -> Iterator[Finding]:
     bad = False
+    is_network = load(folder.config).ledger.kind == "network"
     for path in folder.private_folders:
+        if path == folder.ledger and is_network:
+            continue
         if not path.is_dir():
             bad = True
             yield _wrong("folders", f"{path} is missing. Restore it, or make it with mode 0700 if it was empty.")
@@ -164,6 +169,23 @@ def _database(folder: Folder) -> Iterator[Finding]:
         yield _wrong("database", f"{damage[0]}. Restore the ledger with `gridproof restore`.")
     else:
         yield _good("database", "all pages are sound; `gridproof verify ledger` checks what they say")
+
+
+def _nodes(folder: Folder) -> Iterator[Finding]:
+    """Ask each node of the network where it stands."""
+    network = network_of(folder)
+    if network is None:
+        return
+    with closing(network):
+        views = network.survey()
+    last = max((view.height for view in views if view.height is not None), default=0)
+    for view in views:
+        if view.height is None:
+            yield _hint("node", f"{view.url} cannot be used: {view.detail}. Look at it, or correct `ledger.nodes`.")
+        elif view.height < last - FEW_BLOCKS:
+            yield _hint("node", f"{view.url} is at height {view.height}, others at {last}. See whether it goes on.")
+        else:
+            yield _good("node", f"{view.url} is at height {view.height}")
 
 
 def _tariff(community: Community) -> Iterator[Finding]:

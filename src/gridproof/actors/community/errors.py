@@ -49,6 +49,14 @@ class LedgerGoneError(CommunityError):
     folder: str
 
 
+class LedgerElsewhereError(CommunityError):
+    """This community's ledger is a network: its nodes keep it, each a whole copy, and there is none in this folder.
+    Do this at a node.
+    """
+
+    folder: str
+
+
 class AtWorkError(CommunityError):
     """Another process acts for the participants just now; nothing changed. Wait for it or stop it, then try again."""
 

@@ -29,6 +29,7 @@ from urllib.parse import quote
 
 from gridproof.connectors.config import FILE_NAME, Paths
 from gridproof.drivers.embedded.ledger import DATABASE_NAME
+from gridproof.drivers.snapshots import FOLDER_NAME
 from gridproof.primitives.hashing import sha256
 
 MAX_SOCKET_PATH: Final = 107  # bytes that a socket's address holds
@@ -71,6 +72,11 @@ class Folder:
     def database(self) -> Path:
         """The ledger's database."""
         return self.ledger / DATABASE_NAME
+
+    @property
+    def snapshots(self) -> Path:
+        """The snapshots of the state that are kept beside the ledger's database."""
+        return self.ledger / FOLDER_NAME
 
     @property
     def socket(self) -> Path:

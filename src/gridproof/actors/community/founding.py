@@ -8,10 +8,11 @@ import glob
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from gridproof.actors.randomness import Randomness
@@ -22,6 +23,7 @@ from gridproof.connectors.secret_files import SecretFiles
 from gridproof.drivers.embedded import EmbeddedLedger, Options
 from gridproof.modules.registry.types import KeyRole, Role
 from gridproof.state import SerialVerifier
+from gridproof.state.store import MemoryStore
 
 from .errors import (
     AmbiguousTimeError,
@@ -59,7 +61,8 @@ class Founded(NamedTuple):
         root: its folder.
         chain_id: name of its ledger.
         start_s: ledger time at the start, UTC epoch seconds.
-        app_hash: root of its first state, 32 bytes.
+        app_hash: root of its first state, 32 bytes; of a network's, that which its nodes begin with.
+        genesis: the file of its genesis document.
         recovery: the folder of recovery keys, to be moved elsewhere.
     """
 
@@ -67,6 +70,7 @@ class Founded(NamedTuple):
     chain_id: str
     start_s: int
     app_hash: bytes
+    genesis: Path
     recovery: Path
 
 
@@ -77,8 +81,10 @@ def found(
     secrets: SecretFiles,
     randomness: Randomness,
     tariff: bytes | None = None,
+    *,
+    extra_modules: Mapping[str, Any] = MappingProxyType({}),
 ) -> Founded:
-    """Make a community's folder.
+    """Make a community's folder; of a ledger that is a network, all but the ledger, which its nodes make.
 
     Args:
         root: not there yet, or empty.
@@ -87,6 +93,7 @@ def found(
         secrets: seals what is secret, where there is a passphrase.
         randomness: where keys come from.
         tariff: what shall stand in the tariff's file, a valid one; none where energy has no prices.
+        extra_modules: further sections of the genesis document, by module.
 
     Raises:
         FolderTakenError: the folder is not empty; nothing was made.
@@ -102,18 +109,33 @@ def found(
     chain_id = f"{_slug(settings.community.name)}-{randomness(_ID_BYTES).hex()}"
     with _staged(root) as staging:
         folder = Folder(staging, settings.paths)
+        is_network = settings.ledger.kind == "network"
         for private in folder.private_folders:
-            make_private_folder(private)
+            if private != folder.ledger or not is_network:
+                make_private_folder(private)
         make_private_folder(folder.rosters)
-        genesis = _genesis(folder, settings, chain_id, start_s, secrets, randomness)
+        document = _genesis(folder, settings, chain_id, start_s, secrets, randomness)
+        document["modules"].update(extra_modules)
+        genesis = json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
         write_whole(folder.genesis, genesis)
-        with EmbeddedLedger.at(folder.ledger, application, genesis, Options(SerialVerifier())) as ledger:
-            ledger.make_block(start_s, empty=True)  # with it the ledger's first state lies on the disk
-            app_hash = ledger.head.app_hash
+        app_hash = _try_out(genesis) if is_network else _bear(folder, genesis, start_s)
         if tariff is not None:
             write_whole(folder.tariff, tariff)
         write_whole(folder.config, render(settings).encode())
-    return Founded(root, chain_id, start_s, app_hash, Folder(root, settings.paths).recovery)
+    there = Folder(root, settings.paths)
+    return Founded(root, chain_id, start_s, app_hash, there.genesis, there.recovery)
+
+
+def _bear(folder: Folder, genesis: bytes, start_s: int) -> bytes:
+    """Make the ledger, and give the root of its first state."""
+    with EmbeddedLedger.at(folder.ledger, application, genesis, Options(SerialVerifier())) as ledger:
+        ledger.make_block(start_s, empty=True)  # with it the ledger's first state lies on the disk
+        return ledger.head.app_hash
+
+
+def _try_out(genesis: bytes) -> bytes:
+    """The root that a genesis document leads to, which is refused here as it would be at the nodes."""
+    return application(MemoryStore(), SerialVerifier()).init_chain(genesis)
 
 
 def parse_start(times: Times, given: str) -> int:
@@ -159,7 +181,7 @@ def region_parameters(settings: Settings, region: Region) -> dict[str, Any]:
 
 def _genesis(
     folder: Folder, settings: Settings, chain_id: str, start_s: int, secrets: SecretFiles, randomness: Randomness
-) -> bytes:
+) -> dict[str, Any]:
     people = [(OPERATOR, Role.OPERATOR), (BILL_PROVIDER, Role.BILL_PROVIDER)]
     people += [(aggregator.name, Role.DATA_AGGREGATOR) for aggregator in settings.aggregators]
     people.append((CONTROL_CENTER, Role.CONTROL_CENTER))
@@ -168,7 +190,7 @@ def _genesis(
         public = equip(folder, secrets, name, randomness, receipts=role is Role.DATA_AGGREGATOR)
         keys = {KeyRole(entry.role).label: entry.key.hex() for entry in public}
         participants.append({"name": name, "roles": [role.label], "keys": keys})
-    document = {
+    return {
         "chain_id": chain_id,
         "genesis_time_s": start_s,
         "clock": settings.ledger.clock,
@@ -181,7 +203,6 @@ def _genesis(
             }
         },
     }
-    return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 def _slug(name: str) -> str:

@@ -15,7 +15,7 @@ from gridproof.state.genesis import genesis_hash, parse_genesis
 from gridproof.state.store import LmdbStore, StoreError
 
 from .agreement import ForeignLedgerError, own_genesis
-from .errors import CommunityError
+from .errors import CommunityError, LedgerElsewhereError
 from .folder import Folder
 
 
@@ -50,6 +50,7 @@ def put_back(backup: Path, root: Path, progress: Progress) -> Restored:
 
     Raises:
         ForeignBackupError: the community's genesis document is not the backup's; nothing was put in place.
+        LedgerElsewhereError: a network keeps the community's ledger; nothing was put in place.
         BackupError: there is a ledger, or the backup is not whole or not true; nothing was put in place.
         ConfigInvalidError: the community's settings have faults.
         DriverError: the ledger's folder is held by another process, or cannot be used.
@@ -57,7 +58,10 @@ def put_back(backup: Path, root: Path, progress: Progress) -> Restored:
     if not Folder(root).config.exists():
         report = restore(backup, root, application, progress)
         return Restored(root, report, ("genesis.json", "gridproof.toml", "secrets/"))
-    folder = Folder(root, load(Folder(root).config).paths)
+    settings = load(Folder(root).config)
+    if settings.ledger.kind == "network":
+        raise LedgerElsewhereError(folder=str(root))
+    folder = Folder(root, settings.paths)
     _require_own(backup, folder)
     report = restore(backup, folder.ledger, application, progress)
     lacks = tuple(str(path) for path in (folder.genesis, folder.secrets) if not path.exists())

@@ -22,7 +22,7 @@ from gridproof.actors.conductor import Conductor, Observer
 from gridproof.actors.operator import Operator
 from gridproof.actors.seat import Refused
 from gridproof.actors.timeline import LEAD_S
-from gridproof.connectors.ledger import InProcessClient, LedgerClient
+from gridproof.connectors.ledger import LedgerClient
 from gridproof.domain import MonthBounds, MonthId, RegionId, Slot
 from gridproof.drivers.embedded import EmbeddedLedger
 from gridproof.drivers.embedded.server import Node
@@ -33,7 +33,7 @@ from gridproof.modules.aggregation.types import SlotState, Status
 from gridproof.modules.registry import queries as registry
 from gridproof.state import system
 
-from .access import at_work
+from .access import Reached, at_work
 from .community import Community
 from .finishing import finish_forgotten
 from .joining import join
@@ -97,17 +97,17 @@ class Run:
 
     Args:
         community: whose folder.
-        ledger: held by this process.
+        reached: its ledger; one that this process holds is served to others meanwhile.
         stop: set to end it.
         progress: told how many periods are done.
     """
 
     def __init__(
-        self, community: Community, ledger: EmbeddedLedger, stop: threading.Event, progress: Progress | None = None
+        self, community: Community, reached: Reached, stop: threading.Event, progress: Progress | None = None
     ) -> None:
         self._community = community
-        self._ledger = ledger
-        self._client: LedgerClient = InProcessClient(ledger)
+        self._ledger = reached.ledger
+        self._client = reached.client
         self._stop = stop
         self._tally = _Tally(community.period_s, progress)
 
@@ -141,7 +141,8 @@ class Run:
                 seen = self._mark()
                 stretch = self._pass(until_s, partial(self._is_news, seen)) or stretch
                 while not self._stop.wait(LOOK_S) and self._mark() == seen:
-                    self._ledger.require_running()
+                    if self._ledger is not None:
+                        self._ledger.require_running()
         return self._outcome(stretch, began_s, until_s, stopped=False)
 
     def _outcome(self, stretch: Stretch | None, began_s: int, until_s: int | None, *, stopped: bool) -> Outcome:
@@ -316,13 +317,20 @@ class _Tally(Observer):
 
 
 @contextmanager
-def serving(ledger: EmbeddedLedger, community: Community) -> Iterator[None]:
+def serving(ledger: EmbeddedLedger | None, community: Community) -> Iterator[None]:
     """Serve the ledger at the community's socket, and make blocks of what other processes send (N-3).
+
+    Args:
+        ledger: held by this process; None where it is a network, which does all that by itself.
+        community: whose folder.
 
     Raises:
         SocketInUseError: another node answers there.
         SocketPathError: no socket can be opened there.
     """
+    if ledger is None:
+        yield
+        return
     over = threading.Event()
 
     def make_blocks() -> None:

@@ -4,7 +4,7 @@ from .docket import CHARGES, Charge, Docket, Result, Try
 from .errors import DemoError, ThinReadingsError, TooFewHouseholdsError, TooFewPeriodsError
 from .outcome import Billed, Outcome, Period, Standing
 from .report import render_report
-from .story import FOLDER, Order, on_disk, tell
+from .story import FOLDER, Order, Venue, on_disk, tell
 
 __all__ = [
     "CHARGES",
@@ -22,6 +22,7 @@ __all__ = [
     "TooFewHouseholdsError",
     "TooFewPeriodsError",
     "Try",
+    "Venue",
     "on_disk",
     "render_report",
     "tell",

@@ -24,7 +24,7 @@ from gridproof.actors.crew import Crew
 from gridproof.actors.enrolment import HouseholdFile
 from gridproof.actors.household import public_leaves
 from gridproof.connectors.content import ContentStore
-from gridproof.connectors.ledger import InProcessClient
+from gridproof.connectors.ledger import LedgerClient
 from gridproof.connectors.rosters import RosterFiles
 from gridproof.domain import Direction, MonthBounds, MonthId
 from gridproof.errors import GridproofError
@@ -61,7 +61,7 @@ class Setting(NamedTuple):
     """
 
     community: Community
-    client: InProcessClient
+    client: LedgerClient
     crew: Crew
     docket: Docket
     thief: Stolen

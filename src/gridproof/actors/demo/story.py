@@ -4,16 +4,16 @@ All parts are the real ones: a folder as `gridproof init` makes it, keys, enrolm
 The clock is simulated and all chance comes from the seed, so that the same seed gives the same app hash everywhere.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from gridproof.actors.bill_provider import Fault, Newcomer
-from gridproof.actors.clock import SimulatedClock
+from gridproof.actors.clock import Clock, SimulatedClock
 from gridproof.actors.community import Community, Folder, found
 from gridproof.actors.community.access import at_work
 from gridproof.actors.community.people import BILL_PROVIDER, CONTROL_CENTER, keys_of
@@ -28,8 +28,9 @@ from gridproof.actors.transport import DirectTransport, Reply
 from gridproof.app import application
 from gridproof.connectors.config import Aggregator, Privacy, Region, Settings
 from gridproof.connectors.config import Community as CommunitySettings
+from gridproof.connectors.config import Ledger as LedgerSettings
 from gridproof.connectors.files import make_private_folder, write_whole
-from gridproof.connectors.ledger import InProcessClient
+from gridproof.connectors.ledger import InProcessClient, LedgerClient
 from gridproof.connectors.readings import SqliteReadings
 from gridproof.connectors.rosters import RosterFiles
 from gridproof.connectors.secret_files import SecretFiles
@@ -63,7 +64,7 @@ FOLDER: Final = "demo"  # in the community's folder: report, bill pages, summary
 _SEED: Final = "gridproof/demo/v1"
 _FOUNDED_S: Final = 3_600  # before the first month is opened
 
-OpenLedger = Callable[[Folder, Options], EmbeddedLedger]
+OpenLedger = Callable[[Folder, Clock], AbstractContextManager[LedgerClient]]
 Progress = Callable[[int, int], None]
 
 
@@ -85,21 +86,38 @@ class Order(NamedTuple):
     seed: int = 1
 
 
-def on_disk(folder: Folder, options: Options) -> EmbeddedLedger:
+@contextmanager
+def on_disk(folder: Folder, clock: Clock) -> Iterator[LedgerClient]:
     """The durable ledger of a community's folder."""
-    return EmbeddedLedger.at(folder.ledger, application, options=options)
+    with EmbeddedLedger.at(folder.ledger, application, options=Options(clock=clock.now_s)) as ledger:
+        yield InProcessClient(ledger)
 
 
-def tell(
-    order: Order, root: Path, *, progress: Progress = lambda _done, _all: None, open_ledger: OpenLedger = on_disk
-) -> Outcome:
+class Venue(NamedTuple):
+    """Where the story's ledger is.
+
+    Attributes:
+        open: reaches the ledger that was founded, and lets it go at the end; told the folder and the story's clock.
+        ledger: what the settings say of it.
+        modules: further sections of the genesis document, by module.
+    """
+
+    open: OpenLedger = on_disk
+    ledger: LedgerSettings = LedgerSettings()
+    modules: Mapping[str, Any] = MappingProxyType({})
+
+
+HERE: Final = Venue()
+
+
+def tell(order: Order, root: Path, *, progress: Progress = lambda _done, _all: None, venue: Venue = HERE) -> Outcome:
     """Tell the story.
 
     Args:
         order: what is to be told.
         root: the community's folder, not there yet or empty; all stays there.
         progress: told how many steps are done, of how many: slots to end, bills to make and to verify.
-        open_ledger: opens the ledger that was founded.
+        venue: where the ledger is; durable in the folder by default.
 
     Raises:
         DemoError: the story cannot be told of so few, or of these readings.
@@ -112,16 +130,17 @@ def tell(
         require_size(len(supply.meters), order.regions, supply.span.periods)
         chance = Seeded(f"{_SEED}/{order.seed}".encode())
         start_s = max(0, supply.span.first_k * PERIOD_S - LEAD_S - _FOUNDED_S)
-        found(root, _settings(order.regions), start_s, SecretFiles(), chance.fork("founding"))
+        settings, founding = _settings(order.regions, venue.ledger), chance.fork("founding")
+        found(root, settings, start_s, SecretFiles(), founding, extra_modules=venue.modules)
         community = Community(root, randomness=chance.fork("actors"))
         readings = stack.enter_context(closing(community.readings()))
         readings.add(supply.readings)
         tariff = tariff_for(_mean_wh(readings, supply.span) // order.regions)
         write_whole(community.folder.tariff, tariff)
         clock = SimulatedClock(start_s)
-        ledger = stack.enter_context(open_ledger(community.folder, Options(clock=clock.now_s)))
+        client = stack.enter_context(venue.open(community.folder, clock))
         stack.enter_context(at_work(community.folder))
-        story = _Story(community, InProcessClient(ledger), clock, readings, supply, chance.fork("script"), tariff)
+        story = _Story(community, client, clock, readings, supply, chance.fork("script"), tariff)
         stack.callback(story.crew.close)
         return story.run(progress)
 
@@ -168,7 +187,7 @@ class _Story:
     def __init__(
         self,
         community: Community,
-        client: InProcessClient,
+        client: LedgerClient,
         clock: SimulatedClock,
         readings: SqliteReadings,
         supply: Supply,
@@ -419,11 +438,12 @@ def _mean_wh(readings: SqliteReadings, span: Span) -> int:
     return sum(each.energy_wh for each in read if each.channel == Direction.IMPORT) // span.periods
 
 
-def _settings(regions: int) -> Settings:
+def _settings(regions: int, ledger: LedgerSettings) -> Settings:
     return Settings(
         community=CommunitySettings(name="Demonstration", zone=ZONE, currency="CHF", period_s=PERIOD_S),
         regions=tuple(Region(number=number, name=f"Region {number}") for number in range(1, regions + 1)),
         aggregators=tuple(Aggregator(name=name) for name in AGGREGATORS),
+        ledger=ledger,
     )
 
 

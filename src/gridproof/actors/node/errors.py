@@ -102,3 +102,38 @@ class NoNetworkError(NodeError):
     """There is no network in this folder. `gridproof net init` makes one."""
 
     folder: str
+
+
+class RequestError(NodeError):
+    """The file is no request to join this network; nothing was sent. Ask for a fresh one: `gridproof node join`."""
+
+    path: str
+    detail: str
+
+
+class NoSuchProposalError(NodeError):
+    """No open proposal, or more than one, has an id that begins so; nothing was sent.
+    `gridproof node proposals` lists them.
+    """
+
+    given: str
+    known: str
+
+
+class NetworkUnlikeError(NodeError):
+    """What the network tells cannot be used to join it; nothing was made. Ask another of its nodes."""
+
+    url: str
+    detail: str
+
+
+class NodeRunsError(NodeError):
+    """The node runs; nothing was changed. Stop it first."""
+
+    folder: str
+
+
+class NothingToRecoverError(NodeError):
+    """Nothing is missing in this node's folder; nothing was changed. `gridproof node start` starts it."""
+
+    folder: str

@@ -40,7 +40,7 @@ from .errors import (
     NodeStoppedError,
     SignerStateLostError,
 )
-from .folder import NodeFolder
+from .folder import NodeFolder, has_blocks, height_of
 from .program import find_engine
 from .serving import RESTARTS, read_stopped
 from .settings import NodeSettings, load
@@ -158,7 +158,7 @@ class Supervisor:
 
     def _config(self) -> bytes:
         engine, sync = self.settings.engine, self.settings.sync
-        joins = sync is not None and not (self.folder.engine_data / "blockstore.db").exists()
+        joins = sync is not None and not height_of(self.folder)
         return config_file(
             EngineSettings(
                 name=self.settings.node.name,
@@ -311,23 +311,12 @@ def require_whole(folder: NodeFolder) -> None:
     Raises:
         SignerStateLostError: what its key has signed is not known.
         EngineDataLostError: the engine has no blocks, but the ledger has a state.
+        StoreError: the ledger's database cannot be read.
     """
     if not folder.signer_state.is_file():
         raise SignerStateLostError(path=str(folder.signer_state))
-    if folder.database.is_dir() and not (folder.engine_data / "blockstore.db").exists() and _has_blocks(folder):
+    if not has_blocks(folder) and height_of(folder):
         raise EngineDataLostError(folder=str(folder.engine_data))
-
-
-def _has_blocks(folder: NodeFolder) -> bool:
-    from gridproof.drivers.blocks import find_block  # noqa: PLC0415
-    from gridproof.state.store import LmdbStore  # noqa: PLC0415
-
-    store = LmdbStore(str(folder.database), read_only=True)
-    try:
-        with store.snapshot() as snapshot:
-            return find_block(snapshot, 1) is not None
-    finally:
-        store.close()
 
 
 def require_free(settings: NodeSettings) -> None:

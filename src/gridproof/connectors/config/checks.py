@@ -4,7 +4,7 @@ Rules:
     G-1 A key that the table does not know is refused, and the nearest known one named.
     G-2 A value has the table's type exactly (no text for a number, no true for 1) and lies within its limits.
     G-3 The zone exists; names, numbers and paths are unique; aggregators serve regions that exist, and each region has
-        one.
+        one. A ledger that is a network has nodes.
 """
 
 import re
@@ -40,7 +40,9 @@ def faults_of(raw: Mapping[str, Any]) -> Faults:
     Args:
         raw: the file as TOML gives it.
     """
-    return Faults([*_check(raw, ROOT, ""), *_check_zone(raw), *_check_people(raw), *_check_paths(raw)])
+    return Faults(
+        [*_check(raw, ROOT, ""), *_check_zone(raw), *_check_people(raw), *_check_nodes(raw), *_check_paths(raw)]
+    )
 
 
 # --- G-1 and G-2: keys, types, limits ------------------------------------------------------------------------------
@@ -165,6 +167,17 @@ def _check_people(raw: Mapping[str, Any]) -> Iterator[Fault]:
     for place, number in enumerate(numbers, 1):
         if aggregators and number is not None and number not in served:
             yield Fault(f"regions[{place}]", f"no data aggregator serves region {_shown(number)}")
+
+
+def _check_nodes(raw: Mapping[str, Any]) -> Iterator[Fault]:
+    ledger = _table(raw, "ledger")
+    nodes = ledger.get("nodes", [])
+    if ledger.get("kind") == "network" and nodes == []:
+        yield Fault("ledger.nodes", "a network has at least one node; name its address")
+    if isinstance(nodes, list):
+        for place, node in enumerate(nodes, 1):
+            if node in nodes[: place - 1]:
+                yield Fault(f"ledger.nodes[{place}]", f"{_shown(node)} is named twice")
 
 
 def _check_paths(raw: Mapping[str, Any]) -> Iterator[Fault]:

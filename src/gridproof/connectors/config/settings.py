@@ -16,6 +16,7 @@ from gridproof.modules.registry.parameters import DEFAULT_PERIOD_S, PARAMETERS, 
 _PRINTABLE: Final = r"^[^\x00-\x1f\x7f-\x9f\s](?:[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f\s])?\Z"
 _INSIDE: Final = r"^(?!/)(?!(?:.*/)?\.\.?(?:/|\Z))[^\x00-\x1f\x7f]+\Z"
 _NAME_FORM: Final = "1 to 64 printable characters without blanks at the ends"
+_NODE_FORM: Final = "an address such as http://127.0.0.1:26657"
 _PATH_FORM: Final = "a path below the community's folder"
 
 
@@ -147,6 +148,17 @@ class Filters(Section, frozen=True):
 class Ledger(Section, frozen=True):
     """The ledger itself."""
 
+    kind: Annotated[
+        Literal["embedded", "network"],
+        Meta(description="A ledger in this folder, or one that a network's nodes keep. It cannot change later."),
+    ] = "embedded"
+    nodes: Annotated[
+        tuple[Annotated[str, Meta(max_length=200, pattern=HTTP_URL, extra={"form": _NODE_FORM})], ...],
+        Meta(
+            max_length=100,
+            description="Addresses of the network's nodes; the first one that answers is asked.",
+        ),
+    ] = ()
     clock: Annotated[
         Literal["operator", "block"],
         Meta(

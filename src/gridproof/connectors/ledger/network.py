@@ -22,6 +22,8 @@ from gridproof.connectors.http import HttpError
 from gridproof.drivers import wire
 from gridproof.drivers.errors import (
     DriverError,
+    GenesisMissingError,
+    HistoryPrunedError,
     MempoolError,
     MissingBlockError,
     UnknownTransactionError,
@@ -31,9 +33,8 @@ from gridproof.drivers.history import Entry
 from gridproof.errors import GridproofError, Refusal
 from gridproof.primitives.encoding import Codec
 from gridproof.state import Answer, EnvelopeError, StoredEvent, TransactionPlace, system
-from gridproof.state.errors import NonceAhead, NonceUsed
+from gridproof.state.errors import EventsGoneError, NonceAhead, NonceUsed
 from gridproof.state.queries import question
-from gridproof.state.refusals import ForeignError
 from gridproof.state.store import StoreError
 from gridproof.state.transaction import read_body, transaction_hash
 
@@ -59,7 +60,6 @@ REST_S: Final = 0.5  # of a node that failed once; longer each time
 MAX_REST_S: Final = 10.0
 VETTED_S: Final = 30.0
 KEPT_BYTES: Final = 64 * 2**20  # of transactions under way
-GONE: Final = "EventsGoneError"
 _NONCE: Final = question(system.next_nonce)
 
 
@@ -411,9 +411,10 @@ class NetworkClient(Requesting):
 
 
 def _another_may(wrong: GridproofError) -> bool:
-    """Whether another node may have what this one lacks: room, an old block, old events."""
-    name = wrong.name if isinstance(wrong, ForeignError) else type(wrong).__name__
-    return isinstance(wrong, MempoolError | MissingBlockError) or name == GONE
+    """Whether another node may have what this one lacks: room, the genesis document, an old block, old events."""
+    return isinstance(
+        wrong, MempoolError | GenesisMissingError | MissingBlockError | HistoryPrunedError | EventsGoneError
+    )
 
 
 def _height_of(value: object) -> int:

@@ -5,7 +5,7 @@ signer's state are written once. Settings that stand at the engine's default are
 """
 
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -16,9 +16,12 @@ from gridproof.state import Validator
 from gridproof.state.transaction import MAX_TRANSACTION_BYTES
 from gridproof.state.validators import address_of
 
+from .errors import EngineFileError
 from .service import write_app_state
 
 VERSION: Final = "0.38.25"
+SEED_BYTES: Final = 32
+SIGNED: Final = 3  # the engine's number of the last step of a round
 # Beside the engine's folder, so that whoever loses or removes its data does not lose what the key has signed.
 SIGNER_KEY: Final = "../signer/key.json"
 SIGNER_STATE: Final = "../signer/state.json"
@@ -66,14 +69,38 @@ def signer_file(key: EngineKey) -> bytes:
     )
 
 
+def read_signer_file(raw: bytes, path: str) -> EngineKey:
+    """Read the key of a `priv_validator_key.json` or `node_key.json`.
+
+    Args:
+        raw: its content.
+        path: the file, for the error.
+
+    Raises:
+        EngineFileError: it holds no ed25519 key.
+    """
+    try:
+        told = json.loads(raw)["priv_key"]
+        secret = b64decode(told["value"], validate=True)
+    except (ValueError, KeyError, TypeError) as wrong:
+        raise EngineFileError(path=path, detail="it is no key file of the engine") from wrong
+    if told["type"] != "tendermint/PrivKeyEd25519" or len(secret) != 2 * SEED_BYTES:
+        raise EngineFileError(path=path, detail="its key is no ed25519 key")
+    return EngineKey(secret[:SEED_BYTES])
+
+
 def node_key_file(key: EngineKey) -> bytes:
     """The content of `node_key.json`; secret."""
     return _json({"priv_key": _typed("tendermint/PrivKeyEd25519", key.seed + key.public)})
 
 
-def signer_state_file() -> bytes:
-    """The content of `priv_validator_state.json` for a key that never signed."""
-    return _json({"height": "0", "round": 0, "step": 0})
+def signer_state_file(height: int = 0) -> bytes:
+    """The content of `priv_validator_state.json`: what the key has signed last.
+
+    Args:
+        height: up to which it signs nothing any more; 0 for a key that never signed.
+    """
+    return _json({"height": str(height), "round": 0, "step": SIGNED if height else 0})
 
 
 def genesis_file(

@@ -25,3 +25,10 @@ class FiguresAddressError(DriverError):
 
     address: str
     detail: str
+
+
+class EngineFileError(DriverError):
+    """A file of the engine is not what it should be; nothing was done. Restore it, or make the node anew."""
+
+    path: str
+    detail: str

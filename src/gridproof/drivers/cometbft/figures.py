@@ -165,30 +165,37 @@ class Figures(Observer):
 
     # --- what the service tells ------------------------------------------------------------------------------------
 
-    def answered(self, request: str, seconds: float) -> None:  # noqa: D102 - as the Observer says, here and below
+    def answered(self, request: str, seconds: float) -> None:
+        """Count a request of the engine, and the seconds that it took."""
         self._requests.labels(request).observe(seconds)
 
-    def checked(self, code: int, *, again: bool) -> None:  # noqa: D102
+    def checked(self, code: int, *, again: bool) -> None:
+        """Count an envelope that was looked at, by its code."""
         self._envelopes.labels(code, "yes" if again else "no").inc()
 
-    def left_out(self, code: int) -> None:  # noqa: D102
+    def left_out(self, code: int) -> None:
+        """Count a transaction that was left out of a proposal, by its code."""
         self._left_out.labels(code).inc()
 
-    def refused(self, proposer: int) -> None:  # noqa: D102
+    def refused(self, proposer: int) -> None:
+        """Count a proposal that was refused, by its proposer."""
         self._proposals_refused.labels(proposer).inc()
 
-    def committed(self, head: Head, proposer: int, codes: Iterable[int]) -> None:  # noqa: D102
+    def committed(self, head: Head, proposer: int, codes: Iterable[int]) -> None:
+        """Count a committed block by its proposer, and its transactions by what became of them."""
         self._blocks.labels(proposer).inc()
         for code in codes:
             self._transactions.labels(result_of(code)).inc()
 
-    def snapshot_taken(self, height: int, seconds: float, size: int) -> None:  # noqa: D102
+    def snapshot_taken(self, height: int, seconds: float, size: int) -> None:
+        """Keep the last snapshot's height, seconds and bytes, and count it."""
         self._snapshots.labels("taken").inc()
         self._snapshot_height.set(height)
         self._snapshot_time.set(seconds)
         self._snapshot_size.set(size)
 
-    def snapshot_missed(self) -> None:  # noqa: D102
+    def snapshot_missed(self) -> None:
+        """Count a snapshot that was due and not written."""
         self._snapshots.labels("missed").inc()
 
 

@@ -40,6 +40,7 @@ from .form import (
     snapshot_hash,
 )
 
+FOLDER_NAME: Final = "snapshots"  # beside the ledger's database
 MANIFEST_NAME: Final = "manifest"
 HIDDEN: Final = "."
 

@@ -228,7 +228,9 @@ class Intake:
         with self._store.snapshot() as moment:
             root = smt.root(lambda position: moment.get(Table.TREE, position))
             genesis = moment.get(Table.META, GENESIS_KEY)
-            if root != manifest.app_hash or not offer.entries.is_between:
+            if not offer.entries.is_between:
+                raise _Untrue("it ends within an entry")
+            if root != manifest.app_hash:
                 raise _Untrue(f"its state has the root {root.hex()}")
             application = self._application(StillStore(moment, manifest.head), SerialVerifier())
             with application.reading() as view:

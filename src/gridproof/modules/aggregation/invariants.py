@@ -1,15 +1,18 @@
 """What must hold for aggregation after every block. That a status never falls needs a memory: the tests have it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
+from typing import Any
 
-from gridproof.domain import MAX_TOTAL_WH, WORD, RegionId, join_bitmaps, marked, positions_in
+from gridproof.domain import MAX_TOTAL_WH, WORD, MonthId, RegionId, join_bitmaps, marked, positions_in, roster_leaf
 from gridproof.primitives import merkle
-from gridproof.state import Context, Violation
+from gridproof.state import Context, SideMap, Violation
 
 from .ports import Directory
 from .rules.batches import batch_root, sum_rc
 from .rules.folding import ENDED, fold
 from .rules.live_sets import hides, sum_rc_at
+from .rules.rosters import hashes_in
 from .types import (
     BODIES,
     EPOCHS,
@@ -18,9 +21,11 @@ from .types import (
     LAST_EPOCH,
     LATE,
     LATE_BODIES,
+    REPLACED,
     ROSTERS,
     SLOTS,
     BatchBody,
+    Epoch,
     Roster,
     SlotState,
     Status,
@@ -28,13 +33,15 @@ from .types import (
 
 
 def slots_hold_their_records(ctx: Context) -> None:
-    """Hold each slot to the bodies of its batches: nothing counted twice, nothing lost.
+    """Hold each slot, folded ones too, to the bodies of its batches: nothing counted twice, nothing lost.
 
     Raises:
-        Violation: bitmap, count, sum or a batch's note differs from the bodies, or a leaf has two records.
+        Violation: bitmap, count, sum or a batch's note differs from the bodies, a leaf has two records, a record lies
+            at another leaf's position, or a body belongs to no slot.
     """
-    for place, state in SLOTS.all(ctx):
-        bodies = [body for _, body in BODIES.under(ctx, *place)]
+    kept = 0
+    for place, state in (*SLOTS.all(ctx), *_folded(ctx)):
+        bodies = _numbered(place, BODIES.under(ctx, *place))
         positions = sorted(position for body in bodies for position in body.positions)
         if tuple(positions) != positions_in(state.filled, state.count):
             raise Violation(f"slot {place}: the bodies fill other leaves than the bitmap, or one twice")
@@ -43,6 +50,45 @@ def slots_hold_their_records(ctx: Context) -> None:
         if state.total_rc != sum(sum_rc(body.records) for body in bodies) % WORD:
             raise Violation(f"slot {place}: the sum is not that of its records")
         _require_notes(place, state, bodies)
+        _require_leaves_ascend(place, bodies)
+        kept += len(bodies)
+    _require_no_others(ctx, BODIES, kept, "a body")
+
+
+def _folded(ctx: Context) -> Iterator[tuple[tuple[int, ...], SlotState]]:
+    """The slots of closed months whose details are kept: (place, how it ended)."""
+    for (region, channel, _month, k), folded in FOLDED.all(ctx):
+        yield (region, channel, k), folded.state
+
+
+def _numbered(place: tuple[int, ...], entries: Iterable[tuple[tuple[int, ...], BatchBody]]) -> list[BatchBody]:
+    """A slot's bodies, whose numbers have no gap."""
+    numbers, bodies = [], []
+    for parts, body in entries:
+        numbers.append(parts[-1])
+        bodies.append(body)
+        if len(body.positions) != len(body.records):
+            raise Violation(f"slot {place}: a body has more records than positions, or fewer")
+    if numbers != list(range(len(numbers))):
+        raise Violation(f"slot {place}: the numbers of its bodies have a gap")
+    return bodies
+
+
+def _require_leaves_ascend(place: tuple[int, ...], bodies: list[BatchBody]) -> None:
+    """Hold each record to its position: a roster's leaves ascend strictly, so those of the records do.
+
+    A batch's note binds its records and the slot binds the positions; which is where is bound by this alone.
+    """
+    placed = sorted(pair for body in bodies for pair in zip(body.positions, body.records, strict=True))
+    leaves = [roster_leaf(record.prid) for _, record in placed]
+    if any(before >= after for before, after in pairwise(leaves)):
+        raise Violation(f"slot {place}: a record lies at another leaf's position")
+
+
+def _require_no_others(ctx: Context, table: SideMap[Any], kept: int, what: str) -> None:
+    """Hold a side table to have no entries but those that were looked at."""
+    if sum(1 for _ in ctx.scan(table.table, table.key())) != kept:
+        raise Violation(f"{what} is kept that belongs to nothing")
 
 
 def _require_notes(place: tuple[int, ...], state: SlotState, bodies: list[BatchBody]) -> None:
@@ -102,38 +148,74 @@ def totals_hide_meters(directory: Directory) -> Callable[[Context], None]:
 
 
 def slots_stand_on_rosters(ctx: Context) -> None:
-    """Hold slots to their rosters, and the rosters of each month's last epoch to the root in the state.
+    """Hold slots to their rosters, and the rosters of each epoch to the root in the state.
 
     Raises:
-        Violation: a slot has no roster or another number of leaves, or a roster is not the published one.
+        Violation: a slot has no roster or another number of leaves, a roster is missing, not the published one, or
+            belongs to no epoch.
     """
     for place, state in SLOTS.all(ctx):
         roster = ROSTERS.find(ctx, *place)
         if roster != Roster(state.root, state.count):
             raise Violation(f"slot {place}: it does not stand on its roster")
-    for (region, channel, month), number in LAST_EPOCH.all(ctx):
-        epoch = EPOCHS.get(ctx, region, channel, month, number)
-        stretch = range(epoch.from_k, epoch.until_k)
-        kept = [roster for k in stretch if (roster := ROSTERS.find(ctx, region, channel, k)) is not None]
-        if kept and merkle.root([roster.root for roster in kept]) != epoch.rosters_root:
-            raise Violation(f"epoch {(region, channel, month, number)}: its rosters are not the published ones")
+    rosters = replaced = 0
+    for (region, channel, month, number), epoch in EPOCHS.all(ctx):
+        if _is_forgotten(ctx, region, channel, month):
+            continue
+        rosters += _require_published(ctx, (region, channel, month, number), epoch)
+        replaced += number < LAST_EPOCH.get(ctx, region, channel, month)
+    _require_no_others(ctx, ROSTERS, rosters, "a roster")
+    _require_no_others(ctx, REPLACED, replaced, "a replaced roster")
 
 
-def folds_hold(ctx: Context) -> None:
-    """Hold each kept month to its fold; a folded month has no slot left in the tree.
+def _require_published(ctx: Context, place: tuple[int, int, int, int], epoch: Epoch) -> int:
+    """Hold an epoch's rosters to its root, with those that the next epoch replaced; returns how many are its own."""
+    region, channel, month, number = place
+    kept = [ROSTERS.find(ctx, region, channel, k) for k in range(epoch.from_k, epoch.until_k)]
+    own = [roster.root for roster in kept if roster is not None and roster.count == epoch.count]
+    replaced = REPLACED.find(ctx, *place)
+    rest = hashes_in(replaced.roots) if replaced else []
+    is_last = number == LAST_EPOCH.get(ctx, region, channel, month)
+    if len(own) != len(kept) or is_last == bool(rest) or merkle.root([*own, *rest]) != epoch.rosters_root:
+        raise Violation(f"epoch {place}: its rosters are not the published ones")
+    return len(own)
 
-    Raises:
-        Violation: the root or a sum is not that of the slots, one has not ended, or one is still there.
+
+def _is_forgotten(ctx: Context, region: int, channel: int, month: int) -> bool:
+    """Whether a month was closed and nothing of its details is kept."""
+    if not FOLDS.has(ctx, region, channel, month):
+        return False
+    return next(iter(FOLDED.under(ctx, region, channel, month)), None) is None
+
+
+def folds_hold(directory: Directory) -> Callable[[Context], None]:
+    """Make the invariant that each month kept is that of its fold, and kept as long as it must be.
+
+    Args:
+        directory: the registry, which knows which months were closed and a region's retention.
     """
-    for (region, channel, month), kept in FOLDS.all(ctx):
-        folded = [each for _, each in FOLDED.under(ctx, region, channel, month)]
-        if any(each.state.status not in ENDED for each in folded):
-            raise Violation(f"month {(region, channel, month)}: a slot was folded before its end")
-        if folded and fold(folded) != kept:
-            raise Violation(f"month {(region, channel, month)}: the fold is not that of its slots")
-        periods = range(kept.first_k, kept.first_k + kept.slots)
-        if any(k in periods for (*_, k), _ in SLOTS.under(ctx, region, channel)):
-            raise Violation(f"month {(region, channel, month)}: a slot is still there after the fold")
+
+    def hold(ctx: Context) -> None:
+        slots = 0
+        for (region, channel, month), kept in FOLDS.all(ctx):
+            place = (region, channel, month)
+            entries = list(FOLDED.under(ctx, *place))
+            folded = [each for _, each in entries]
+            if any(each.state.status not in ENDED for each in folded):
+                raise Violation(f"month {place}: a slot was folded before its end")
+            if folded and (fold(folded) != kept or any(parts[-1] != each.k for parts, each in entries)):
+                raise Violation(f"month {place}: the fold is not that of its slots")
+            periods = range(kept.first_k, kept.first_k + kept.slots)
+            if any(k in periods for (*_, k), _ in SLOTS.under(ctx, region, channel)):
+                raise Violation(f"month {place}: a slot is still there after the fold")
+            if not folded and directory.retains(ctx, RegionId(region), MonthId(month)):
+                raise Violation(f"month {place}: its slots are missing")
+            if not folded and any(k in periods for (*_, k), _ in LATE.under(ctx, region, channel)):
+                raise Violation(f"month {place}: its slots are missing, and its side batches are there")
+            slots += len(folded)
+        _require_no_others(ctx, FOLDED, slots, "a folded slot")
+
+    return hold
 
 
 def side_batches_hold(ctx: Context) -> None:
@@ -145,13 +227,14 @@ def side_batches_hold(ctx: Context) -> None:
     if any(not LATE.has(ctx, *place) for (*place, _), _ in LATE_BODIES.all(ctx)):
         raise Violation("side batches: there are bodies without a side batch")
     for place, late in LATE.all(ctx):
-        bodies = [body for _, body in LATE_BODIES.under(ctx, *place)]
+        bodies = _numbered(place, LATE_BODIES.under(ctx, *place))
         notes = [(body.aggregator, batch_root(body.records), len(body.records)) for body in bodies]
         if notes != [(note.aggregator, note.root, note.fresh) for note in late.batches]:
             raise Violation(f"slot {place}: a side batch's note does not fit its body")
         positions = sorted(position for body in bodies for position in body.positions)
         if tuple(positions) != positions_in(late.filled, 8 * len(late.filled)):
             raise Violation(f"slot {place}: the side batch fills other leaves than its bitmap, or one twice")
+        _require_leaves_ascend(place, bodies)
         state = SLOTS.find(ctx, *place)
         if state is not None and state.status == Status.OPEN:
             raise Violation(f"slot {place}: it has a side batch and is open")

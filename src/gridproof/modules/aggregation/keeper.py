@@ -98,11 +98,13 @@ from .types import (
     LATE,
     LATE_BODIES,
     NO_ROSTER,
+    REPLACED,
     ROSTERS,
     SLOTS,
     TALLIES,
     DropTally,
     FoldedSlot,
+    ReplacedRosters,
     Roster,
     SlotState,
     Status,
@@ -149,14 +151,13 @@ class Keeper:
         if ctx.ledger_time_s >= end_s:
             raise RosterTooLate(now_s=ctx.ledger_time_s, end_s=end_s)
 
+        if number > 1:
+            _replace_rest(ctx, (region, channel, month, number - 1), message.from_k, bounds.end_k)
         for k, root in enumerate(hashes_in(message.roots), start=message.from_k):
             ROSTERS.put(ctx, region, channel, k, value=Roster(root, message.count))
         made = epoch(message.from_k, bounds.end_k, message.count, message.filter_hash, message.roots, message.removed)
         EPOCHS.put(ctx, region, channel, month, number, value=made)
         LAST_EPOCH.put(ctx, region, channel, month, value=number)
-        if number > 1:
-            before = EPOCHS.get(ctx, region, channel, month, number - 1)
-            EPOCHS.put(ctx, region, channel, month, number - 1, value=replace(before, until_k=message.from_k))
         ctx.emit(RostersPublished(region, channel, month, number, message.from_k, message.count, message.filter_hash))
 
     def submit(self, ctx: Context, sender: ParticipantId, message: SubmitBatch) -> None:
@@ -443,6 +444,14 @@ def _require_open(region: RegionId, month: MonthRules) -> MonthRules:
     return month
 
 
+def _replace_rest(ctx: Context, place: tuple[int, int, int, int], from_k: int, end_k: int) -> None:
+    """End an epoch where the next one begins; what it published beyond is kept, for its root binds that too (A-7)."""
+    region, channel, *_ = place
+    roots = b"".join(ROSTERS.get(ctx, region, channel, k).root for k in range(from_k, end_k))
+    REPLACED.put(ctx, *place, value=ReplacedRosters(roots))
+    EPOCHS.put(ctx, *place, value=replace(EPOCHS.get(ctx, *place), until_k=from_k))
+
+
 def _roster(ctx: Context, slot: Slot) -> Roster:
     roster = ROSTERS.find(ctx, *slot)
     if roster is None:
@@ -507,6 +516,8 @@ def _prune(ctx: Context, region: RegionId, channel: Direction, last: MonthId) ->
     """Forget the bodies of the folded months up to `last`, and name these months; their folds stay (A-32)."""
     months = [MonthId(month) for (_, _, month), _ in FOLDS.under(ctx, region, channel) if month <= last]
     for month in months:
+        for (*place, number), _ in list(REPLACED.under(ctx, region, channel, month)):
+            REPLACED.delete(ctx, *place, number)
         for (*_, k), folded in list(FOLDED.under(ctx, region, channel, month)):
             for batch in range(len(folded.state.batches)):
                 BODIES.delete(ctx, region, channel, k, batch)

@@ -51,7 +51,7 @@ def aggregation(keeper: Keeper) -> Module:
             invariants.live_sets_hold,
             invariants.totals_hide_meters(keeper.directory),
             invariants.slots_stand_on_rosters,
-            invariants.folds_hold,
+            invariants.folds_hold(keeper.directory),
             invariants.side_batches_hold,
         ),
     )

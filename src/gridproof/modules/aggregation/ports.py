@@ -54,6 +54,13 @@ class Directory(Protocol):
             Refusal: it was not opened.
         """
 
+    def retains(self, ctx: Context, region: RegionId, month: MonthId) -> bool:
+        """Whether the details of a closed month are still kept for certain.
+
+        Raises:
+            Refusal: there is no such region.
+        """
+
     def enrolled(self, ctx: Context, region: RegionId, channel: Direction, k: int) -> int:
         """How many meters are enrolled on the channel at period k; settled once the period has begun."""
 

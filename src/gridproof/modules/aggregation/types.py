@@ -65,6 +65,16 @@ class Roster(Record, frozen=True):
     count: int
 
 
+class ReplacedRosters(Record, frozen=True):
+    """What an epoch published for periods that a later epoch took over: it is still bound by the epoch's root.
+
+    Attributes:
+        roots: roster roots, 32 bytes each, from the epoch's `until_k` to the month's end.
+    """
+
+    roots: bytes
+
+
 class BatchNote(Record, frozen=True):
     """What the state keeps of a batch.
 
@@ -217,6 +227,9 @@ FOLDED: Final = SideMap(
 LATE_BODIES: Final = SideMap(
     module=MODULE, collection=4, key=(U16, U8, U64, U16), value=BatchBody
 )  # slot, batch of its side batch
+REPLACED: Final = SideMap(
+    module=MODULE, collection=5, key=(U16, U8, U32, U16), value=ReplacedRosters
+)  # region, channel, month, epoch
 
 NO_ROSTER: Final = Roster(bytes(HASH_SIZE), 0)  # of a slot before a month's first epoch
 NOTHING_REMOVED: Final = bytes(HASH_SIZE)

@@ -58,16 +58,26 @@ def prices_follow_totals(directory: Directory, totals: Totals) -> Callable[[Cont
     return hold
 
 
-def folds_hold(ctx: Context) -> None:
-    """Hold each kept month of prices to its fold; none of them is still in the tree.
+def folds_hold(directory: Directory) -> Callable[[Context], None]:
+    """Make the invariant that each month of prices is that of its fold, and kept as long as it must be.
 
-    Raises:
-        Violation: the root is not that of the prices, or a price is still there.
+    Args:
+        directory: the registry, which knows which months were closed and a region's retention.
     """
-    for (region, channel, month), kept in FOLDS.all(ctx):
-        folded = FOLDED.find(ctx, region, channel, month)
-        if folded is not None and fold(folded.prices) != kept:
-            raise Violation(f"month {(region, channel, month)}: the fold is not that of its prices")
-        periods = range(kept.first_k, kept.first_k + kept.slots)
-        if any(k in periods for (*_, k), _ in PRICES.under(ctx, region, channel)):
-            raise Violation(f"month {(region, channel, month)}: a price is still there after the fold")
+
+    def hold(ctx: Context) -> None:
+        months = 0
+        for (region, channel, month), kept in FOLDS.all(ctx):
+            folded = FOLDED.find(ctx, region, channel, month)
+            if folded is not None and fold(folded.prices) != kept:
+                raise Violation(f"month {(region, channel, month)}: the fold is not that of its prices")
+            periods = range(kept.first_k, kept.first_k + kept.slots)
+            if any(k in periods for (*_, k), _ in PRICES.under(ctx, region, channel)):
+                raise Violation(f"month {(region, channel, month)}: a price is still there after the fold")
+            if folded is None and directory.retains(ctx, RegionId(region), MonthId(month)):
+                raise Violation(f"month {(region, channel, month)}: its prices are missing")
+            months += folded is not None
+        if sum(1 for _ in ctx.scan(FOLDED.table, FOLDED.key())) != months:
+            raise Violation("a month's prices are kept without their fold")
+
+    return hold

@@ -37,6 +37,6 @@ def pricing(directory: Directory, totals: Totals, book: Book) -> Module:
         invariants=(
             invariants.tariffs_price_their_slots(directory),
             invariants.prices_follow_totals(directory, totals),
-            invariants.folds_hold,
+            invariants.folds_hold(directory),
         ),
     )

@@ -37,6 +37,13 @@ class Directory(Protocol):
             Refusal: it was not opened.
         """
 
+    def retains(self, ctx: Context, region: RegionId, month: MonthId) -> bool:
+        """Whether the details of a closed month are still kept for certain.
+
+        Raises:
+            Refusal: there is no such region.
+        """
+
 
 class Totals(Protocol):
     """How slots come to their end (served by aggregation)."""

@@ -21,7 +21,7 @@ from .lookups import (
 from .messages import AdvanceClock, ClockAdvanced
 from .people import People, find_named
 from .ports import NoTariffs, Tariffs
-from .types import KEY_USES, KeyRole, Month, Role
+from .types import KEY_USES, MONTHS, KeyRole, Month, Role
 
 
 class Keeper:
@@ -140,6 +140,15 @@ class Keeper:
         """
         period_s = require_region(ctx, region).period_s
         return _rules(month, require_month(ctx, region, month), period_s)
+
+    def retains(self, ctx: Context, region: RegionId, month: MonthId) -> bool:
+        """Whether the details of a closed month are still kept for certain: no month that ends its retention is closed.
+
+        Raises:
+            RegionUnknown: there is no such region.
+        """
+        until = month + require_region(ctx, region).retention_months
+        return not any(known.closed and number >= until for (_, number), known in MONTHS.under(ctx, region))
 
     def enrolled(self, ctx: Context, region: RegionId, channel: Direction, k: int) -> int:
         """How many meters are enrolled on a channel at period k; settled once the period has begun.

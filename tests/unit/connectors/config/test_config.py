@@ -112,7 +112,7 @@ def test_every_setting_is_documented_with_what_it_takes_and_its_default() -> Non
         ("[privacy]\nK_MIN = 5", "privacy.K_MIN: unknown key; did you mean privacy.k_min?"),
         ("[ledger]\nwindow_s = 5", "ledger.window_s: unknown key; did you mean windows.window_s?"),
         ("[ledger.privacy]", "ledger.privacy: unknown key; [privacy] stands for itself, outside [ledger]"),
-        ('[ledger]\n"\\u001b[2J" = 1', "ledger.'\\x1b[2J': unknown key; did you mean ledger.clock?"),
+        ('[ledger]\n"\\u001b[2J" = 1', "ledger.'\\x1b[2J': unknown key; did you mean ledger.kind?"),
         ("[paths]\nxyzzy = 1", "paths.xyzzy: unknown key; did you mean"),
     ],
 )

@@ -73,7 +73,8 @@ class Engine:
         except Refusal as refusal:
             if refusal.code == MEMPOOL_FULL:
                 limit = refusal.particulars["limit"]
-                raise EngineError(f"mempool is full: number of txs {limit} (max: {limit}), total txs bytes 1 (max: 9)")
+                full = f"mempool is full: number of txs {limit} (max: {limit}), total txs bytes 1 (max: 9)"
+                raise EngineError(full) from refusal
             return {**told, "code": refusal.code, "log": str(refusal), "data": pack_error(refusal).hex().upper()}
         except GridproofError as error:
             raise EngineError(str(error)) from error
@@ -118,7 +119,11 @@ def engine(ledger: EmbeddedLedger) -> Iterator[Engine]:
         def log_message(self, *_args: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_args: object) -> None:
+            """A client that gave up is nothing to speak of."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     made.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)

@@ -4,16 +4,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
 from time import sleep
+from typing import Any, ClassVar
 
 import pytest
 
 from gridproof.connectors.ledger import InProcessClient, NodeUnreachableError, Sender, SocketClient
+from gridproof.connectors.ledger.sender import MAX_EARLY
 from gridproof.domain import ParticipantId
 from gridproof.drivers.embedded import EmbeddedLedger, Limits
 from gridproof.drivers.embedded.server import Node
 from gridproof.drivers.errors import MempoolFull, WaitTimeoutError
+from gridproof.errors import TooEarly
 from gridproof.state import TransactionPlace, system
 from gridproof.state.errors import BadEnvelopeSignature, Expired, NonceUsed, UnknownSender
+from gridproof.state.refusals import result_of
 from gridproof.state.store import MemoryStore
 
 from tests.tiny.app import PEOPLE, signer
@@ -236,3 +240,58 @@ def test_a_nonce_that_is_always_taken_is_given_up_in_time(ledger: EmbeddedLedger
 
     with pytest.raises(NonceUsed):
         Sender(Late(ledger), signer("operator"), ParticipantId(1), timeout_s=0.05).send(post())
+
+
+class HourTooEarly(TooEarly):
+    """The hour has not struck; nothing was changed."""
+
+    code: ClassVar[int] = 98_901
+    end_s: int
+
+    @property
+    def not_before_s(self) -> int:
+        return self.end_s
+
+
+class Stale(InProcessClient):
+    """A ledger whose first blocks bear an old time, by which all is refused as too early."""
+
+    blocks = 1
+    end_s = NOW_S
+
+    def wait(self, name: bytes, timeout_s: float) -> TransactionPlace:
+        place = super().wait(name, timeout_s)
+        if place.height > self.blocks:
+            return place
+        return TransactionPlace(place.height, place.index, result_of(HourTooEarly(end_s=self.end_s)))
+
+
+def test_what_an_old_blocks_time_refused_as_too_early_is_said_again(ledger: EmbeddedLedger) -> None:
+    operator = Sender(Stale(ledger), signer("operator"), ParticipantId(1), timeout_s=10)
+    assert operator.send(post()).height == 2
+
+
+def test_what_is_too_early_by_the_time_of_day_is_not_said_again(ledger: EmbeddedLedger) -> None:
+    client = Stale(ledger)
+    client.end_s = NOW_S + 1
+    with pytest.raises(HourTooEarly):
+        Sender(client, signer("operator"), ParticipantId(1), timeout_s=10).send(post())
+    assert ledger.head.height == 1
+
+
+def test_what_stays_too_early_is_said_only_so_often(ledger: EmbeddedLedger) -> None:
+    client = Stale(ledger)
+    client.blocks = 100
+    with pytest.raises(HourTooEarly):
+        Sender(client, signer("operator"), ParticipantId(1), timeout_s=10).send(post())
+    assert ledger.head.height == 1 + MAX_EARLY
+
+
+def test_where_the_operators_word_moves_time_early_is_early(ledger: EmbeddedLedger) -> None:
+    class Operated(Stale):
+        def ask(self, query: Any, *args: Any, **kwargs: Any) -> Any:
+            return NOW_S if query is system.operator_clock_s else super().ask(query, *args, **kwargs)
+
+    with pytest.raises(HourTooEarly):
+        Sender(Operated(ledger), signer("operator"), ParticipantId(1), timeout_s=10).send(post())
+    assert ledger.head.height == 1

@@ -12,9 +12,11 @@ from gridproof.modules.aggregation.types import (
     BODIES,
     FOLDED,
     FOLDS,
+    REPLACED,
     ROSTERS,
     SLOTS,
     BatchBody,
+    ReplacedRosters,
     Roster,
     SlotState,
     Status,
@@ -87,7 +89,9 @@ def note(state: SlotState, **changes: int) -> dict[str, Any]:
         (slot(total_rc=1), "the sum is not that of its records"),
         (slot(filled=b"\xff\xc0"), "the bodies fill other leaves"),
         (slot(batches=()), "a batch's note does not fit its body"),
-        (body(0, lambda _body: None), "the bodies fill other leaves"),
+        (body(0, lambda _body: None), "the numbers of its bodies have a gap"),
+        (body(1, lambda _body: None), "the bodies fill other leaves"),
+        (body(0, lambda kept: replace(kept, records=kept.records[:-1])), "more records than positions, or fewer"),
         (body(0, lambda kept: replace(kept, aggregator=9)), "a batch's note does not fit its body"),
         (body(0, lambda kept: replace(kept, positions=kept.positions[:1] * 4)), "the bodies fill other leaves"),
         (slot(mask_sum=1), "the total is not the live sum"),
@@ -116,6 +120,71 @@ def test_a_foreign_roster_is_found(town: Community) -> None:
     assert any("its rosters are not the published ones" in each for each in found)
     found = violations(town, lambda ctx: ROSTERS.delete(ctx, *PLACE))
     assert any("it does not stand on its roster" in each for each in found)
+
+
+@pytest.fixture(scope="module")
+def shortened() -> Community:
+    """A month whose first epoch was cut short by a second one, with no slot begun."""
+    town = Community(periods=4).begin()
+    town.accepts("provider", town.rosters(K + 2, roots=b"\x05" * 64))
+    return town
+
+
+def test_a_foreign_roster_of_an_epoch_that_was_cut_short_is_found(shortened: Community) -> None:
+    place = (REGION, IMPORT, MONTH, 1)
+
+    def roster(k: int, **changes: Any) -> Callable[[Context], None]:
+        def spoil(ctx: Context) -> None:
+            ROSTERS.put(ctx, REGION, IMPORT, k, value=replace(ROSTERS.get(ctx, REGION, IMPORT, k), **changes))
+
+        return spoil
+
+    says = "its rosters are not the published ones"
+    assert violations(shortened, lambda _ctx: None) == []
+    for spoil in (
+        roster(K + 1, root=bytes(32)),
+        roster(K + 1, count=12),
+        roster(K + 2, root=bytes(32)),
+        lambda ctx: ROSTERS.delete(ctx, REGION, IMPORT, K + 1),
+        lambda ctx: REPLACED.delete(ctx, *place),
+        lambda ctx: REPLACED.put(ctx, *place, value=ReplacedRosters(bytes(64))),
+        lambda ctx: REPLACED.put(ctx, *place[:3], 2, value=ReplacedRosters(bytes(32))),
+    ):
+        assert any(says in each for each in violations(shortened, spoil))
+
+
+def test_what_belongs_to_nothing_is_found(town: Community, closed: Community) -> None:
+    def spoil(ctx: Context) -> None:
+        BODIES.put(ctx, REGION, IMPORT, K + 3, 0, value=BODIES.get(ctx, REGION, IMPORT, K, 0))
+        ROSTERS.put(ctx, REGION, IMPORT, K + 9, value=Roster(bytes(32), 10))
+        REPLACED.put(ctx, 9, IMPORT, MONTH, 1, value=ReplacedRosters(bytes(32)))
+
+    found = violations(town, spoil)
+    assert "a body is kept that belongs to nothing" in found
+    assert "a roster is kept that belongs to nothing" in found
+
+    def replaced(ctx: Context) -> None:
+        REPLACED.put(ctx, 9, IMPORT, MONTH, 1, value=ReplacedRosters(bytes(32)))
+
+    def folded(ctx: Context) -> None:
+        FOLDED.put(ctx, REGION, IMPORT, MONTH + 1, K, value=FOLDED.get(ctx, REGION, IMPORT, MONTH, K))
+
+    assert "a replaced roster is kept that belongs to nothing" in violations(town, replaced)
+    assert "a folded slot is kept that belongs to nothing" in violations(closed, folded)
+
+
+def test_a_closed_month_without_its_details_before_its_retention_is_over_is_found(closed: Community) -> None:
+    def spoil(ctx: Context) -> None:
+        for table in (FOLDED, BODIES, ROSTERS):
+            for parts, _ in list(table.all(ctx)):
+                table.delete(ctx, *parts)
+
+    assert any("its slots are missing" in each for each in violations(closed, spoil))
+
+
+def test_a_body_of_a_folded_slot_is_held_to_it(closed: Community) -> None:
+    found = violations(closed, body(0, lambda kept: replace(kept, aggregator=9), k=K))
+    assert any("a batch's note does not fit its body" in each for each in found)
 
 
 def test_a_change_of_the_enrolled_after_the_period_is_found(town: Community) -> None:

@@ -1,0 +1,216 @@
+"""What a company says as a validator: which changes of the validators, and which upgrades, it supports.
+
+Rules:
+    D-1 A support is signed with the company's own transaction key, and names the present generation.
+    D-2 A newcomer's request carries its node's key and that key's own signature; it is made on the newcomer's machine
+        and given to the others as a file, which holds nothing secret.
+    D-3 Saying the same again is harmless.
+"""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from gridproof.actors import credentials
+from gridproof.actors.errors import NodeUnclearError
+from gridproof.connectors.files import read_limited, read_private, write_whole
+from gridproof.connectors.ledger import LedgerClient, Sender
+from gridproof.connectors.secret_files import SecretFiles
+from gridproof.domain import ParticipantId
+from gridproof.drivers.cometbft.engine import EngineKey, read_signer_file
+from gridproof.modules.consensus import queries as consensus
+from gridproof.modules.consensus.changes import (
+    CancelUpgrade,
+    Change,
+    RemoveValidator,
+    ScheduleUpgrade,
+    SetValidator,
+    possession_hash,
+    proposal_id,
+)
+from gridproof.modules.consensus.errors import AlreadySupported
+from gridproof.modules.consensus.messages import SupportChange
+from gridproof.modules.consensus.queries import OpenProposal
+from gridproof.modules.registry import queries as registry
+
+from .errors import NoSuchProposalError, RequestError
+from .folder import NodeFolder
+from .settings import load
+
+MAX_REQUEST: Final = 2**16
+FORM: Final = "gridproof join 1"
+
+
+class Standing(NamedTuple):
+    """How a proposal stands after a support.
+
+    Attributes:
+        proposal: its id, 32 bytes.
+        change: what is to be.
+        power: of all who support it; all of it where it was decided.
+        total: of all validators.
+        decided: whether it took effect.
+    """
+
+    proposal: bytes
+    change: Change
+    power: int
+    total: int
+    decided: bool
+
+
+class Council:
+    """A company's voice among the validators.
+
+    Args:
+        folder: its node's.
+        secrets: opens its keys, where they are sealed.
+        client: the way to the ledger.
+
+    Raises:
+        FileError, SecretFileError: its keys cannot be read.
+        NodeUnclearError: the ledger does not know the company.
+    """
+
+    def __init__(self, folder: NodeFolder, secrets: SecretFiles, client: LedgerClient) -> None:
+        self.name = load(folder.root).node.name
+        self._client = client
+        self.participant = participant_named(client, self.name)
+        keys = credentials.read(secrets, folder.key_file(self.name), self.name)
+        self._sender = Sender(client, keys.signer, self.participant)
+
+    def support(self, change: Change) -> Standing:
+        """Support a change; the first one who does proposes it.
+
+        Raises:
+            Refusal: the ledger refuses, such as a change that could stop it.
+            ClientError: no answer came.
+        """
+        generation = self._client.ask(consensus.generation)
+        chain_id = self._client.status().chain_id
+        name = proposal_id(chain_id, generation, change)
+        with suppress(AlreadySupported):  # D-3
+            self._sender.send(SupportChange(generation, change))
+        return self._standing(name, change, generation)
+
+    def _standing(self, name: bytes, change: Change, generation: int) -> Standing:
+        total = sum(member.power for _, member in self._client.ask(consensus.validators))
+        for proposal in self._client.ask(consensus.proposals):
+            if proposal.proposal == name:
+                return Standing(name, change, proposal.power, total, decided=False)
+        decided = self._client.ask(consensus.generation) != generation
+        return Standing(name, change, total if decided else 0, total, decided)
+
+
+def participant_named(client: LedgerClient, name: str) -> ParticipantId:
+    """A company's number on the ledger.
+
+    Raises:
+        NodeUnclearError: the ledger does not know it.
+    """
+    for number, known in client.ask(registry.participants):
+        if known.name == name:
+            return ParticipantId(number)
+    raise NodeUnclearError(what=f"find {name}", detail="the operator must register it first")
+
+
+def names_of(client: LedgerClient) -> dict[int, str]:
+    """The participants' names."""
+    return {int(number): known.name for number, known in client.ask(registry.participants)}
+
+
+# --- requests ------------------------------------------------------------------------------------------------------
+
+
+def make_request(folder: NodeFolder, client: LedgerClient, power: int) -> SetValidator:
+    """A node's request to vote with a power (D-2).
+
+    Raises:
+        FileError: its signer's key cannot be read.
+        NodeUnclearError: the ledger does not know the company.
+    """
+    participant = participant_named(client, load(folder.root).node.name)
+    key = signer_of(folder)
+    proof = key.sign(possession_hash(client.status().chain_id, participant, key.public))
+    return SetValidator(participant, key.public, power, proof)
+
+
+def signer_of(folder: NodeFolder) -> EngineKey:
+    """The key that a node votes with; secret.
+
+    Raises:
+        FileError: it cannot be read.
+        EngineFileError: the file holds no such key.
+    """
+    return read_signer_file(read_private(folder.signer_key, MAX_REQUEST), str(folder.signer_key))
+
+
+def write_request(path: Path, chain_id: str, change: SetValidator) -> None:
+    """Write a request as a file for the other companies.
+
+    Raises:
+        FileExistsAlreadyError, FileUnwritableError: it cannot be written there.
+    """
+    told = {
+        "form": FORM,
+        "chain_id": chain_id,
+        "participant": change.participant,
+        "key": change.key.hex(),
+        "power": change.power,
+        "proof": change.proof.hex(),
+    }
+    write_whole(path, json.dumps(told, indent=1).encode() + b"\n", replace=False)
+
+
+def read_request(path: Path, chain_id: str) -> SetValidator:
+    """Read a request, and hold it to the chain and to its own signature.
+
+    Raises:
+        FileError: it cannot be read.
+        RequestError: it is none, or of another chain.
+        Refusal: its key did not sign for this participant, or it has no valid power.
+    """
+    try:
+        told: dict[str, Any] = json.loads(read_limited(path, MAX_REQUEST))
+        if told["form"] != FORM or told["chain_id"] != chain_id:
+            raise RequestError(path=str(path), detail=f"it is of {told['form']!r} for the chain {told['chain_id']!r}")
+        change = SetValidator(
+            int(told["participant"]), bytes.fromhex(told["key"]), int(told["power"]), bytes.fromhex(told["proof"])
+        )
+    except (ValueError, KeyError, TypeError) as wrong:
+        raise RequestError(path=str(path), detail=f"{type(wrong).__name__}: {wrong}") from wrong
+    SupportChange(0, change).check(chain_id)
+    return change
+
+
+def find_proposal(client: LedgerClient, given: str) -> OpenProposal:
+    """The open proposal whose id begins with some hexadecimal digits.
+
+    Raises:
+        NoSuchProposalError: none does, or several do.
+    """
+    open_ = client.ask(consensus.proposals)
+    found = [each for each in open_ if each.proposal.hex().startswith(given.casefold())]
+    if len(found) != 1:
+        known = ", ".join(each.proposal.hex()[:8] for each in open_) or "none is open"
+        raise NoSuchProposalError(given=given, known=known)
+    return found[0]
+
+
+def words_of(change: Change, names: dict[int, str]) -> str:
+    """A change in words.
+
+    Args:
+        change: what is to be.
+        names: of the participants.
+    """
+    match change:
+        case SetValidator():
+            return f"{names.get(change.participant, change.participant)} votes with power {change.power}"
+        case RemoveValidator():
+            return f"{names.get(change.participant, change.participant)} votes no more"
+        case ScheduleUpgrade():
+            return f"version {change.version} from height {change.height} on"
+        case CancelUpgrade():
+            return "the scheduled upgrade does not take place"

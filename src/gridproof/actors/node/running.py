@@ -1,0 +1,168 @@
+"""Starting, stopping and looking at nodes of this machine, each a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any, Final, NamedTuple
+
+from gridproof.connectors.engine_headers import EngineError, EngineRpc
+from gridproof.drivers.embedded import FolderLock
+from gridproof.drivers.errors import LedgerLockedError
+
+from .errors import NetworkSilentError
+from .folder import NodeFolder
+from .serving import read_stopped
+from .settings import NodeSettings, load
+
+START_S: Final = 90.0
+END_S: Final = 40.0
+ANSWER_S: Final = 3.0
+LOOK_S: Final = 0.1
+SHOWN_LINES: Final = 5
+
+
+class NodeStatus(NamedTuple):
+    """How a node is.
+
+    Attributes:
+        name: the company's.
+        folder: the node's.
+        runs: whether its process is there.
+        rpc: address of its RPC.
+        height: of its last block; None where it does not answer.
+        app_hash: as of the last block's header, hexadecimal.
+        time: of the last block, as the engine writes it.
+        catching_up: whether it still fetches blocks.
+        power: of its vote; 0 where it has none.
+        peers: how many nodes it is connected to.
+        waiting: how many transactions wait in it.
+        stopped: why it stopped, where it does not run.
+    """
+
+    name: str
+    folder: Path
+    runs: bool
+    rpc: str
+    height: int | None = None
+    app_hash: str = ""
+    time: str = ""
+    catching_up: bool = False
+    power: int = 0
+    peers: int = 0
+    waiting: int = 0
+    stopped: str = ""
+
+
+def start_node(folder: NodeFolder) -> int:
+    """Start a node in a process of its own, which goes on when this one ends.
+
+    Returns:
+        Its process id.
+    """
+    folder.require_node()
+    words = folder.logs / "start.log"
+    with words.open("ab") as log:
+        started = subprocess.Popen(
+            [sys.executable, "-m", "gridproof", "node", "start", "-C", str(folder.root)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    return started.pid
+
+
+def process_of(folder: NodeFolder) -> int | None:
+    """The process that holds a node's folder; None where it does not run."""
+    try:
+        FolderLock(folder.root).release()
+    except LedgerLockedError as held:
+        holder = held.held_by.removeprefix("process ")
+        return int(holder) if holder.isdigit() else None
+    return None
+
+
+def stop_node(folder: NodeFolder, patience_s: float = END_S) -> bool:
+    """Tell a node to end, and kill it where it does not.
+
+    Returns:
+        Whether it ran.
+    """
+    process = process_of(folder)
+    if process is None:
+        return False
+    deadline = monotonic() + patience_s
+    number = int(signal.SIGTERM)
+    while (holder := process_of(folder)) == process:
+        try:
+            os.kill(holder, number)
+        except ProcessLookupError:
+            break
+        sleep(LOOK_S)
+        number = int(signal.SIGKILL) if monotonic() > deadline else 0  # 0 only looks whether it is there
+    return True
+
+
+def await_nodes(folders: Sequence[NodeFolder], patience_s: float = START_S) -> None:
+    """Wait until all nodes answer and have a block.
+
+    Raises:
+        NetworkSilentError: one does not in time; says what it said last.
+    """
+    deadline = monotonic() + patience_s
+    waiting = list(folders)
+    while waiting:
+        waiting = [folder for folder in waiting if not (status_of(folder).height or 0)]
+        if waiting and monotonic() > deadline:
+            told = "; ".join(f"{folder.root.name}: {last_words(folder)}" for folder in waiting)
+            raise NetworkSilentError(waited_s=round(patience_s), detail=told)
+        if waiting:
+            sleep(LOOK_S)
+
+
+def last_words(folder: NodeFolder) -> str:
+    """What a node said last."""
+    try:
+        lines = (folder.logs / "start.log").read_text(errors="replace").splitlines()
+    except OSError:
+        return "nothing"
+    return " | ".join(lines[-SHOWN_LINES:]) or "nothing"
+
+
+def status_of(folder: NodeFolder) -> NodeStatus:
+    """How a node is.
+
+    Raises:
+        NoNodeError: there is none in the folder.
+        NodeSettingsError, FileError: its settings cannot be read.
+    """
+    folder.require_node()
+    settings = load(folder.root)
+    runs = process_of(folder) is not None
+    stopped = read_stopped(folder)
+    bare = NodeStatus(settings.node.name, folder.root, runs, f"http://{settings.engine.rpc}")
+    if not runs:
+        return bare._replace(stopped=stopped.sentence if stopped else "")
+    try:
+        return _told(bare, settings)
+    except (EngineError, KeyError, TypeError, ValueError):
+        return bare
+
+
+def _told(bare: NodeStatus, settings: NodeSettings) -> NodeStatus:
+    rpc = EngineRpc(f"http://{settings.engine.rpc}", ANSWER_S)
+    status: dict[str, Any] = rpc.ask("status")
+    sync = status["sync_info"]
+    return bare._replace(
+        height=int(sync["latest_block_height"]),
+        app_hash=str(sync["latest_app_hash"]).lower(),
+        time=str(sync["latest_block_time"]),
+        catching_up=bool(sync["catching_up"]),
+        power=int(status["validator_info"]["voting_power"]),
+        peers=int(rpc.ask("net_info")["n_peers"]),
+        waiting=int(rpc.ask("num_unconfirmed_txs")["n_txs"]),
+    )

@@ -1,0 +1,243 @@
+"""`gridproof net`: a network of nodes, founded in one place, and run on one machine where that is wanted."""
+
+from pathlib import Path
+from time import sleep, time
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+from rich.console import Console
+
+from .console import Speaker, table
+from .init import counted, secrets_of, settings_of, start_of, tariff_of, times_of
+from .options import HERE, AsJson, PassphraseFile
+
+if TYPE_CHECKING:
+    from gridproof.actors.node.network import FoundedNetwork, Seat
+    from gridproof.actors.node.running import NodeStatus
+
+app = typer.Typer(help="Found a network of validators, and run it on this machine.", no_args_is_help=True)
+
+NetDir = Annotated[Path, typer.Option("--dir", "-C", metavar="DIR", help="The network's folder.", show_default="here")]
+LOOK_S: Final = 0.5
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make; it may be there if it is empty.")],
+    *,
+    validators: Annotated[str, typer.Option(help="How many companies with a node, or their names.")] = "4",
+    name: Annotated[str | None, typer.Option(help="Name of the community.", show_default="the folder's")] = None,
+    zone: Annotated[str, typer.Option(help="Time zone of months and days, by its IANA name.")] = "Europe/Zurich",
+    currency: Annotated[str, typer.Option(help="Currency by its ISO 4217 code.")] = "CHF",
+    period_s: Annotated[int, typer.Option("--period-s", help="Length of a metering period in seconds.")] = 900,
+    regions: Annotated[str, typer.Option(help="How many regions, up to 1000, or their names parted by commas.")] = "1",
+    clock: Annotated[
+        str,
+        typer.Option(
+            metavar="operator|block", help="What moves ledger time: imported readings, or the time of the day."
+        ),
+    ] = "operator",
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Ledger time at the start.", show_default="this month's first instant; or now"
+        ),
+    ] = None,
+    tariff: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Take the tariff from this file.", show_default="one to start from"),
+    ] = None,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=HOST", help="Where a company's node is reached; repeatable.", show_default="this machine"
+        ),
+    ] = None,
+    subnet: Annotated[str, typer.Option(help="Loopback addresses of nodes on this machine.")] = "127.0.1",
+    commit_ms: Annotated[
+        int, typer.Option("--commit-ms", min=0, max=60_000, help="Pause after a block, for late votes.")
+    ] = 1_000,
+    sealed: Annotated[bool, typer.Option("--sealed", help="Seal the companies' keys with a passphrase.")] = False,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Found a community whose ledger is a network: a folder for the operator, and one for each company's node.
+
+    All or nothing. Send each company its folder, or run all of them here with `gridproof net up`.
+    """
+    from gridproof.actors.node.network import Order, Shape, found_network
+    from gridproof.actors.randomness import system
+
+    speaker = Speaker(as_json=as_json)
+    companies = counted("--validators", validators, "company")
+    parted = counted("--regions", regions, "Region"), companies
+    settings = settings_of(name or folder.absolute().name, zone, currency, period_s, *parted, clock)
+    times = times_of(settings)
+    start_s = start_of(settings, times, start)
+    shape = Shape(_seats(companies, host or [], subnet), commit_ms)
+    order = Order(settings, shape, start_s, int(time()), tariff_of(tariff, settings))
+    made = found_network(folder, order, secrets_of(passphrase_file, sealed=sealed), system)
+    told = {
+        "folder": made.root,
+        "chain_id": made.community.chain_id,
+        "start": times.label(start_s),
+        "app_hash": made.community.app_hash,
+        "community": made.community.root,
+        "recovery_keys": made.community.recovery,
+        "nodes": {each: str(path) for each, path in made.nodes.items()},
+    }
+    speaker.result(told, lambda words: _say_made(words, made, folder))
+
+
+def _seats(companies: tuple[str, ...], hosts: list[str], subnet: str) -> "tuple[Seat, ...]":
+    """Where the nodes are.
+
+    Raises:
+        BadParameter: an option names no company, or has no host.
+    """
+    from gridproof.actors.node.network import Seat, loopback_seats
+
+    named: dict[str, str] = {}
+    for given in hosts:
+        company, parted, address = given.partition("=")
+        if not parted or company not in companies or not address:
+            raise typer.BadParameter(f"--host takes NAME=HOST with a name of {', '.join(companies)}; not {given[:60]}")
+        named[company] = address
+    if not named:
+        return loopback_seats(companies, subnet)
+    missing = [company for company in companies if company not in named]
+    if missing:
+        raise typer.BadParameter(f"--host is missing for {', '.join(missing)}")
+    return tuple(Seat(company, named[company], "0.0.0.0") for company in companies)  # noqa: S104 - its own machine
+
+
+def _say_made(words: Console, made: "FoundedNetwork", folder: Path) -> None:
+    words.print(f"Founded [bold]{made.community.chain_id}[/] with {len(made.nodes)} validators in {made.root}.")
+    words.print(f"Operator:  {made.community.root}", markup=False)
+    for name, path in made.nodes.items():
+        words.print(f"{name}: {path}", markup=False)
+    words.print(f"Move the recovery keys to a safe place, offline: {made.community.recovery}", markup=False)
+    words.print("Send each company its folder; it runs `gridproof node start -C FOLDER`.")
+    words.print(f"Or run all here: gridproof net up -C {folder}", markup=False)
+
+
+@app.command()
+def up(
+    *,
+    folder: NetDir = HERE,
+    patience_s: Annotated[int, typer.Option("--patience-s", min=1, help="How long to wait for the nodes.")] = 90,
+    as_json: AsJson = False,
+) -> None:
+    """Start all nodes on this machine, and wait until they agreed on a block. Nodes that run already go on."""
+    from gridproof.actors.node.network import nodes_in
+    from gridproof.actors.node.program import find_engine
+    from gridproof.actors.node.running import await_nodes, process_of, start_node
+
+    speaker = Speaker(as_json=as_json)
+    nodes = nodes_in(folder)
+    find_engine()
+    for node in nodes:
+        if process_of(node) is None:
+            start_node(node)
+    await_nodes(nodes, patience_s)
+    _say_status(speaker, folder)
+
+
+@app.command()
+def down(*, folder: NetDir = HERE, as_json: AsJson = False) -> None:
+    """Stop all nodes of this machine."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from gridproof.actors.node.network import nodes_in
+    from gridproof.actors.node.running import stop_node
+
+    nodes = nodes_in(folder)
+    with ThreadPoolExecutor(len(nodes)) as pool:
+        stopped = sum(pool.map(stop_node, nodes))
+    Speaker(as_json=as_json).result({"stopped": stopped}, lambda words: words.print(f"{stopped} nodes stopped."))
+
+
+@app.command()
+def status(*, folder: NetDir = HERE, as_json: AsJson = False) -> int:
+    """Tell how all nodes are. The exit code is 1 where one does not run, or they do not agree."""
+    return _say_status(Speaker(as_json=as_json), folder)
+
+
+def _say_status(speaker: Speaker, folder: Path) -> int:
+    from gridproof.actors.node.network import nodes_in
+    from gridproof.actors.node.running import status_of
+
+    nodes = [status_of(node) for node in nodes_in(folder)]
+    heights = [each.height for each in nodes if each.height is not None]
+    told: dict[str, Any] = {"nodes": [each._asdict() for each in nodes], "height": max(heights, default=None)}
+    hashes = {each.app_hash for each in nodes if each.height == told["height"]}
+    told["ok"] = len(heights) == len(nodes) and len(hashes) == 1
+    speaker.result(told, lambda words: _say_nodes(words, nodes))
+    return 0 if told["ok"] else 1
+
+
+def _say_nodes(words: Console, nodes: "list[NodeStatus]") -> None:
+    shown = table("node", "is", "#height", "app hash", "#power", "#peers", "#waiting", "clients ask")
+    for each in nodes:
+        height = "" if each.height is None else str(each.height)
+        shown.add_row(
+            each.name, state_of(each), height, each.app_hash[:16], str(each.power), str(each.peers), str(each.waiting),
+            each.rpc,
+        )  # fmt: skip
+    words.print(shown)
+    for each in nodes:
+        if each.stopped:
+            words.print(f"{each.name}: {each.stopped}", markup=False)
+
+
+def state_of(status: "NodeStatus") -> str:
+    """How a node is, in a word or two."""
+    if not status.runs:
+        return "down"
+    if status.height is None:
+        return "silent"
+    return "catching up" if status.catching_up else "up"
+
+
+@app.command()
+def logs(
+    *,
+    folder: NetDir = HERE,
+    node: Annotated[str | None, typer.Option(metavar="NAME", help="Only this node's.")] = None,
+    lines: Annotated[int, typer.Option(min=1, help="How many of the last lines of each.")] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
+) -> None:
+    """Show what the nodes say.
+
+    Raises:
+        BadParameter: there is no such node.
+    """
+    from gridproof.actors.node.network import nodes_in
+    from gridproof.actors.node.settings import load
+
+    nodes = {load(each.root).node.name: each for each in nodes_in(folder)}
+    if node is not None and node not in nodes:
+        raise typer.BadParameter(f"--node takes one of {', '.join(nodes)}")
+    chosen = {name: each for name, each in nodes.items() if node in (None, name)}
+    follow_logs({f"{name} {path.stem}": path for name, each in chosen.items() for path in each.logs.glob("*.log")},
+                lines, follow=follow)  # fmt: skip
+
+
+def follow_logs(files: dict[str, Path], lines: int, *, follow: bool) -> None:
+    """Print the last lines of logs, each with its name, and what comes after them where that is wanted."""
+    places: dict[str, int] = {}
+    for name, path in files.items():
+        content = path.read_bytes()
+        places[name] = len(content)
+        for line in content.decode(errors="replace").splitlines()[-lines:]:
+            print(f"{name}: {line}")
+    while follow:
+        sleep(LOOK_S)
+        for name, path in files.items():
+            with path.open("rb") as file:
+                file.seek(places[name])
+                fresh = file.read()
+            whole = fresh[: fresh.rfind(b"\n") + 1]
+            places[name] += len(whole)
+            for line in whole.decode(errors="replace").splitlines():
+                print(f"{name}: {line}", flush=True)

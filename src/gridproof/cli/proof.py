@@ -1,0 +1,157 @@
+"""`gridproof proof`: statements of the ledger to take away, believed by the signatures of its validators alone."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from . import proof_export
+from .console import Speaker
+from .options import AsJson, PassphraseFile
+from .proof_options import DAY_S, Node, PeriodDays, Trust, TrustHash, TrustHeight, anchor_from, instant, nodes_from
+
+if TYPE_CHECKING:
+    from gridproof.actors.proofs.file import LightProof, Proven
+
+app = typer.Typer(
+    help="Proofs to take away: checked offline, from a header that you trust and its validators' signatures.",
+    no_args_is_help=True,
+)
+app.add_typer(proof_export.app, name="export")
+
+
+@app.command()
+def trust(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; nothing is overwritten.")],
+    *,
+    node: Node = None,
+    height: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="The header's height.", show_default="the last one")
+    ] = None,
+    period_days: PeriodDays = 14,
+    as_json: AsJson = False,
+) -> None:
+    """Write down a header to trust, from nodes that agree on it; compare its hash with what other members say."""
+    from gridproof.actors.proofs.anchor import anchor_of, write_anchor
+    from gridproof.actors.proofs.proving import agreed_block
+
+    nodes = nodes_from(node)
+    trusted = agreed_block(nodes, height)
+    anchor = anchor_of(trusted, period_days * DAY_S)
+    write_anchor(path, anchor)
+    told = {
+        "path": path,
+        "chain_id": anchor.chain_id,
+        "height": anchor.height,
+        "header": anchor.header,
+        "period_s": anchor.period_s,
+        "nodes": len(nodes),
+    }
+
+    def tell(words: Console) -> None:
+        words.print(f"Header {anchor.header} at height {anchor.height} of {anchor.chain_id}, in {path}.", markup=False)
+        words.print("Compare it with what other members say before you rely on it.")
+
+    Speaker(as_json=as_json).result(told, tell)
+
+
+@app.command()
+def verify(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A file of `gridproof proof export`.")],
+    *,
+    trust: Trust = None,
+    trust_hash: TrustHash = None,
+    trust_height: TrustHeight = None,
+    trust_days: PeriodDays = 14,
+    household: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The household's file, for its own records and bill.")
+    ] = None,
+    card: Annotated[Path | None, typer.Option(metavar="FILE", help="The card of the bill's month.")] = None,
+    now: Annotated[
+        str | None, typer.Option(metavar="TIME", help="The time to check at, with its offset.", show_default="now")
+    ] = None,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a proof offline: that the validators signed the state, and that the statement follows from it."""
+    from gridproof.actors.bills.words import read_card
+    from gridproof.actors.enrolment import read_household
+    from gridproof.actors.proofs.file import read_light_proof, verify_light_proof
+    from gridproof.actors.proofs.statements import OwnBill
+    from gridproof.connectors.passphrase import read_passphrase
+    from gridproof.connectors.secret_files import SecretFiles
+
+    proof = read_light_proof(path)
+    anchor = anchor_from(trust, trust_hash, trust_height, trust_days, proof.trusted.header.chain_id)
+    secrets = SecretFiles(read_passphrase(file=passphrase_file))
+    own = None if household is None else read_household(secrets, household)
+    month = proof.statement.file.month if isinstance(proof.statement, OwnBill) else 0
+    shown_card = None if card is None else read_card(secrets, card, month)
+    proven = verify_light_proof(proof, anchor, instant(now), own, shown_card)
+    told = {"ok": True, **_told(proof), **_shown(proven)}
+    Speaker(as_json=as_json).result(told, lambda words: _say(words, told, "proven"))
+
+
+@app.command()
+def show(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A file of `gridproof proof export`.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a file claims; nothing of it is checked."""
+    from gridproof.actors.proofs.file import read_light_proof
+
+    proof = read_light_proof(path)
+    told = {"checked": False, "kind": type(proof.statement).__name__, **_told(proof)}
+    Speaker(as_json=as_json).result(told, lambda words: _say(words, told, "claimed, and not checked"))
+
+
+def _told(proof: "LightProof") -> dict[str, Any]:
+    """What a file says of its headers."""
+    from gridproof.actors.proofs.proving import signed_power
+    from gridproof.light import header_hash
+
+    end, first = proof.end.header, proof.trusted.header
+    signed, total = signed_power(proof)
+    return {
+        "chain_id": end.chain_id,
+        "state_height": end.height - 1,
+        "app_hash": end.app_hash,
+        "header": header_hash(end),
+        "header_height": end.height,
+        "header_time_s": end.time.seconds,
+        "trusted_height": first.height,
+        "trusted_header": header_hash(first),
+        "headers": len(proof.blocks),
+        "signed_power": signed,
+        "total_power": total,
+    }
+
+
+def _shown(proven: "Proven") -> dict[str, Any]:
+    from gridproof.actors.proofs.statements import plain
+
+    shown = proven.shown
+    return {"kind": shown.kind, "about": plain(shown.about), "found": plain(shown.found)}
+
+
+def _say(words: Console, told: dict[str, Any], how: str) -> None:
+    from datetime import UTC, datetime
+
+    about = ", ".join(f"{name} {value}" for name, value in told.get("about", {}).items())
+    words.print(f"{told['kind']} {about}".rstrip(), markup=False)
+    if "found" in told:
+        found = told["found"]
+        for name, value in found.items() if found is not None else ():
+            words.print(f"  {name.replace('_', ' ')}: {value}", markup=False)
+        if found is None:
+            words.print("  the ledger has nothing there")
+    when = datetime.fromtimestamp(told["header_time_s"], UTC)
+    words.print(
+        f"{how}: state {told['app_hash'].hex()} after block {told['state_height']} of {told['chain_id']}, "
+        f"told by the header of {when:%Y-%m-%d %H:%M:%S} UTC, "
+        f"which {told['signed_power']} of {told['total_power']} of the validators' power signed; "
+        f"{told['headers']} headers from the trusted one at {told['trusted_height']}.",
+        markup=False,
+    )

@@ -1,0 +1,450 @@
+"""A network's client: any node will do, reads never go back, and nothing counts twice, whichever node goes when."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from threading import Thread
+
+import pytest
+
+from gridproof.connectors.ledger import NetworkClient, NodesUnreachableError, NodeView, Sender, network
+from gridproof.connectors.ledger.errors import NodeDownError
+from gridproof.connectors.ledger.node_rpc import NodeRpc
+from gridproof.domain import ParticipantId
+from gridproof.drivers import wire
+from gridproof.drivers.embedded import EmbeddedLedger, Limits
+from gridproof.drivers.errors import LedgerStoppedError, MempoolFull, MissingBlockError, WaitTimeoutError
+from gridproof.drivers.history import Entry
+from gridproof.primitives.encoding import encode
+from gridproof.state import StoredEvent, TransactionPlace, sign_transaction, system
+from gridproof.state.errors import EventsGoneError, NonceUsed, TransactionTooLarge, UnknownSender
+from gridproof.state.transaction import MAX_TRANSACTION_BYTES, transaction_hash
+
+from .engines import Engine, engine
+from tests.tiny.app import PEOPLE, signer
+from tests.tiny.notices.types import NOTICES
+from tests.unit.drivers.scenes import OPTIONS, grow, in_memory, post, signed
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes seconds with real nodes takes less here."""
+    monkeypatch.setattr(network, "AGAIN_S", 0.1)
+    monkeypatch.setattr(network, "AROUND_S", 0.1)
+    monkeypatch.setattr(network, "GRACE_S", 0.05)
+
+
+@pytest.fixture
+def ledger() -> Iterator[EmbeddedLedger]:
+    with in_memory() as made:
+        yield made
+
+
+@contextmanager
+def network_of(*ledgers: EmbeddedLedger, answer_s: float = 5.0) -> Iterator[tuple[NetworkClient, list[Engine]]]:
+    """Engines before ledgers, and a client of all of them."""
+    with ExitStack() as stack:
+        engines = [stack.enter_context(engine(each)) for each in ledgers]
+        client = NetworkClient([each.url for each in engines], "tiny-1", answer_s=answer_s)
+        stack.callback(client.close)
+        yield client, engines
+
+
+def nowhere() -> str:
+    """An address at which nobody answers, and which is free again."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+def sender(client: NetworkClient, timeout_s: float = 10) -> Sender:
+    return Sender(client, signer("operator"), ParticipantId(1), timeout_s=timeout_s)
+
+
+def notices(ledger: EmbeddedLedger) -> int:
+    with ledger.application.reading() as view:
+        return sum(1 for _ in NOTICES.all(view))
+
+
+# --- W-1: nodes that cannot answer ---------------------------------------------------------------------------------
+
+
+def test_w1_a_node_that_is_down_is_passed_over_and_no_network_names_each(ledger: EmbeddedLedger) -> None:
+    with engine(ledger) as node:
+        client = NetworkClient([nowhere(), node.url])
+        assert client.status() == ledger.status()
+        client.close()
+    gone = [nowhere(), nowhere()]
+    client = NetworkClient(gone)
+    with pytest.raises(NodesUnreachableError) as told:
+        client.status()
+    assert all(f"{url}: Connection refused" in told.value.nodes for url in gone)
+    assert "ledger.nodes" in str(told.value)
+
+
+def test_w1_what_is_no_address_is_told_at_once() -> None:
+    with pytest.raises(NodesUnreachableError, match="no address"):
+        NetworkClient(["tcp://127.0.0.1:26657"])
+
+
+def test_w1_a_node_that_goes_is_left_and_found_again_once_it_is_back(ledger: EmbeddedLedger) -> None:
+    with network_of(ledger, ledger) as (client, (first, second)):
+        client.status()
+        assert second.asked == []
+        first.spoil = lambda _method, _raw: None
+        client.status()
+        assert "abci_query" in second.asked
+        first.spoil = lambda _method, raw: raw
+        second.spoil = lambda _method, _raw: None
+        assert client.status().height == 0, "the first one rests, and is asked all the same where no other answers"
+
+
+def test_w1_a_node_that_hangs_is_given_up_in_time(ledger: EmbeddedLedger) -> None:
+    with network_of(ledger, ledger, answer_s=0.2) as (client, (first, _second)):
+        first.hang.set()
+        assert client.status().height == 0
+        assert client.survey()[0].height is None
+        assert "no answer within 0.2 s" in client.survey()[0].detail
+
+
+def test_w1_a_node_of_another_chain_is_refused_by_name(ledger: EmbeddedLedger) -> None:
+    with network_of(ledger, ledger) as (client, (first, second)):
+        first.chain_id = "other-1"
+        assert client.status().chain_id == "tiny-1"
+        assert "abci_query" not in first.asked
+        second.chain_id = "other-1"
+        refused = pytest.raises(NodesUnreachableError, match="serves the chain 'other-1', not 'tiny-1'")
+        with closing(NetworkClient([first.url, second.url], "tiny-1")) as other, refused:
+            other.status()
+
+
+def test_w1_a_node_that_catches_up_or_has_stopped_is_passed_over(ledger: EmbeddedLedger) -> None:
+    with in_memory() as stopped, network_of(ledger, stopped, ledger) as (client, (first, second, third)):
+        first.is_catching_up = True
+        stopped.close()
+        name = client.submit(signed())
+        assert third.asked.count("broadcast_tx_sync") == 1
+        assert "broadcast_tx_sync" in second.asked
+        ledger.make_block()
+        assert client.wait(name, 5).height == 1
+        assert client.survey()[0] == NodeView(first.url, None, "it still fetches the blocks that others made")
+
+
+ODD = {
+    "no JSON": b"noise",
+    "no object": b"[]",
+    "another's answer": b'{"jsonrpc":"2.0","id":9999,"result":{}}',
+    "no result": b'{"jsonrpc":"2.0","id":1}',
+    "a page": b"HTTP 404 <html>",
+    "a number for text": b'{"jsonrpc":"2.0","id":1,"result":{"node_info":{"network":7},"sync_info":{}}}',
+    "nested without end": b'{"id":1,"result":' + b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("spoiled", ODD.values(), ids=ODD)
+def test_w1_what_is_no_answer_is_not_used(ledger: EmbeddedLedger, spoiled: bytes) -> None:
+    with network_of(ledger, ledger) as (client, (first, _second)):
+        first.spoil = lambda _method, _raw: spoiled
+        assert client.status() == ledger.status()
+        with closing(NodeRpc(first.url, 1.0)) as rpc, pytest.raises(NodeDownError, match="no node of this") as told:
+            rpc.status()
+        assert told.value.node == first.url
+
+
+def test_w1_an_answer_of_another_form_or_size_is_not_used(
+    ledger: EmbeddedLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reply(value: bytes) -> bytes:
+        return b'{"jsonrpc":"2.0","id":2,"result":{"response":{"height":"0","value":' + value + b"}}}"
+
+    welcome = b'"' + b"lWcBpnRpbnktMQ==" + b'"'
+    odd = (b"null", b'"!"', b'"wQ=="', welcome, b'"' + b"A" * 8 + b'"')
+    for value in odd:
+        with network_of(ledger, ledger) as (client, (first, _second)):
+            first.spoil = lambda method, raw, value=value: reply(value) if method == "abci_query" else raw
+            assert client.status() == ledger.status()
+    monkeypatch.setattr("gridproof.connectors.ledger.node_rpc.MAX_ANSWER", 100)
+    with network_of(ledger) as (client, _), pytest.raises(NodesUnreachableError, match="without end"):
+        client.status()
+
+
+def test_w1_what_a_node_lacks_is_asked_of_another(ledger: EmbeddedLedger) -> None:
+    class Late(EmbeddedLedger):
+        def events_since(self, cursor: bytes, limit: int, wait_s: float = 0) -> list[StoredEvent]:
+            raise EventsGoneError(from_height=9)
+
+        def entry(self, height: int) -> Entry:
+            raise MissingBlockError(height=height)
+
+    grow(ledger, 3)
+    with in_memory() as late:
+        grow(late, 3)
+        late.__class__ = Late
+        with network_of(late, ledger) as (client, _):
+            assert [event.height for event in client.events_since(b"", 10)] == [1, 2, 3]
+            assert client.entry(2) == ledger.entry(2)
+        with network_of(late, late) as (client, _):
+            with pytest.raises(EventsGoneError) as gone:
+                client.events_since(b"", 10)
+            assert gone.value.from_height == 9
+            with pytest.raises(MissingBlockError):
+                client.entry(2)
+
+
+def test_w1_a_full_node_is_passed_over_and_a_full_network_says_so() -> None:
+    small = OPTIONS._replace(limits=Limits(transactions=1))
+    with in_memory(small) as full, in_memory() as roomy, network_of(full, roomy) as (client, _):
+        full.submit(signed("household-1"))
+        name = client.submit(signed())
+        assert name in roomy._mempool
+        assert name not in full._mempool
+    with in_memory(small) as full, network_of(full, full) as (client, _):
+        full.submit(signed("household-1"))
+        with pytest.raises(MempoolFull) as told:
+            client.submit(signed())
+        assert told.value.limit == 1
+
+
+def test_a_transaction_that_the_engine_finds_too_large_is_refused_by_its_class(ledger: EmbeddedLedger) -> None:
+    with network_of(ledger) as (client, (node,)):
+        error = b'{"id":2,"error":{"message":"Internal error","data":"Tx too large. Max size is 10, but got 20"}}'
+        node.spoil = lambda method, raw: error if method == "broadcast_tx_sync" else raw
+        with pytest.raises(TransactionTooLarge) as told:
+            client.submit(signed())
+        assert (told.value.size, told.value.limit) == (20, 10)
+        node.spoil = lambda _method, raw: raw
+        with pytest.raises(TransactionTooLarge) as told:
+            client.submit(bytes(MAX_TRANSACTION_BYTES + 1))
+        assert told.value.limit == MAX_TRANSACTION_BYTES
+
+
+# --- W-2: reads never go back --------------------------------------------------------------------------------------
+
+
+def test_w2_a_node_that_is_behind_is_not_believed(ledger: EmbeddedLedger) -> None:
+    grow(ledger, 3)
+    with in_memory() as behind, network_of(ledger, behind) as (client, (first, _second)):
+        grow(behind, 1)
+        assert client.status().height == 3
+        first.spoil = lambda _method, _raw: None
+        client._answer_s = 0.2
+        with pytest.raises(NodesUnreachableError, match="at height 1, 3 was seen"):
+            client.status()
+        grow(behind, 2, first_nonce=1)
+        assert client.status().height == 3, "it has caught up"
+
+
+def test_w2_a_node_that_lags_for_a_moment_is_waited_for(
+    ledger: EmbeddedLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network, "GRACE_S", 30.0)
+    grow(ledger, 2)
+    with in_memory() as behind, network_of(ledger, behind) as (client, (first, second)):
+        assert client.status().height == 2
+        first.spoil = lambda _method, _raw: None
+
+        def catch_up(_method: str, raw: bytes) -> bytes:
+            if second.asked.count("abci_query") == 3:
+                second.spoil = lambda _method, raw: raw
+                grow(behind, 2)
+            return raw
+
+        second.spoil = catch_up
+        assert client.status().height == 2
+
+
+def test_w2_after_waiting_for_a_transaction_no_answer_is_from_before_it(ledger: EmbeddedLedger) -> None:
+    with in_memory() as behind, network_of(ledger, behind) as (client, (first, second)):
+        name = client.submit(signed())
+        ledger.make_block()
+        assert client.wait(name, 5).height == 1
+        first.spoil = lambda method, raw: None if method == "abci_query" else raw
+        client._answer_s = 0.1
+        with pytest.raises(NodesUnreachableError):
+            client.ask(system.next_nonce, 1)
+        assert "abci_query" in second.asked
+
+
+def test_w2_who_waits_for_events_at_a_node_that_stands_still_hears_of_them(ledger: EmbeddedLedger) -> None:
+    with in_memory() as still, network_of(still, ledger) as (client, _):
+        heard: list[int] = []
+        waiter = Thread(target=lambda: heard.extend(each.height for each in client.events_since(b"", 10, 10)))
+        waiter.start()
+        grow(ledger, 1)
+        waiter.join()
+        assert heard == [1]
+
+
+# --- W-3 and W-4: transactions -------------------------------------------------------------------------------------
+
+
+def test_w3_resubmission_is_harmless_before_and_after_the_block(ledger: EmbeddedLedger) -> None:
+    with network_of(ledger, ledger) as (client, (first, _second)):
+        name = client.submit(signed())
+        assert client.submit(signed()) == name
+        first.cached.add(signed())
+        assert client.submit(signed()) == name
+        ledger.make_block()
+        assert client.submit(signed()) == name, "already in cache, and in a block"
+        first.cached.clear()
+        assert client.submit(signed()) == name, "its nonce is used, by itself"
+        assert client.wait(name, 5).height == 1
+        assert notices(ledger) == 1
+        with pytest.raises(NonceUsed):
+            client.submit(signed("operator", post("other")))
+
+
+def test_w3_a_refusal_by_a_node_that_is_behind_is_not_believed(ledger: EmbeddedLedger) -> None:
+    grow(ledger, 2)
+    with in_memory() as behind, network_of(ledger, behind, ledger) as (client, (first, second, third)):
+        client.status()
+        first.spoil = lambda _method, _raw: None
+        far = signed(nonce=65)  # 63 ahead of what is committed, and 65 of what the second node has
+        assert client.submit(far) == transaction_hash(far)
+        assert second.asked.count("broadcast_tx_sync") == 1
+        assert third.asked.count("broadcast_tx_sync") == 1
+
+
+def test_w3_a_node_that_joined_too_late_is_not_asked_whether_a_transaction_was_booked(ledger: EmbeddedLedger) -> None:
+    class Forgetful(EmbeddedLedger):
+        def find_transaction(self, name: bytes) -> TransactionPlace | None:
+            return None
+
+    with in_memory() as late, network_of(ledger, late) as (client, (first, second)):
+        name = client.submit(signed())
+        for each in (ledger, late):
+            each.submit(signed())
+            each.make_block()
+        late.__class__ = Forgetful
+        second.first_height = 2
+        first.spoil = lambda _method, _raw: None
+        with pytest.raises(NodesUnreachableError, match="joined too late"):
+            client.submit(signed())
+        first.spoil = lambda _method, raw: raw
+        assert client.submit(signed()) == name
+        second.first_height, first.spoil = 1, lambda _method, _raw: None
+        with pytest.raises(NonceUsed):  # positive control: a node that should know is believed, and its lie would hurt
+            client.submit(signed())
+
+
+def test_w4_what_the_node_that_took_it_lost_is_handed_in_at_another(ledger: EmbeddedLedger) -> None:
+    ledger.start(0.002)
+    with network_of(ledger, ledger) as (client, (first, second)):
+        first.swallow = True
+        operator = sender(client)
+        sent = operator.submit(post())
+        assert second.asked == []
+        assert operator.wait(sent).height == 1
+        assert notices(ledger) == 1
+
+
+def test_w4_a_node_that_goes_with_what_it_took_costs_nothing(ledger: EmbeddedLedger) -> None:
+    ledger.start(0.002)
+    with network_of(ledger, ledger) as (client, (first, _second)):
+        operator = sender(client)
+        operator.send(post())
+        first.swallow = True
+        sent = operator.submit(post())
+        first.spoil = lambda _method, _raw: None
+        assert operator.wait(sent).result.code == 0
+        assert operator.send(post()).result.code == 0
+        assert notices(ledger) == 3
+
+
+def test_w4_an_answer_that_is_lost_leaves_a_transaction_that_counts_once(ledger: EmbeddedLedger) -> None:
+    ledger.start(0.002)
+    with network_of(ledger, ledger) as (client, (first, _second)):
+        operator = sender(client)
+        first.spoil = lambda method, raw: None if method == "broadcast_tx_sync" else raw
+        assert [operator.send(post()).result.code for _ in range(3)] == [0, 0, 0]
+        assert notices(ledger) == 3
+
+
+def test_w4_a_nonce_that_another_took_is_found_out_though_the_engine_says_that_it_waits(
+    ledger: EmbeddedLedger,
+) -> None:
+    with network_of(ledger, ledger) as (client, (first, second)):
+        operator = sender(client)
+        sent = operator.submit(post("mine"))
+        first.cached.add(sent.raw)
+        second.cached.add(sent.raw)
+        ledger._mempool.remove([sent.name])
+        ledger.submit(signed("operator", post("another's")))
+        ledger.make_block()
+        ledger.start(0.002)
+        place = operator.wait(sent)
+        assert place.result.code == 0
+        assert client.find_transaction(sent.name) is None
+        assert notices(ledger) == 2
+
+
+def test_a_transaction_that_waits_is_told_to_wait_and_what_is_unknown_to_be_so(ledger: EmbeddedLedger) -> None:
+    with network_of(ledger) as (client, (node,)):
+        node.swallow = True
+        name = client.submit(signed())
+        with pytest.raises(WaitTimeoutError) as late:
+            client.wait(name, 0.3)
+        assert (late.value.name, late.value.timeout_ms) == (name, 300)
+        assert node.asked.count("broadcast_tx_sync") > 1
+        node.swallow = False
+        with pytest.raises(UnknownSender):
+            client.submit(_of_a_stranger())
+
+
+def _of_a_stranger() -> bytes:
+    until_s = OPTIONS.clock() + 60
+    words = {"chain_id": "tiny-1", "nonce": 0, "valid_until_s": until_s, "messages": (post(),)}
+    return sign_transaction(signer("operator"), sender=ParticipantId(99), **words)  # type: ignore[arg-type]
+
+
+def test_only_so_many_bytes_of_transactions_under_way_are_kept(
+    ledger: EmbeddedLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = signed(nonce=3)
+    monkeypatch.setattr(network, "KEPT_BYTES", 2 * len(raw))
+    with network_of(ledger) as (client, _):
+        names = [client.submit(signed(nonce=nonce)) for nonce in range(5)]
+        assert list(client._under_way) == names[-2:]
+        assert client._under_way_bytes == sum(len(each.raw) for each in client._under_way.values())
+        ledger.make_block()
+        for name in names:
+            client.wait(name, 5)
+        assert (len(client._under_way), client._under_way_bytes) == (0, 0)
+
+
+def test_many_threads_send_while_nodes_come_and_go(ledger: EmbeddedLedger) -> None:
+    ledger.start(0.002)
+    with network_of(ledger, ledger, ledger) as (client, engines):
+        codes: list[int] = []
+
+        def send(name: str) -> None:
+            own = Sender(client, signer(name), ParticipantId(PEOPLE[name]), timeout_s=20)
+            for number in range(8):
+                engines[number % 3].spoil = lambda _method, _raw: None
+                codes.append(client.wait(own.submit(post()).name, 20).result.code)
+                engines[number % 3].spoil = lambda _method, raw: raw
+
+        threads = [Thread(target=send, args=(name,)) for name in ("operator", "household-1")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(codes) == [0] * 8 + [98001] * 8
+        with ledger.application.reading() as view:
+            assert [system.next_nonce(view, PEOPLE[name]) for name in ("operator", "household-1")] == [8, 8]
+
+
+def test_a_ledger_that_failed_at_every_node_is_told_with_its_cause(ledger: EmbeddedLedger) -> None:
+    with network_of(ledger) as (client, _):
+        ledger.close()
+        with pytest.raises(NodesUnreachableError) as told:
+            client.status()
+        assert LedgerStoppedError(height=0, cause="it was closed").reason in told.value.nodes
+
+
+def test_a_request_is_carried_as_the_engine_takes_it(ledger: EmbeddedLedger) -> None:
+    with network_of(ledger) as (_, (node,)):
+        rpc = NodeRpc(node.url, 1.0)
+        told = rpc.ask(wire.REQUESTS.encode(wire.AskStatus()))
+        assert (told.height, told.reply) == (0, wire.Done(encode(ledger.status())))
+        rpc.close()
