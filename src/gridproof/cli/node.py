@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from .console import Speaker, table
+from .console import Speaker, say_error, table
 from .net import follow_logs, state_of
 from .options import HERE, AsJson, PassphraseFile, open_secrets
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Run a company's node of a network, and have a say in it.", no_args_is_help=True)
 REQUEST: Final = "join.json"
+LASTS: Final = 3  # the exit code that keeps a service manager from starting the node again
 
 NodeDir = Annotated[Path, typer.Option("--dir", "-C", metavar="DIR", help="The node's folder.", show_default="here")]
 From = Annotated[str, typer.Option("--from", metavar="URL", help="RPC of a running node, such as http://HOST:26657.")]
@@ -35,17 +36,20 @@ From = Annotated[str, typer.Option("--from", metavar="URL", help="RPC of a runni
 @app.command(hidden=True)
 def serve(*, folder: NodeDir = HERE) -> int:
     """Serve the ledger to the engine: the process that `start` watches over."""
-    import logging
-
     from gridproof.actors.node.serving import serve as serve_node
+    from gridproof.drivers import logs as logging
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.begin()
     return 0 if serve_node(_node(folder)) is None else 1
 
 
 @app.command()
-def start(*, folder: NodeDir = HERE, as_json: AsJson = False) -> None:
-    """Run the node until it is told to stop: it starts ledger and engine, watches both, and starts them again."""
+def start(*, folder: NodeDir = HERE, as_json: AsJson = False) -> int:
+    """Run the node until it is told to stop: it starts ledger and engine, watches both, and starts them again.
+
+    Exits with 3 where a new start would fail again, until somebody has seen to the cause.
+    """
+    from gridproof.actors.node.errors import LastingError
     from gridproof.actors.node.supervisor import Supervisor
 
     speaker = Speaker(as_json=as_json)
@@ -56,11 +60,16 @@ def start(*, folder: NodeDir = HERE, as_json: AsJson = False) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    supervisor = Supervisor(_node(folder), stop, speaker.note)
-    settings = supervisor.settings
-    speaker.note(f"Node of {settings.node.name} on {settings.node.chain_id}; clients ask http://{settings.engine.rpc}")
-    supervisor.run()
+    try:
+        supervisor = Supervisor(_node(folder), stop, speaker.note)
+        node = supervisor.settings
+        speaker.note(f"Node of {node.node.name} on {node.node.chain_id}; clients ask http://{node.engine.rpc}")
+        supervisor.run()
+    except LastingError as wrong:
+        say_error(wrong, as_json=as_json)
+        return LASTS
     speaker.result({"stopped": True}, lambda words: words.print("Stopped."))
+    return 0
 
 
 @app.command()

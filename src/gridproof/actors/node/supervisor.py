@@ -42,7 +42,7 @@ from .errors import (
 )
 from .folder import NodeFolder, has_blocks, height_of
 from .program import find_engine
-from .serving import read_stopped
+from .serving import RESTARTS, read_stopped
 from .settings import NodeSettings, load
 
 START_S: Final = 60.0
@@ -98,6 +98,7 @@ class Supervisor:
         self.settings = load(folder.root)
         self._stop = stop
         self._tell = tell
+        self._starts = 0
         self._command = command or (sys.executable, "-m", "gridproof", "node", "serve", "-C")
         self._engine = find_engine(self.settings.engine.program)
         require_whole(folder)
@@ -177,8 +178,12 @@ class Supervisor:
 
     def _start(self, command: tuple[str, ...], log: Path) -> subprocess.Popen[bytes]:
         turn(log)
+        variables = {**os.environ, RESTARTS: str(self._starts)}
+        self._starts += 1
         with log.open("ab") as words:
-            return subprocess.Popen(tied(command), stdin=subprocess.DEVNULL, stdout=words, stderr=subprocess.STDOUT)
+            return subprocess.Popen(
+                tied(command), stdin=subprocess.DEVNULL, stdout=words, stderr=subprocess.STDOUT, env=variables
+            )
 
     def _await_socket(self, application: subprocess.Popen[bytes]) -> Ended | None:
         """Rule W-1."""
