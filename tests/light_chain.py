@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec.structs import replace
 
 from gridproof.connectors.engine_headers import read_block
 from gridproof.light import (
@@ -189,6 +190,7 @@ class Network:
         self.chain_id = chain_id
         self.rotation = {1: FOUR, **(rotation or {})}
         self.latest = latest
+        self.start_s = START_S
         self.states: dict[int, bytes] = {}
         self.asked: list[int] = []
         self.grows = False
@@ -212,7 +214,8 @@ class Network:
         state = max((since for since in self.states if since <= height), default=0)
         powers, following = self.powers(height), self.powers(height + 1)
         header = make_header(height, powers, following, self.states.get(state, b""), self.chain_id)
-        return sign(header, powers)
+        time = Time(self.start_s + height * BLOCK_S, header.time.nanos)
+        return sign(replace(header, time=time), powers)
 
 
 def changed(told: Told, path: Sequence[str | int], value: Any) -> Told:

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from . import proof_export
 from .console import Speaker
-from .options import AsJson, PassphraseFile
-from .proof_options import DAY_S, Node, PeriodDays, Trust, TrustHash, TrustHeight, anchor_from, instant, nodes_from
+from .options import HERE, AsJson, Dir, PassphraseFile
+from .proof_options import DAY_S, Node, PeriodDays, Trust, TrustHash, TrustHeight, anchor_from, instant, nodes_of
 
 if TYPE_CHECKING:
     from gridproof.actors.proofs.file import LightProof, Proven
@@ -30,14 +30,15 @@ def trust(
         int | None, typer.Option(metavar="N", min=1, help="The header's height.", show_default="the last one")
     ] = None,
     period_days: PeriodDays = 14,
+    folder: Dir = HERE,
     as_json: AsJson = False,
 ) -> None:
     """Write down a header to trust, from nodes that agree on it; compare its hash with what other members say."""
     from gridproof.actors.proofs.anchor import anchor_of, write_anchor
     from gridproof.actors.proofs.proving import agreed_block
 
-    nodes = nodes_from(node)
-    trusted = agreed_block(nodes, height)
+    with nodes_of(node, folder) as nodes:
+        trusted = agreed_block(nodes, height)
     anchor = anchor_of(trusted, period_days * DAY_S)
     write_anchor(path, anchor)
     told = {

@@ -8,7 +8,7 @@ import typer
 
 from .console import Speaker
 from .options import HERE, AsJson, Channel, Dir, PassphraseFile, open_community
-from .proof_options import Node, Trust, instant, nodes_from
+from .proof_options import Node, Trust, instant, nodes_of
 
 if TYPE_CHECKING:
     from gridproof.actors.community import Community
@@ -58,12 +58,12 @@ class Given:
         from gridproof.actors.community.access import reached
         from gridproof.actors.proofs.file import write_light_proof
         from gridproof.actors.proofs.proving import prove
+        from gridproof.connectors.engine_headers import AnyNode
 
         community = open_community(self.folder, self.passphrase_file)
-        (headers, *_) = nodes_from(self._node)
         anchor = _anchor(self._trust)
-        with reached(community.folder) as ledger:
-            proof = prove(headers, anchor, state(community, ledger.client), instant(None))
+        with nodes_of(self._node, self.folder) as nodes, reached(community.folder) as ledger:
+            proof = prove(AnyNode(nodes), anchor, state(community, ledger.client), instant(None))
         write_light_proof(path, proof)
         end = proof.end.header
         told = {

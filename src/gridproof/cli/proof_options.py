@@ -1,15 +1,19 @@
 """What the commands of `gridproof proof` share: where headers come from, what is trusted, and the time."""
 
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from .options import open_community
+
 if TYPE_CHECKING:
     from gridproof.actors.proofs.anchor import Anchor
-    from gridproof.connectors.engine_headers import Headers
+    from gridproof.connectors.engine_headers import EngineRpc
     from gridproof.light import Time
 
 DAY_S: Final = 86_400
@@ -17,7 +21,12 @@ _BILLION: Final = 10**9
 
 Node = Annotated[
     list[str] | None,
-    typer.Option("--node", metavar="URL", help="A node's RPC, such as http://127.0.0.1:26657; repeatable."),
+    typer.Option(
+        "--node",
+        metavar="URL",
+        help="A node's RPC, such as http://127.0.0.1:26657; repeatable.",
+        show_default="the settings'",
+    ),
 ]
 Trust = Annotated[Path | None, typer.Option(metavar="FILE", help="A file of `gridproof proof trust`.")]
 TrustHash = Annotated[str | None, typer.Option(metavar="HEX", help="The trusted header's hash, instead of a file.")]
@@ -25,21 +34,26 @@ TrustHeight = Annotated[int | None, typer.Option(metavar="N", min=1, help="That 
 PeriodDays = Annotated[int, typer.Option(metavar="DAYS", min=1, max=3_660, help="How long a header may be trusted.")]
 
 
-def nodes_from(given: list[str] | None) -> "list[Headers]":
-    """Where headers are had from.
+@contextmanager
+def nodes_of(given: list[str] | None, folder: Path) -> "Iterator[list[EngineRpc]]":
+    """Where headers are had from: the nodes that were named, or those of the settings.
 
     Args:
         given: addresses of nodes.
+        folder: the community's.
 
     Raises:
-        NoValidatorsError: none was given, so there is only a ledger in one process.
+        NoValidatorsError: none was given, and the ledger here is kept in one process.
+        EngineUnreachableError: an address is none.
     """
     from gridproof.actors.proofs.errors import NoValidatorsError
     from gridproof.connectors.engine_headers import EngineRpc
 
-    if not given:
+    urls = tuple(given) if given else open_community(folder).settings.ledger.nodes
+    if not urls:
         raise NoValidatorsError
-    return [EngineRpc(url) for url in given]
+    with ExitStack() as links:
+        yield [links.enter_context(closing(EngineRpc(url))) for url in urls]
 
 
 def anchor_from(path: Path | None, digits: str | None, height: int | None, period_days: int, chain_id: str) -> "Anchor":

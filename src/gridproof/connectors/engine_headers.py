@@ -7,24 +7,26 @@ Source: CometBFT 0.38, RPC `/commit`, `/validators`, `/status`.
 
 import json
 import re
-import ssl
 from base64 import b64decode
 from binascii import Error as Base64Error
 from calendar import timegm
-from collections.abc import Mapping, Sequence
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import Any, Final, Protocol
-from urllib.parse import urlsplit
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
+from gridproof.connectors.http import HttpError, Links
 from gridproof.errors import GridproofError
 from gridproof.light import Commit, Header, LightBlock, Validator, address, in_order
+from gridproof.light.types import MAX_VALIDATORS
 
+T = TypeVar("T")
 ANSWER_S: Final = 10.0
+MAX_DETAIL: Final = 200
 MAX_ANSWER: Final = 2**24  # bytes
 PER_PAGE: Final = 100
 KEY_TYPE: Final = "tendermint/PubKeyEd25519"
+_JSON: Final = {"Content-Type": "application/json"}
 _TIME: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?Z", re.ASCII)
 _DECIMAL: Final = re.compile(r"0|[1-9][0-9]{0,19}", re.ASCII)
 
@@ -73,16 +75,22 @@ class Headers(Protocol):
 
 
 class EngineRpc:
-    """One node's RPC, over HTTP.
+    """One node's RPC. Nothing is connected before the first request.
 
     Args:
         url: such as `http://127.0.0.1:26657`.
         answer_s: how long the node may take for an answer.
+
+    Raises:
+        EngineUnreachableError: the address is none.
     """
 
     def __init__(self, url: str, answer_s: float = ANSWER_S) -> None:
         self.url = url
-        self._answer_s = answer_s
+        try:
+            self._links = Links(url, answer_s)
+        except HttpError as wrong:
+            raise EngineUnreachableError(url=url, detail=wrong.detail) from wrong
 
     def latest_height(self) -> int:
         """The height of the last block (`Headers.latest_height`)."""
@@ -104,7 +112,7 @@ class EngineRpc:
             if not isinstance(found, list) or not found:
                 raise EngineAnswerError(what="validators", detail="a page is empty")
             validators += found
-            if len(validators) >= total or len(found) < PER_PAGE:
+            if len(validators) >= min(total, MAX_VALIDATORS) or len(found) < PER_PAGE:
                 return read_block(signed, validators)
 
     def ask(self, method: str, **parameters: int) -> Any:
@@ -115,39 +123,54 @@ class EngineRpc:
             EngineRefusedError: it says that it cannot.
             EngineAnswerError: its answer is no JSON, or too long.
         """
-        query = "&".join(f"{name}={value}" for name, value in parameters.items())
-        raw = self._get(f"/{method}?{query}" if query else f"/{method}")
+        numbers = {name: str(value) for name, value in parameters.items()}  # the engine writes large numbers as text
+        asked = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": numbers})
+        try:
+            _, raw = self._links.post(self._links.prefix + "/", asked.encode(), _JSON, MAX_ANSWER)
+        except HttpError as failure:
+            raise EngineUnreachableError(url=self.url, detail=failure.detail) from failure
+        if len(raw) > MAX_ANSWER:
+            raise EngineAnswerError(what=method, detail=f"it is longer than {MAX_ANSWER} bytes")
         try:
             told = json.loads(raw)
         except (ValueError, RecursionError) as wrong:
             raise EngineAnswerError(what=method, detail="it is no JSON") from wrong
         if isinstance(told, dict) and "error" in told:
-            raise EngineRefusedError(url=self.url, detail=str(told["error"])[:200])
+            raise EngineRefusedError(url=self.url, detail=str(told["error"])[:MAX_DETAIL])
         return _field(told, "result")
 
-    def _get(self, path: str) -> bytes:
-        try:
-            parts = urlsplit(self.url)
-            host, port, secure = parts.hostname, parts.port, parts.scheme == "https"
-        except ValueError as wrong:
-            raise EngineUnreachableError(url=self.url, detail=str(wrong)) from wrong
-        if not host or parts.scheme not in ("http", "https"):
-            raise EngineUnreachableError(url=self.url, detail="this is no address of the form http://127.0.0.1:26657")
-        link = (
-            HTTPSConnection(host, port, timeout=self._answer_s, context=ssl.create_default_context())
-            if secure
-            else HTTPConnection(host, port, timeout=self._answer_s)
-        )
-        try:
-            link.request("GET", parts.path.rstrip("/") + path)
-            raw = link.getresponse().read(MAX_ANSWER + 1)
-        except (OSError, HTTPException) as failure:
-            raise EngineUnreachableError(url=self.url, detail=str(failure) or type(failure).__name__) from failure
-        finally:
-            link.close()
-        if len(raw) > MAX_ANSWER:
-            raise EngineAnswerError(what=path, detail=f"it is longer than {MAX_ANSWER} bytes")
-        return raw
+    def close(self) -> None:
+        """Hang up."""
+        self._links.close()
+
+
+class AnyNode:
+    """Whichever of several nodes answers, the one that did last first.
+
+    Args:
+        nodes: at least one.
+    """
+
+    def __init__(self, nodes: Sequence[EngineRpc]) -> None:
+        self._nodes = list(nodes)
+
+    def latest_height(self) -> int:
+        """The height of the last block (`Headers.latest_height`)."""
+        return self._any(EngineRpc.latest_height)
+
+    def light_block(self, height: int) -> LightBlock:
+        """A block for the light client (`Headers.light_block`)."""
+        return self._any(lambda node: node.light_block(height))
+
+    def _any(self, ask: Callable[[EngineRpc], T]) -> T:
+        *others, last = self._nodes
+        for node in others:
+            try:
+                return ask(node)
+            except EngineError:
+                self._nodes.remove(node)
+                self._nodes.append(node)
+        return ask(last)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------

@@ -7,17 +7,18 @@ Rules:
     C-4 A vote that counts has a signature that holds. How many are looked at is the caller's choice: all of them, or
         no more than are needed, as the engine's own light client does.
 
-Signatures are Ed25519 by RFC 8032 without the cofactor, as OpenSSL checks them. The engine checks by ZIP 215, with the
-cofactor, which takes a few signatures more: such that a validator made with intent, never one that an engine made. A
-commit with one of them is refused here; nothing is accepted here that the engine refuses.
+Signatures are checked as `primitives.ed25519` does: by RFC 8032 without the cofactor, and not for keys of small order.
+The engine checks by ZIP 215, with the cofactor, which takes a few signatures more: such that a validator made with
+intent, never one that an engine made. A commit with one of them is refused here; nothing is accepted here that the
+engine refuses.
 
 Source: CometBFT 0.38, types/validation.go (VerifyCommitLight, VerifyCommitLightTrusting, VerifyCommit).
 """
 
 from collections.abc import Sequence
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from gridproof.primitives import ed25519
+from gridproof.primitives.errors import InvalidSignatureError
 
 from .canonical import address, signing
 from .errors import (
@@ -110,7 +111,7 @@ class Count:
             return
         vote = self._commit.votes[index]
         try:
-            Ed25519PublicKey.from_public_bytes(validator.key).verify(vote.signature, self._signed(vote))
-        except (InvalidSignature, ValueError) as wrong:
+            ed25519.verify(validator.key, self._signed(vote), vote.signature)
+        except InvalidSignatureError as wrong:
             raise WrongSignatureError(height=self._commit.height, index=index) from wrong
         self._holding.add(index)

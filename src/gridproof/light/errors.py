@@ -48,7 +48,6 @@ class OtherChainError(LightError):
 
 class OtherBlockError(LightError):
     """The commit is for another block than the header's: one of them was altered. Neither is believed.
-
     Have the file made again, or ask another node.
     """
 
@@ -73,7 +72,6 @@ class OtherValidatorsError(LightError):
 
 class NotSuccessorsError(LightError):
     """The next block's validators are not those that the trusted header announced; it is not believed.
-
     Ask another node; if it says the same, your trusted header is of a fork.
     """
 
@@ -84,7 +82,6 @@ class NotSuccessorsError(LightError):
 
 class OtherAnchorError(LightError):
     """The file begins with another header than the one that you trust; nothing in it is believed.
-
     Have it made from your trusted header, or compare that header with what other members say.
     """
 
@@ -120,7 +117,6 @@ class FromTheFutureError(LightError):
 
 class TrustExpiredError(LightError):
     """The trusted header is older than the trust period, so its validators could have sold their keys since.
-
     Take a younger header from somebody you trust.
     """
 
@@ -155,7 +151,6 @@ class DoubleVoteError(LightError):
 
 class TooLittleTrustError(LightError):
     """No more than a third of the trusted validators' power signed, so the new ones are not known to be honest.
-
     Have the file made with more headers between, or trust a younger header.
     """
 

@@ -18,11 +18,11 @@ from gridproof.drivers.embedded import EmbeddedLedger, Options
 from gridproof.state import GenesisError, SerialVerifier
 from gridproof.state.store import MemoryStore
 
-from .home import NAMES, PERIOD_S, START_S, all_readings, refused, total_wh, typed, write_readings
+from .home import NAMES, START_S, all_readings, refused, total_wh, typed, write_readings
 from tests.unit.connectors.ledger.engines import Engine, engine
 
 SETTINGS = Settings(
-    community=CommunitySettings(name="Net", zone="Europe/Zurich", currency="CHF", period_s=PERIOD_S),
+    community=CommunitySettings(name="Net", zone="Europe/Zurich", currency="CHF", period_s=3_600),
     regions=(Region(number=1, name="Old Town"),),
     aggregators=(Aggregator(name="one"), Aggregator(name="two")),
     ledger=Ledger(kind="network", nodes=("http://127.0.0.1:1",)),

@@ -18,6 +18,7 @@ from gridproof.connectors.engine_headers import EngineError, EngineRpc
 from gridproof.drivers.cometbft.engine import EngineKey
 from gridproof.drivers.cometbft.errors import GenesisDiffersError
 from gridproof.drivers.cometbft.service import read_app_state
+from gridproof.light import header_hash
 from gridproof.primitives.hashing import HASH_SIZE
 
 from .errors import NetworkUnlikeError
@@ -140,7 +141,7 @@ def _trusted(rpc: EngineRpc, order: JoinOrder, told: _Told) -> tuple[int, bytes]
         by_snapshot = told.first_height > 1 or told.height > YOUNG or order.trusted is not None
     if not by_snapshot:
         return None
-    return order.trusted or (told.height, rpc.light_block(told.height).header.hash)
+    return order.trusted or (told.height, header_hash(rpc.light_block(told.height).header))
 
 
 def _settings(order: JoinOrder, told: _Told, trusted: tuple[int, bytes] | None) -> NodeSettings:

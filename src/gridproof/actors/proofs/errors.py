@@ -5,7 +5,6 @@ from gridproof.actors.errors import ActorError
 
 class TrustFileError(ActorError):
     """The file of what you trust is none of a version that is known here; nothing was checked.
-
     `gridproof proof trust` writes one.
     """
 
@@ -15,7 +14,6 @@ class TrustFileError(ActorError):
 
 class NodesDisagreeError(ActorError):
     """The nodes name different headers at one height: one of them is of another chain, or lies. Nothing was written.
-
     Ask the members which header is theirs.
     """
 
@@ -26,7 +24,6 @@ class NodesDisagreeError(ActorError):
 
 class NoValidatorsError(ActorError):
     """A ledger in one process has no validators who sign its headers, so a light client has nothing to go by.
-
     `gridproof export records`, `export bill` and `export history` write files that are checked against an app hash.
     Name a node of the network with --node where there is one.
     """
@@ -67,7 +64,6 @@ class HeaderAwaitedError(ActorError):
 
 class HeaderDiffersError(ActorError):
     """The node's header tells another state than the ledger that was asked: they are of different networks.
-
     Name a node of this ledger's network.
     """
 

@@ -4,7 +4,7 @@ The state after a block is told by the header of the block after it. A block tha
 more in any case, so the wait is short; where nothing changed since, the last header tells the same state.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic, sleep
 from typing import Any, Final, NamedTuple
 
@@ -56,7 +56,7 @@ class Stated(NamedTuple):
 # --- headers ---------------------------------------------------------------------------------------------------------
 
 
-def agreed_block(nodes: list[Headers], height: int | None = None) -> Trusted:
+def agreed_block(nodes: Sequence[Headers], height: int | None = None) -> Trusted:
     """The header that all nodes name at a height, for somebody to trust.
 
     Args:
@@ -69,17 +69,12 @@ def agreed_block(nodes: list[Headers], height: int | None = None) -> Trusted:
         EngineError: a node does not answer.
     """
     wanted = nodes[0].latest_height() if height is None else height
-    first: LightBlock | None = None
-    for node in nodes:
-        block = node.light_block(wanted)
+    first, *others = [node.light_block(wanted) for node in nodes]
+    for block in (first, *others):
         verify_block_form(block, block.header.chain_id)
-        if first is None:
-            first = block
-        elif header_hash(first.header) != header_hash(block.header):
+        if block.header != first.header:
             found = (header_hash(first.header).hex(), header_hash(block.header).hex())
             raise NodesDisagreeError(height=wanted, first=found[0], other=found[1])
-    if first is None:
-        raise NodesDisagreeError(height=wanted, first="", other="")
     return Trusted(first.header, first.validators)
 
 

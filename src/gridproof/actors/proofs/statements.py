@@ -19,6 +19,7 @@ from gridproof.light import Trusted, address
 from gridproof.modules.aggregation import types as aggregation
 from gridproof.modules.aggregation.types import FoldedSlot, SlotRecord, SlotState
 from gridproof.modules.billing import types as billing
+from gridproof.modules.consensus import types as consensus
 from gridproof.modules.pricing import types as pricing
 from gridproof.modules.pricing.types import FoldedPrice
 from gridproof.modules.registry import types as registry
@@ -53,6 +54,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "bill": Kind(billing.BILLS, ("region", "month", "bid", "version")),
     "participant": Kind(registry.PARTICIPANTS, ("participant",)),
     "key": Kind(registry.KEY_USES, ("key",)),
+    "member": Kind(consensus.MEMBERS, ("participant",)),
     "meter": Kind(registry.METERS, ("meter",)),
     "region": Kind(registry.REGIONS, ("region",)),
     "month": Kind(registry.MONTHS, ("region", "month")),

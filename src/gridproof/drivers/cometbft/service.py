@@ -107,8 +107,8 @@ class Service:
         self.sync = Sync(store, intake, options.keeping, self.application.reload, options.observer)
         self._options = options
         self._observer = options.observer
-        self._committed = Committed(store, self.application, options.clock)
         self._waiting = _Waiting(options)
+        self._committed = Committed(store, self.application, options.clock, self._waiting.find_refusal)
         self._genesis: bytes | None = None
         self._block: tuple[KeptBlock, BlockResult] | None = None
         self._handlers: dict[str, Handler] = {
@@ -198,8 +198,12 @@ class Service:
                 self._require_patience(transaction)
         except Refusal as refusal:
             self._waiting.forget(asked.tx)
+            if asked.type == RECHECK:
+                self._waiting.refuse(transaction_hash(asked.tx), refusal)  # for its sender, who may still ask
             self._observer.checked(refusal.code, again=asked.type == RECHECK)
             return abci.ResponseCheckTx(code=refusal.code, log=str(refusal), data=pack_error(refusal))
+        if asked.type != RECHECK:
+            self._waiting.forget(asked.tx)  # handed in again, it has another chance
         self._observer.checked(0, again=asked.type == RECHECK)
         return abci.ResponseCheckTx()
 
@@ -352,6 +356,11 @@ class _Waiting:
         refusal = self._refused.get(transaction_hash(raw))
         if refusal is not None:
             raise bare(refusal)
+
+    def find_refusal(self, name: bytes) -> Refusal | None:
+        """Why a transaction came no further at this node, or None."""
+        refusal = self._refused.get(name)
+        return None if refusal is None else bare(refusal)
 
     def is_over(self, name: bytes) -> bool:
         """Whether a transaction that must wait has waited long enough; the first time it is asked, it begins to."""
