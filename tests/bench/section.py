@@ -10,7 +10,21 @@ from typing import Final
 
 import msgspec
 
-from . import batch, bills, content, curve, demo, growth, ledger, linking, malformed, month, profile, verification
+from . import (
+    batch,
+    bills,
+    content,
+    curve,
+    demo,
+    growth,
+    ledger,
+    linking,
+    malformed,
+    month,
+    network,
+    profile,
+    verification,
+)
 from .results import Section
 
 SCRIPTS: Final[dict[str, Callable[..., Section]]] = {
@@ -21,6 +35,7 @@ SCRIPTS: Final[dict[str, Callable[..., Section]]] = {
     "content": content.run,
     "bills": bills.run,
     "verification": verification.run,
+    "network": network.run,
     "demo": demo.run,
     "malformed": malformed.run,
     "growth": growth.run,

@@ -184,9 +184,7 @@ def _vote(key: EngineKey, chain_id: str, height: int, index: int, byte: bytes) -
 
 def foreign(trial: Trial) -> None:
     """Bring one network's transactions, and votes, to another that has the same keys: the chain's id keeps them out."""
-    homes = [
-        Lab(trial.folder / name, 1, born=genesis.birth(1, f"faults-{name}")) for name in ("here", "there")
-    ]
+    homes = [Lab(trial.folder / name, 1, born=genesis.birth(1, f"faults-{name}")) for name in ("here", "there")]
     with homes[0] as here, homes[1] as there:
         with trial.loaded(here, senders=1):
             pass

@@ -50,9 +50,7 @@ class Town(Community):
         self.bounds = month_bounds(MONTH, FIRST_K, 3)
         self.born = genesis.birth(nodes, CHAIN_ID, json.loads(self._genesis()) | {"clock": "operator"}, GENESIS_TIME_S)
         people = {name: Person(ParticipantId(n), key(name, "transaction")) for n, name in enumerate(ROLES, start=1)}
-        Ledger.__init__(
-            self, application, self.born.genesis, people, start_s=GENESIS_TIME_S, turn_clock=AdvanceClock
-        )
+        Ledger.__init__(self, application, self.born.genesis, people, start_s=GENESIS_TIME_S, turn_clock=AdvanceClock)
 
     def attacked(self, times: int) -> "Town":
         """Play a slot to its price, and everything that is false beside it, each so many times."""

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from gridproof.connectors.engine_headers import EngineError, EngineRpc
 from gridproof.drivers.embedded import FolderLock
+from gridproof.drivers.embedded.lock import LOCK_NAME
 from gridproof.drivers.errors import LedgerLockedError
 
 from .errors import NetworkSilentError
@@ -78,7 +79,15 @@ def start_node(folder: NodeFolder, *, dies_with_this: bool = False) -> subproces
 
 
 def process_of(folder: NodeFolder) -> int | None:
-    """The process that holds a node's folder; None where it does not run."""
+    """The process that holds a node's folder; None where it does not run.
+
+    The lock is tried only where the process that it names is there: who only looks must not be in the way of a start.
+    """
+    try:
+        named = int((folder.root / LOCK_NAME).read_text())
+        os.kill(named, 0)
+    except (OSError, ValueError):
+        return None
     try:
         FolderLock(folder.root).release()
     except LedgerLockedError as held:
