@@ -29,6 +29,7 @@ from .lab import PATIENCE_S, Lab, Node
 FOR_EVER_S: Final = 2**33
 BURST: Final = 4  # transactions of a sender that are under way at once
 PAUSE_S: Final = 0.1
+ANSWER_S: Final = 3.0
 WAIT_S: Final = 5.0
 
 
@@ -86,7 +87,7 @@ class Loader:
 
     def _work(self, number: int, person: Person) -> None:
         urls = [*self._urls[number % len(self._urls) :], *self._urls[: number % len(self._urls)]]
-        client = NetworkClient(urls, self._chain_id, answer_s=10)
+        client = NetworkClient(urls, self._chain_id, answer_s=ANSWER_S)
         nonce = 0
         try:
             while not self._stop.is_set():
