@@ -8,12 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
+import msgspec
 import pytest
 
+from gridproof.actors.node.errors import AddressTakenError, NodeSettingsError
 from gridproof.actors.node.folder import NodeFolder
 from gridproof.actors.node.founding import Birth, make_node
 from gridproof.actors.node.serving import RESTARTS, serve
-from gridproof.actors.node.settings import EngineSection, FiguresSection, NodeSection, NodeSettings
+from gridproof.actors.node.settings import EngineSection, FiguresSection, NodeSection, NodeSettings, load
+from gridproof.actors.node.supervisor import require_free
 from gridproof.drivers.cometbft.engine import EngineKey
 
 from tests.tiny.app import tiny, tiny_genesis
@@ -100,3 +103,25 @@ def test_a_count_of_restarts_that_is_none_counts_as_none(
 
 def _require(holds: bool) -> None:
     assert holds
+
+
+@pytest.mark.parametrize("address", ["", "127.0.0.1:26661", "[::1]:26661", "localhost:1"])
+def test_an_address_or_none_is_what_the_settings_take(tmp_path: Path, address: str) -> None:
+    folder = node(tmp_path, address)
+    assert load(folder.root).figures.node == address
+
+
+@pytest.mark.parametrize("address", ["26661", "127.0.0.1", "127.0.0.1:many", "127.0.0.1:1\n", "http://127.0.0.1:1/x"])
+def test_what_is_no_address_is_named_before_anything_is_started(tmp_path: Path, address: str) -> None:
+    folder = node(tmp_path, address)
+    with pytest.raises(NodeSettingsError) as caught:
+        load(folder.root)
+    assert "figures.node" in caught.value.detail
+
+
+def test_a_port_that_is_none_is_told_by_the_settings_name(tmp_path: Path) -> None:
+    settings = load(node(tmp_path, "127.0.0.1:99999").root)
+    free = EngineSection(rpc="127.0.0.1:0", p2p="127.0.0.1:0", external="127.0.0.1:0")
+    with pytest.raises(AddressTakenError) as caught:
+        require_free(msgspec.structs.replace(settings, engine=free))
+    assert caught.value.setting == "figures.node"
