@@ -17,6 +17,7 @@ _HOST_PORT: Final = r"^[A-Za-z0-9.:\[\]-]{1,255}:[0-9]{1,5}\Z"
 _PEER: Final = r"^[0-9a-f]{40}@[A-Za-z0-9.:\[\]-]{1,255}:[0-9]{1,5}\Z"
 
 Address = Annotated[str, Meta(pattern=_HOST_PORT)]
+AddressOrNone = Annotated[str, Meta(pattern=rf"^\Z|{_HOST_PORT}")]
 Peer = Annotated[str, Meta(pattern=_PEER)]
 
 
@@ -46,8 +47,8 @@ class EngineSection(Section, frozen=True):
 class FiguresSection(Section, frozen=True):
     """Figures for Prometheus; served nowhere where an address is empty."""
 
-    node: str = ""
-    engine: str = ""
+    node: AddressOrNone = ""
+    engine: AddressOrNone = ""
 
 
 class KeepSection(Section, frozen=True):

@@ -333,8 +333,8 @@ def require_free(settings: NodeSettings) -> None:
         host, _, port = address.rpartition(":")
         try:
             _bind(host.strip("[]"), int(port))
-        except OSError as wrong:
-            detail = wrong.strerror or str(wrong)
+        except (OSError, OverflowError) as wrong:
+            detail = getattr(wrong, "strerror", None) or str(wrong)
             raise AddressTakenError(setting=setting, address=address, detail=detail) from wrong
 
 
