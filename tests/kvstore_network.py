@@ -13,7 +13,9 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
 
-from tools.engines import cometbft, tether
+from gridproof.drivers import tether
+
+from tools.engines import cometbft
 
 NODES: Final = 4
 START_S: Final = 60.0

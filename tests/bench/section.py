@@ -10,7 +10,21 @@ from typing import Final
 
 import msgspec
 
-from . import batch, bills, content, curve, demo, growth, ledger, linking, malformed, month, profile, verification
+from . import (
+    batch,
+    bills,
+    content,
+    curve,
+    demo,
+    growth,
+    ledger,
+    light,
+    linking,
+    malformed,
+    month,
+    profile,
+    verification,
+)
 from .results import Section
 
 SCRIPTS: Final[dict[str, Callable[..., Section]]] = {
@@ -19,6 +33,7 @@ SCRIPTS: Final[dict[str, Callable[..., Section]]] = {
     "batch": batch.run,
     "ledger": ledger.run,
     "content": content.run,
+    "light": light.run,
     "bills": bills.run,
     "verification": verification.run,
     "demo": demo.run,
