@@ -74,7 +74,7 @@ def _tell(section: Section, validators: int, steps: int, limit_ms: float, rounds
 
 
 def _file(validators: int, steps: int, keys: int) -> tuple[bytes, Anchor]:
-    """A file of an entry among many, with a network's headers; each of them has other validators than the one before."""
+    """A file of an entry among many, with a network's headers; each has other validators than the one before."""
     root, entry = _entry(keys)
     powers = dict.fromkeys(range(1, validators + 1), 10)
     rotation = {1 + 2 * step: {number + step: power for number, power in powers.items()} for step in range(steps + 1)}
