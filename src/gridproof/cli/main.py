@@ -1,7 +1,7 @@
 """The entry point: builds the command tree, and turns foreseen errors into one sentence and an exit code.
 
 Exit codes: 0 all is well; 1 something was refused, missing or found false; 2 the words of the command are off;
-130 interrupted.
+3 a node stopped, and would again if it were started now (`node start` only); 130 interrupted.
 """
 
 import json

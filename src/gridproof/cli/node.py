@@ -1,39 +1,55 @@
 """`gridproof node`: one company's node of a network."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+from rich.console import Console
 
-from .console import Speaker
-from .options import HERE, AsJson
+from .console import Speaker, say_error, table
+from .net import follow_logs, state_of
+from .options import HERE, AsJson, PassphraseFile, open_secrets
 
-app = typer.Typer(help="Run a company's node of a network.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from gridproof.actors.node.deciding import Council, Standing
+    from gridproof.actors.node.folder import NodeFolder
+    from gridproof.actors.node.running import NodeStatus
+    from gridproof.connectors.ledger import LedgerClient
+    from gridproof.modules.consensus.changes import Change
+
+app = typer.Typer(help="Run a company's node of a network, and have a say in it.", no_args_is_help=True)
+REQUEST: Final = "join.json"
+LASTS: Final = 3  # the exit code that keeps a service manager from starting the node again
 
 NodeDir = Annotated[Path, typer.Option("--dir", "-C", metavar="DIR", help="The node's folder.", show_default="here")]
+From = Annotated[str, typer.Option("--from", metavar="URL", help="RPC of a running node, such as http://HOST:26657.")]
+
+
+# --- running ---------------------------------------------------------------------------------------------------------
 
 
 @app.command(hidden=True)
 def serve(*, folder: NodeDir = HERE) -> int:
     """Serve the ledger to the engine: the process that `start` watches over."""
-    import logging
-
-    from gridproof.actors.node.folder import NodeFolder
     from gridproof.actors.node.serving import serve as serve_node
+    from gridproof.drivers import logs as logging
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    node = NodeFolder(folder)
-    node.require_node()
-    return 0 if serve_node(node) is None else 1
+    logging.begin()
+    return 0 if serve_node(_node(folder)) is None else 1
 
 
 @app.command()
-def start(*, folder: NodeDir = HERE, as_json: AsJson = False) -> None:
-    """Run the node until it is told to stop: it starts ledger and engine, watches both, and starts them again."""
-    from gridproof.actors.node.folder import NodeFolder
+def start(*, folder: NodeDir = HERE, as_json: AsJson = False) -> int:
+    """Run the node until it is told to stop: it starts ledger and engine, watches both, and starts them again.
+
+    Exits with 3 where a new start would fail again, until somebody has seen to the cause.
+    """
+    from gridproof.actors.node.errors import LastingError
     from gridproof.actors.node.supervisor import Supervisor
 
     speaker = Speaker(as_json=as_json)
@@ -44,8 +60,374 @@ def start(*, folder: NodeDir = HERE, as_json: AsJson = False) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    supervisor = Supervisor(NodeFolder(folder), stop, speaker.note)
-    settings = supervisor.settings
-    speaker.note(f"Node of {settings.node.name} on {settings.node.chain_id}; clients ask http://{settings.engine.rpc}")
-    supervisor.run()
+    try:
+        supervisor = Supervisor(_node(folder), stop, speaker.note)
+        node = supervisor.settings
+        speaker.note(f"Node of {node.node.name} on {node.node.chain_id}; clients ask http://{node.engine.rpc}")
+        supervisor.run()
+    except LastingError as wrong:
+        say_error(wrong, as_json=as_json)
+        return LASTS
     speaker.result({"stopped": True}, lambda words: words.print("Stopped."))
+    return 0
+
+
+@app.command()
+def status(*, folder: NodeDir = HERE, as_json: AsJson = False) -> int:
+    """Tell how the node is, who votes, and what is proposed. The exit code is 1 where it does not run."""
+    from gridproof.actors.node.running import status_of
+
+    found = status_of(_node(folder))
+    told: dict[str, Any] = {**found._asdict(), "ok": found.height is not None}
+    if found.height is not None:
+        with _ledger(_node(folder)) as client:
+            told |= _agreed(client)
+    Speaker(as_json=as_json).result(told, lambda words: _say_status(words, found, told))
+    return 0 if told["ok"] else 1
+
+
+def _agreed(client: "LedgerClient") -> dict[str, Any]:
+    """Who votes, by which version, and what is scheduled."""
+    from gridproof.actors.node.deciding import names_of
+    from gridproof.modules.consensus import queries as consensus
+
+    names = names_of(client)
+    members = client.ask(consensus.validators)
+    upgrade = client.ask(consensus.upgrade)
+    return {
+        "validators": [
+            {"name": names.get(number, ""), "power": each.power, "key": each.key} for number, each in members
+        ],
+        "version": client.ask(consensus.version),
+        "upgrade": None if upgrade is None else {"version": upgrade.version, "height": upgrade.height},
+        "offences": len(client.ask(consensus.offences)),
+        "proposals": len(client.ask(consensus.proposals)),
+    }
+
+
+def _say_status(words: Console, found: "NodeStatus", told: dict[str, Any]) -> None:
+    words.print(f"{found.name}: {state_of(found)}", markup=False)
+    if found.stopped:
+        words.print(found.stopped, markup=False)
+    if found.height is None:
+        return
+    words.print(
+        f"Height {found.height} of {found.time}, {found.peers} peers, {found.waiting} transactions wait.", markup=False
+    )
+    shown = table("validator", "#power")
+    for each in told["validators"]:
+        shown.add_row(each["name"], str(each["power"]))
+    words.print(shown)
+    words.print(f"Version {told['version']} is in force.")
+    if told["upgrade"]:
+        words.print(f"Version {told['upgrade']['version']} takes over at height {told['upgrade']['height']}.")
+    if told["proposals"]:
+        words.print(f"Open proposals: {told['proposals']}; see `gridproof node proposals`.")
+    if told["offences"]:
+        words.print(f"Offences on record: {told['offences']}.")
+
+
+@app.command()
+def logs(
+    *,
+    folder: NodeDir = HERE,
+    lines: Annotated[int, typer.Option(min=1, help="How many of the last lines of each.")] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
+) -> None:
+    """Show what the node says."""
+    node = _node(folder)
+    follow_logs({path.stem: path for path in sorted(node.logs.glob("*.log"))}, lines, follow=follow)
+
+
+@app.command()
+def doctor(*, folder: NodeDir = HERE, as_json: AsJson = False) -> int:
+    """Look for what is wrong with the node: engine, addresses, clock, disk, files. Exit code 1 if anything is."""
+    from gridproof.actors.node.doctor import examine
+
+    findings = list(examine(_node(folder)))
+    is_well = not any(each.is_wrong for each in findings)
+    told = {"ok": is_well, "findings": [each._asdict() for each in findings]}
+
+    def tell(words: Console) -> None:
+        for each in findings:
+            words.print(f"{'wrong' if each.is_wrong else 'ok':<6} {each.what}: {each.told}", markup=False)
+
+    Speaker(as_json=as_json).result(told, tell)
+    return 0 if is_well else 1
+
+
+@app.command()
+def recover(
+    *,
+    folder: NodeDir = HERE,
+    url: From,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Fetch everything again, as after an old backup was put back.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Mend the node's folder after something in it was lost, so that it can start and never signs twice."""
+    from gridproof.actors.node.recovering import recover as recover_node
+
+    done = recover_node(_node(folder), url, anew=anew)
+
+    def tell(words: Console) -> None:
+        for path in done.laid_aside:
+            words.print(f"Laid aside: {path}", markup=False)
+        if done.silent_until is not None:
+            words.print(f"The node votes again after height {done.silent_until}: what it signed before is not known.")
+        words.print("Start it with `gridproof node start`.")
+
+    Speaker(as_json=as_json).result(done._asdict(), tell)
+
+
+# --- joining and leaving ---------------------------------------------------------------------------------------------
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make; it may be there if it is empty.")],
+    *,
+    url: From,
+    name: Annotated[str, typer.Option(help="The company, as the ledger knows it.")],
+    host: Annotated[str, typer.Option(help="Address that the node listens at, and is reached by.")] = "127.0.0.1",
+    p2p_port: Annotated[int, typer.Option(min=1, max=65_535, help="Port for the other nodes.")] = 26_656,
+    rpc_port: Annotated[int, typer.Option(min=1, max=65_535, help="Port for clients.")] = 26_657,
+    keys: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The company's keys, for `node join` and the like.")
+    ] = None,
+    snapshot: Annotated[
+        bool | None, typer.Option("--snapshot/--replay", help="Join by a snapshot, or fetch all blocks.")
+    ] = None,
+    trust_height: Annotated[int | None, typer.Option(min=1, help="Height of a header that you trust.")] = None,
+    trust_hash: Annotated[str | None, typer.Option(metavar="HEX", help="That header's hash.")] = None,
+    commit_ms: Annotated[
+        int, typer.Option("--commit-ms", min=0, max=60_000, help="As the other nodes have it.")
+    ] = 1_000,
+    as_json: AsJson = False,
+) -> None:
+    """Make a new node of a running network. It follows the network at once; `node join` asks for a vote."""
+    from gridproof.actors.node.joining import JoinOrder, join_network
+    from gridproof.actors.randomness import system
+    from gridproof.connectors.files import read_private
+
+    p2p, rpc = f"{host}:{p2p_port}", f"{host}:{rpc_port}"
+    secret = None if keys is None else read_private(keys, 2**16)
+    trusted = _trusted(trust_height, trust_hash)
+    order = JoinOrder(name, url, rpc, p2p, p2p, commit_ms=commit_ms, keys=secret, trusted=trusted, by_snapshot=snapshot)
+    made = join_network(folder, order, system)
+    told: dict[str, Any] = {"folder": made.folder.root, "chain_id": made.chain_id, "peers": made.peers}
+    told["trusted"] = None if made.trusted is None else {"height": made.trusted[0], "header": made.trusted[1]}
+
+    def tell(words: Console) -> None:
+        words.print(f"A node of {made.chain_id} in {made.folder.root}; it knows {made.peers} others.", markup=False)
+        if made.trusted is not None:
+            words.print(f"It trusts header {made.trusted[1].hex()} of height {made.trusted[0]}.", markup=False)
+            if trusted is None:
+                words.print("That is what the asked node says: compare it with what other members say.")
+        words.print(f"Next: gridproof node start -C {folder}", markup=False)
+
+    Speaker(as_json=as_json).result(told, tell)
+
+
+def _trusted(height: int | None, given: str | None) -> tuple[int, bytes] | None:
+    """The header to trust.
+
+    Raises:
+        BadParameter: one of both is missing, or the hash is none.
+    """
+    if height is None and given is None:
+        return None
+    try:
+        raw = bytes.fromhex(given or "")
+    except ValueError:
+        raw = b""
+    if height is None or len(raw) != 32:
+        raise typer.BadParameter("--trust-height and --trust-hash go together; the hash has 64 hexadecimal digits")
+    return height, raw
+
+
+@app.command()
+def join(
+    *,
+    folder: NodeDir = HERE,
+    power: Annotated[int, typer.Option(min=1, help="Weight of the node's vote.")] = 10,
+    into: Annotated[
+        Path | None, typer.Option("--into", metavar="FILE", help="The request's file.", show_default="join.json")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for a vote, or for another weight of it: writes a request that the validators support, each for itself."""
+    from gridproof.actors.node.deciding import make_request, write_request
+
+    node = _node(folder)
+    path = into or Path(REQUEST)
+    with _ledger(node) as client:
+        change = make_request(node, client, power)
+        write_request(path, client.status().chain_id, change)
+
+    def tell(words: Console) -> None:
+        words.print(f"The request is in {path}. Give it to the validators; each runs:", markup=False)
+        words.print(f"  gridproof node support {path} -C ITS-FOLDER", markup=False)
+
+    told = {"path": path, "participant": change.participant, "power": power, "key": change.key}
+    Speaker(as_json=as_json).result(told, tell)
+
+
+@app.command()
+def support(
+    what: Annotated[
+        str, typer.Argument(metavar="FILE|PROPOSAL", help="A request's file, or a proposal's first digits.")
+    ],
+    *,
+    folder: NodeDir = HERE,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Support a request to join, or an open proposal. What more than two thirds of the power support takes effect."""
+    from gridproof.actors.node.deciding import find_proposal, read_request
+
+    with _council(folder, passphrase_file) as (client, council):
+        if Path(what).exists():
+            change: Change = read_request(Path(what), client.status().chain_id)
+        else:
+            change = find_proposal(client, what).change
+        _say_standing(client, council.support(change), as_json=as_json)
+
+
+@app.command()
+def leave(*, folder: NodeDir = HERE, passphrase_file: PassphraseFile = None, as_json: AsJson = False) -> None:
+    """Give the vote back. The others must support it too; until then the node must go on running."""
+    from gridproof.modules.consensus.changes import RemoveValidator
+
+    with _council(folder, passphrase_file) as (client, council):
+        _say_standing(client, council.support(RemoveValidator(council.participant)), as_json=as_json)
+
+
+@app.command()
+def remove(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The company whose vote is to be taken.")],
+    *,
+    folder: NodeDir = HERE,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Support that another company votes no more, such as one whose node is lost for good."""
+    from gridproof.actors.node.deciding import participant_named
+    from gridproof.modules.consensus.changes import RemoveValidator
+
+    with _council(folder, passphrase_file) as (client, council):
+        change = RemoveValidator(participant_named(client, name))
+        _say_standing(client, council.support(change), as_json=as_json)
+
+
+@app.command()
+def upgrade(
+    *,
+    version: Annotated[int | None, typer.Option("--version", min=1, help="Of the program.")] = None,
+    height: Annotated[int | None, typer.Option("--height", min=1, help="The first block under it.")] = None,
+    cancel: Annotated[
+        bool, typer.Option("--cancel", help="Support that the scheduled one does not take place.")
+    ] = False,
+    folder: NodeDir = HERE,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Support that a version of the program takes over at a height. Install it before: an older one stops there.
+
+    Raises:
+        BadParameter: the options do not say which upgrade.
+    """
+    from gridproof.modules.consensus.changes import CancelUpgrade, ScheduleUpgrade
+
+    if cancel is (version is not None or height is not None) or (not cancel and (version is None or height is None)):
+        raise typer.BadParameter("give --version and --height, or --cancel alone")
+    with _council(folder, passphrase_file) as (client, council):
+        change: Change = CancelUpgrade() if cancel else ScheduleUpgrade(version or 0, height or 0)
+        _say_standing(client, council.support(change), as_json=as_json)
+
+
+@app.command()
+def proposals(*, folder: NodeDir = HERE, as_json: AsJson = False) -> None:
+    """List what waits for more support."""
+    from gridproof.actors.node.deciding import names_of, words_of
+    from gridproof.modules.consensus import queries as consensus
+
+    with _ledger(_node(folder)) as client:
+        names = names_of(client)
+        total = sum(member.power for _, member in client.ask(consensus.validators))
+        open_ = client.ask(consensus.proposals)
+    told = [
+        {
+            "proposal": each.proposal,
+            "change": words_of(each.change, names),
+            "since_height": each.height,
+            "supporters": [names.get(number, str(number)) for number in each.supporters],
+            "power": each.power,
+        }
+        for each in open_
+    ]
+
+    def tell(words: Console) -> None:
+        shown = table("proposal", "what", "#power", "supported by")
+        for each in told:
+            supporters: Any = each["supporters"]
+            shown.add_row(
+                open_[told.index(each)].proposal.hex()[:8], str(each["change"]), f"{each['power']} of {total}",
+                ", ".join(supporters),
+            )  # fmt: skip
+        words.print(shown if told else "Nothing is proposed.")
+
+    Speaker(as_json=as_json).result({"proposals": told, "total_power": total}, tell)
+
+
+# --- shared ----------------------------------------------------------------------------------------------------------
+
+
+def _node(folder: Path) -> "NodeFolder":
+    from gridproof.actors.node.folder import NodeFolder
+
+    node = NodeFolder(folder)
+    node.require_node()
+    return node
+
+
+@contextmanager
+def _ledger(node: "NodeFolder") -> "Iterator[LedgerClient]":
+    """The way to the ledger, by the node itself."""
+    from gridproof.actors.node.settings import load
+    from gridproof.connectors.ledger import NetworkClient
+
+    settings = load(node.root)
+    client = NetworkClient((f"http://{settings.engine.rpc}",), settings.node.chain_id)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+@contextmanager
+def _council(folder: Path, passphrase_file: Path | None) -> "Iterator[tuple[LedgerClient, Council]]":
+    from gridproof.actors.node.deciding import Council
+
+    node = _node(folder)
+    with _ledger(node) as client:
+        yield client, Council(node, open_secrets(node.secret_files, passphrase_file), client)
+
+
+def _say_standing(client: "LedgerClient", standing: "Standing", *, as_json: bool) -> None:
+    from gridproof.actors.node.deciding import names_of, words_of
+
+    words_ = words_of(standing.change, names_of(client))
+    told = {**standing._asdict(), "change": words_}
+
+    def tell(words: Console) -> None:
+        if standing.decided:
+            words.print(f"Decided: {words_}.", markup=False)
+            return
+        words.print(
+            f"Supported: {words_}; {standing.power} of {standing.total}, more than two thirds decide.", markup=False
+        )
+        words.print(f"The others run: gridproof node support {standing.proposal.hex()[:8]} -C ITS-FOLDER", markup=False)
+
+    Speaker(as_json=as_json).result(told, tell)

@@ -1,6 +1,6 @@
 """What commands share: options with one meaning everywhere, and the community that they are about."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from gridproof.actors.community import Community
+    from gridproof.connectors.secret_files import SecretFiles
 
 HERE: Final = Path()
 
@@ -47,6 +48,23 @@ def open_community(root: Path, passphrase_file: Path | None = None) -> "Communit
         return read_passphrase(file=passphrase_file, prompt=getpass if sealed and on_terminal() else None)
 
     return Community(root, passphrase)
+
+
+def open_secrets(files: Iterable[Path], passphrase_file: Path | None = None) -> "SecretFiles":
+    """What reads secret files; asks for their passphrase where one of them is sealed.
+
+    Args:
+        files: those that may be read.
+        passphrase_file: as the command was given it.
+
+    Raises:
+        PassphraseError: it cannot be taken from where it should be.
+    """
+    from gridproof.connectors.passphrase import read_passphrase
+    from gridproof.connectors.secret_files import SecretFiles, is_sealed_file
+
+    prompt = getpass if on_terminal() and any(map(is_sealed_file, files)) else None
+    return SecretFiles(read_passphrase(file=passphrase_file, prompt=prompt))
 
 
 def on_terminal() -> bool:

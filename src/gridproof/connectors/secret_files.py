@@ -273,3 +273,13 @@ def _open_old(path: Path) -> int | None:
         return None
     except OSError as failure:
         raise FileUnwritableError(path=str(path), detail=failure.strerror or str(failure)) from failure
+
+
+def is_sealed_file(path: Path) -> bool:
+    """Whether a file is there and sealed with a passphrase."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(MAGIC) + 2)  # magic, version, form
+    except OSError:
+        return False
+    return head.startswith(MAGIC) and head[-1] == SEALED

@@ -3,7 +3,8 @@
 A ledger without validators goes over at once: the first block of a newer program runs the modules' migrations. Where
 validators agree, all nodes must change in one block. So:
 - U-1 the version in force is the one that the state names; a newer program works under it, with the modules' versions,
-  rules and messages of that version;
+  rules and messages of that version (what reads a view without rules, as queries and `Accounts` do, asks
+  `system.version_of`; the envelopes of the upgrade's block are still held against the state before it);
 - U-2 from the height of a scheduled upgrade on its version is in force; an older program stops there and says so;
 - U-3 at that height, before anything else in the block, the modules' migrations run as far as that version goes.
 """

@@ -9,6 +9,7 @@ import pytest
 
 from gridproof.actors.community import Community, found
 from gridproof.actors.community.access import network_of, reached
+from gridproof.actors.community.founding import Network
 from gridproof.actors.randomness import Seeded
 from gridproof.app import application
 from gridproof.connectors.config import Aggregator, Ledger, Region, Settings
@@ -18,11 +19,11 @@ from gridproof.drivers.embedded import EmbeddedLedger, Options
 from gridproof.state import GenesisError, SerialVerifier
 from gridproof.state.store import MemoryStore
 
-from .home import NAMES, PERIOD_S, START_S, all_readings, refused, total_wh, typed, write_readings
+from .home import NAMES, START_S, all_readings, refused, total_wh, typed, write_readings
 from tests.unit.connectors.ledger.engines import Engine, engine
 
 SETTINGS = Settings(
-    community=CommunitySettings(name="Net", zone="Europe/Zurich", currency="CHF", period_s=PERIOD_S),
+    community=CommunitySettings(name="Net", zone="Europe/Zurich", currency="CHF", period_s=3_600),
     regions=(Region(number=1, name="Old Town"),),
     aggregators=(Aggregator(name="one"), Aggregator(name="two")),
     ledger=Ledger(kind="network", nodes=("http://127.0.0.1:1",)),
@@ -69,10 +70,10 @@ def test_founding_tells_the_root_that_the_nodes_begin_with(tmp_path: Path) -> No
 
 def test_further_sections_stand_in_the_genesis_document_and_false_ones_are_refused(tmp_path: Path) -> None:
     validators = [{"participant": "one", "key": "ab" * 32, "power": 10}]
-    root = founded_for_a_network(tmp_path / "good", extra_modules={"consensus": {"validators": validators}})
+    root = founded_for_a_network(tmp_path / "good", network=Network({"consensus": {"validators": validators}}))
     assert "ab" * 32 in (root / "genesis.json").read_text()
     with pytest.raises(GenesisError):
-        founded_for_a_network(tmp_path / "bad", extra_modules={"nonsense": {}})
+        founded_for_a_network(tmp_path / "bad", network=Network({"nonsense": {}}))
     assert not (tmp_path / "bad").exists()
 
 

@@ -1,18 +1,23 @@
-"""Which transactions may enter a block (rules E-1 to E-5), and that what was judged once is not judged again."""
+"""Which transactions may enter a block (rules E-1 to E-6), and that what was judged once is not judged again."""
 
 import dataclasses
 import gc
 import traceback
+from collections import Counter
 from collections.abc import Sequence
+from random import Random
+from typing import ClassVar
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gridproof.domain import DomainError, ParticipantId, require_range
 from gridproof.primitives.hashing import sha256
 from gridproof.primitives.schnorr import Signer
 from gridproof.state import Message, SerialVerifier, SignatureClaim, route, sign_transaction
 from gridproof.state import admission as rules
-from gridproof.state.admission import in_nonce_order
+from gridproof.state.admission import in_nonce_order, in_order
 from gridproof.state.application import Application
 from gridproof.state.blocks import Block
 from gridproof.state.errors import (
@@ -27,7 +32,7 @@ from gridproof.state.errors import (
     WrongChain,
 )
 from gridproof.state.store import MemoryStore
-from gridproof.state.transaction import NONCE_WINDOW
+from gridproof.state.transaction import NONCE_WINDOW, Body, Transaction
 
 from tests.tiny.app import GENESIS_TIME_S, PEOPLE, signer, tiny, tiny_genesis
 from tests.tiny.notices.errors import TextLength
@@ -277,6 +282,55 @@ def test_a_block_holds_no_more_bytes_than_it_may_and_the_rest_waits(application:
     assert proposal.chosen == raws[:2]
     assert proposal.waiting == [raws[2], other]
     assert proposal.refused == []
+
+
+class Vote(Message, frozen=True, tag=98005):
+    """What stands first."""
+
+    place: ClassVar[int] = 0
+    number: int
+
+
+def standing(sender: int, nonce: int, *messages: Message) -> Transaction:
+    """A transaction as the order sees it."""
+    body = Body(1, "tiny-1", sender, nonce, 0, (b"",))
+    return Transaction(sha256(bytes((sender, nonce))), body, messages, bytes(32), bytes(64), bytes((sender, nonce)))
+
+
+def test_e6_votes_stand_first_and_everything_else_as_it_arrived() -> None:
+    a, b, c, d = standing(1, 0, NOTICE), standing(2, 0, Vote(1)), standing(3, 0, NOTICE), standing(4, 0, Vote(2))
+    assert in_order([a, b, c, d]) == [b, d, a, c]
+    assert in_order([a, c]) == [a, c]
+    assert in_order([]) == []
+
+
+def test_e6_a_vote_never_passes_an_earlier_transaction_of_its_sender() -> None:
+    notice, vote, other = standing(1, 0, NOTICE), standing(1, 1, Vote(1)), standing(2, 0, Vote(2))
+    assert in_order([notice, vote, other]) == [other, notice, vote]
+    first, then = standing(1, 0, Vote(1)), standing(1, 1, NOTICE)
+    assert in_order([other, then, first]) == [other, first, then]
+
+
+def test_e6_who_packs_something_else_with_a_vote_gains_nothing() -> None:
+    packed, plain = standing(1, 0, Vote(1), NOTICE), standing(2, 0, NOTICE)
+    assert in_order([plain, packed]) == [plain, packed]
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.booleans()), max_size=20), st.randoms(use_true_random=False))
+def test_e6_an_order_is_one_of_all_by_nonce_and_by_arrival(kinds: list[tuple[int, bool]], shuffled: Random) -> None:
+    nonces: Counter[int] = Counter()
+    arrived = []
+    for sender, votes in kinds:
+        arrived.append(standing(sender, nonces[sender], Vote(1) if votes else NOTICE))
+        nonces[sender] += 1
+    shuffled.shuffle(arrived)
+    ordered = in_order(arrived)
+    assert sorted(each.raw for each in ordered) == sorted(each.raw for each in arrived), "nothing is lost or made up"
+    for sender in nonces:
+        assert [each.body.nonce for each in ordered if each.sender == sender] == list(range(nonces[sender]))
+    places = [type(each.messages[0]) is Vote for each in in_nonce_order(arrived)]
+    if len(frozenset(places)) < 2:
+        assert ordered == in_nonce_order(arrived)
 
 
 class Broken(Message, frozen=True, tag=98003):

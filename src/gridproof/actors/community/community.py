@@ -21,7 +21,7 @@ from gridproof.connectors.ledger import LedgerClient, Sender
 from gridproof.connectors.readings import SqliteReadings
 from gridproof.connectors.registers import Registers
 from gridproof.connectors.rosters import RosterFiles
-from gridproof.connectors.secret_files import MAGIC, SEALED, SecretFiles
+from gridproof.connectors.secret_files import SecretFiles, is_sealed_file
 from gridproof.connectors.tariff_file import TariffPlan, load_tariff
 from gridproof.domain import Direction, MonthBounds, RegionId, Tariff
 from gridproof.modules.registry import queries as registry
@@ -108,7 +108,9 @@ class Community:
     def is_sealed(self) -> bool:
         """Whether the participants' secrets are sealed with a passphrase."""
         keys = self.folder.keys
-        return any(map(_is_sealed, [self.folder.key_file(OPERATOR), *sorted(keys.glob("*.key")), self.folder.places]))
+        return any(
+            map(is_sealed_file, [self.folder.key_file(OPERATOR), *sorted(keys.glob("*.key")), self.folder.places])
+        )
 
     # --- words -------------------------------------------------------------------------------------------------------
 
@@ -331,15 +333,6 @@ def close_names(name: str, known: Iterable[str]) -> Names:
     """The known names that are most alike, perhaps none."""
     folded = {each.casefold(): each for each in known}
     return Names(folded[each] for each in get_close_matches(name.casefold(), sorted(folded), CLOSE_NAMES))
-
-
-def _is_sealed(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            head = file.read(len(MAGIC) + 2)  # magic, version, form
-    except OSError:
-        return False
-    return head.startswith(MAGIC) and head[-1] == SEALED
 
 
 def _row(places: list[Place]) -> MeterRow:

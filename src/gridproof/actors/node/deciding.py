@@ -8,7 +8,7 @@ Rules:
 """
 
 import json
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -40,7 +40,6 @@ from .settings import load
 
 MAX_REQUEST: Final = 2**16
 FORM: Final = "gridproof join 1"
-Told = Callable[[], None]
 
 
 class Standing(NamedTuple):
@@ -91,10 +90,8 @@ class Council:
         generation = self._client.ask(consensus.generation)
         chain_id = self._client.status().chain_id
         name = proposal_id(chain_id, generation, change)
-        try:
+        with suppress(AlreadySupported):  # D-3
             self._sender.send(SupportChange(generation, change))
-        except AlreadySupported:
-            pass  # D-3
         return self._standing(name, change, generation)
 
     def _standing(self, name: bytes, change: Change, generation: int) -> Standing:

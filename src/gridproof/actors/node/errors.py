@@ -7,7 +7,11 @@ class NodeError(GridproofError):
     """A node of a network cannot do what was asked."""
 
 
-class NoNodeError(NodeError):
+class LastingError(NodeError):
+    """A node does not start, and would not if it were tried again; see to the cause first."""
+
+
+class NoNodeError(LastingError):
     """There is no node in this folder. `gridproof net init` makes a network's, `gridproof node init` a single one."""
 
     folder: str
@@ -19,7 +23,7 @@ class NodeFolderTakenError(NodeError):
     folder: str
 
 
-class NodeSettingsError(NodeError):
+class NodeSettingsError(LastingError):
     """The node's settings have a fault; nothing was started. Mend the place that is named."""
 
     path: str
@@ -33,7 +37,7 @@ class NodeRunningError(NodeError):
     held_by: str
 
 
-class EngineMissingError(NodeError):
+class EngineMissingError(LastingError):
     """There is no engine: CometBFT of this version. Install it with
     `go install github.com/cometbft/cometbft/cmd/cometbft@v{version}`, or name it in `engine.program`.
     """
@@ -42,7 +46,7 @@ class EngineMissingError(NodeError):
     looked_at: str
 
 
-class EngineVersionError(NodeError):
+class EngineVersionError(LastingError):
     """The engine is of another version than this program works with; nothing was started. Install CometBFT `wanted`."""
 
     program: str
@@ -58,7 +62,7 @@ class AddressTakenError(NodeError):
     detail: str
 
 
-class SignerStateLostError(NodeError):
+class SignerStateLostError(LastingError):
     """The record of what this node's key has signed is gone; the node does not start, for it could sign twice.
     Run `gridproof node recover`: it moves the record past everything that the network has decided.
     """
@@ -66,7 +70,7 @@ class SignerStateLostError(NodeError):
     path: str
 
 
-class EngineDataLostError(NodeError):
+class EngineDataLostError(LastingError):
     """The engine's blocks are gone while the ledger's state is here; the engine cannot go on from that.
     Run `gridproof node recover`: it lays the state aside and lets the node fetch all from the others.
     """
@@ -74,7 +78,7 @@ class EngineDataLostError(NodeError):
     folder: str
 
 
-class NodeStoppedError(NodeError):
+class NodeStoppedError(LastingError):
     """The node stopped and does not start again by itself; all that was committed is kept."""
 
     cause: str

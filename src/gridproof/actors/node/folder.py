@@ -26,6 +26,8 @@ from typing import Final
 from gridproof.actors.community.folder import MAX_SOCKET_PATH, file_stem
 from gridproof.connectors.files import make_private_folder
 from gridproof.drivers.embedded.ledger import DATABASE_NAME
+from gridproof.drivers.snapshots import head_of
+from gridproof.state.store import LmdbStore
 
 from .errors import NoNodeError
 from .settings import FILE_NAME
@@ -111,3 +113,25 @@ class NodeFolder:
         """
         if not self.settings.is_file():
             raise NoNodeError(folder=str(self.root))
+
+
+def has_blocks(folder: NodeFolder) -> bool:
+    """Whether the engine has blocks, as far as its files tell."""
+    return (folder.engine_data / "blockstore.db").is_dir()
+
+
+def height_of(folder: NodeFolder) -> int:
+    """Height of the ledger's state in a node's folder; 0 where there is none.
+
+    Raises:
+        StoreError: the database cannot be read.
+    """
+    if not folder.database.is_dir():
+        return 0
+    store = LmdbStore(str(folder.database), read_only=True)
+    try:
+        with store.snapshot() as moment:
+            head = head_of(moment)
+        return 0 if head is None else head.height
+    finally:
+        store.close()

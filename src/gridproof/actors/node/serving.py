@@ -5,9 +5,10 @@ It runs as a child of the supervisor, which starts the engine once the socket is
 """
 
 import json
+import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from types import FrameType
@@ -15,7 +16,9 @@ from typing import Final, NamedTuple
 
 from gridproof.app import application
 from gridproof.connectors.files import PRIVATE_FILE, read_limited, write_whole
-from gridproof.drivers.cometbft.errors import GenesisDiffersError
+from gridproof.drivers.cometbft.errors import FiguresAddressError, GenesisDiffersError
+from gridproof.drivers.cometbft.figures import Figures
+from gridproof.drivers.cometbft.figures_page import figures_page
 from gridproof.drivers.cometbft.server import Server
 from gridproof.drivers.cometbft.service import DEFAULTS, Options, Service
 from gridproof.drivers.cometbft.sync import Keeping
@@ -34,6 +37,7 @@ from .settings import NodeSettings, load
 LASTING: Final = (UpgradeNeededError, VersionError, GenesisDiffersError, StoreError)
 LOOK_S: Final = 0.2
 MAX_STOPPED: Final = 2**16
+RESTARTS: Final = "GRIDPROOF_RESTARTS"  # how often the supervisor started this process again, for the figures
 
 _log = logger("node")
 
@@ -74,8 +78,9 @@ def serve(
     """
     folder.stopped.unlink(missing_ok=True)
     try:
-        options = _by_settings(load(folder.root), folder, options)
-        with _signals(stop) as over, _opened(folder, factory, options) as server:
+        settings = load(folder.root)
+        options = _by_settings(settings, folder, options)
+        with _signals(stop) as over, _opened(folder, factory, options, settings.figures.node) as server:
             ready()
             while not over.wait(LOOK_S) and not server.ended.is_set():
                 pass
@@ -105,14 +110,17 @@ def _by_settings(settings: NodeSettings, folder: NodeFolder, options: Options) -
 
 
 @contextmanager
-def _opened(folder: NodeFolder, factory: ApplicationFactory, options: Options) -> Iterator[Server]:
+def _opened(folder: NodeFolder, factory: ApplicationFactory, options: Options, page: str) -> Iterator[Server]:
+    figures = Figures(_restarts())
     lock = FolderLock(folder.ledger)
     try:
         store = LmdbStore(str(folder.database))
         try:
             with ThreadedVerifier() as verifier:
-                service = Service(store, factory, verifier, options)
-                with closing(service), Server(service.answer, folder.socket) as server:
+                options = options._replace(observer=figures)
+                service = Service(store, factory, figures.verifier(verifier), options)
+                figures.watch(service.application, store.size_bytes)
+                with closing(service), _told(figures, page), Server(service.answer, folder.socket) as server:
                     head = service.application.info()
                     _log.info("serving", height=head.height, app_hash=head.app_hash.hex())
                     yield server
@@ -120,6 +128,23 @@ def _opened(folder: NodeFolder, factory: ApplicationFactory, options: Options) -
             store.close()
     finally:
         lock.release()
+
+
+@contextmanager
+def _told(figures: Figures, address: str) -> Iterator[None]:
+    """Serve figures where the settings say so; a ledger goes on without them."""
+    with ExitStack() as page:
+        try:
+            if address:
+                page.enter_context(figures_page(figures.registry, address))
+        except FiguresAddressError as wrong:
+            _log.error("no figures", reason=str(wrong))
+        yield
+
+
+def _restarts() -> int:
+    told = os.environ.get(RESTARTS, "")
+    return int(told) if told.isdecimal() else 0
 
 
 @contextmanager

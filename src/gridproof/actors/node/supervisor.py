@@ -40,9 +40,9 @@ from .errors import (
     NodeStoppedError,
     SignerStateLostError,
 )
-from .folder import NodeFolder
+from .folder import NodeFolder, has_blocks, height_of
 from .program import find_engine
-from .serving import read_stopped
+from .serving import RESTARTS, read_stopped
 from .settings import NodeSettings, load
 
 START_S: Final = 60.0
@@ -98,6 +98,7 @@ class Supervisor:
         self.settings = load(folder.root)
         self._stop = stop
         self._tell = tell
+        self._starts = 0
         self._command = command or (sys.executable, "-m", "gridproof", "node", "serve", "-C")
         self._engine = find_engine(self.settings.engine.program)
         require_whole(folder)
@@ -157,7 +158,7 @@ class Supervisor:
 
     def _config(self) -> bytes:
         engine, sync = self.settings.engine, self.settings.sync
-        joins = sync is not None and not (self.folder.engine_data / "blockstore.db").exists()
+        joins = sync is not None and not height_of(self.folder)
         return config_file(
             EngineSettings(
                 name=self.settings.node.name,
@@ -177,8 +178,12 @@ class Supervisor:
 
     def _start(self, command: tuple[str, ...], log: Path) -> subprocess.Popen[bytes]:
         turn(log)
+        variables = {**os.environ, RESTARTS: str(self._starts)}
+        self._starts += 1
         with log.open("ab") as words:
-            return subprocess.Popen(tied(command), stdin=subprocess.DEVNULL, stdout=words, stderr=subprocess.STDOUT)
+            return subprocess.Popen(
+                tied(command), stdin=subprocess.DEVNULL, stdout=words, stderr=subprocess.STDOUT, env=variables
+            )
 
     def _await_socket(self, application: subprocess.Popen[bytes]) -> Ended | None:
         """Rule W-1."""
@@ -306,23 +311,12 @@ def require_whole(folder: NodeFolder) -> None:
     Raises:
         SignerStateLostError: what its key has signed is not known.
         EngineDataLostError: the engine has no blocks, but the ledger has a state.
+        StoreError: the ledger's database cannot be read.
     """
     if not folder.signer_state.is_file():
         raise SignerStateLostError(path=str(folder.signer_state))
-    if folder.database.is_dir() and not (folder.engine_data / "blockstore.db").exists() and _has_blocks(folder):
+    if not has_blocks(folder) and height_of(folder):
         raise EngineDataLostError(folder=str(folder.engine_data))
-
-
-def _has_blocks(folder: NodeFolder) -> bool:
-    from gridproof.drivers.blocks import find_block  # noqa: PLC0415
-    from gridproof.state.store import LmdbStore  # noqa: PLC0415
-
-    store = LmdbStore(str(folder.database), read_only=True)
-    try:
-        with store.snapshot() as snapshot:
-            return find_block(snapshot, 1) is not None
-    finally:
-        store.close()
 
 
 def require_free(settings: NodeSettings) -> None:
@@ -338,12 +332,25 @@ def require_free(settings: NodeSettings) -> None:
             continue
         host, _, port = address.rpartition(":")
         try:
-            with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((host.strip("[]"), int(port)))
+            _bind(host.strip("[]"), int(port))
         except OSError as wrong:
             detail = wrong.strerror or str(wrong)
             raise AddressTakenError(setting=setting, address=address, detail=detail) from wrong
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether this machine has an address, and nobody listens at it."""
+    try:
+        _bind(host, port)
+    except OSError:
+        return False
+    return True
+
+
+def _bind(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
 
 
 def echoes(path: Path, patience_s: float) -> bool:

@@ -14,6 +14,7 @@ Rules:
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import count
 from threading import Lock
 from time import monotonic, sleep
 from typing import Final, NamedTuple, TypeVar
@@ -124,6 +125,7 @@ class NetworkClient(Requesting):
         self._guard = Lock()
         self._seen = 0
         self._preferred = 0
+        self._presses = count()
         self._under_way: OrderedDict[bytes, _Waiting] = OrderedDict()
         self._under_way_bytes = 0
         self._nodes = []
@@ -205,12 +207,12 @@ class NetworkClient(Requesting):
 
     # --- which node ------------------------------------------------------------------------------------------------
 
-    def _somewhere(self, act: Callable[[_Node], T], *, elsewhere: bool = False) -> T:
+    def _somewhere(self, act: Callable[[_Node], T], *, elsewhere: int = 0) -> T:
         """Let a node act; where it cannot, the next one (W-1).
 
         Args:
             act: what is done at a node.
-            elsewhere: begin with another than the preferred one.
+            elsewhere: begin with so many nodes after the preferred one, which stays preferred.
         """
         deadline = monotonic() + self._answer_s
         while True:
@@ -239,7 +241,7 @@ class NetworkClient(Requesting):
                 raise NodesUnreachableError(nodes="; ".join(f"{url}: {why}" for url, why in unfit.items()))
             sleep(LOOK_S)
 
-    def _in_turn(self, elsewhere: bool) -> Iterator[_Node]:
+    def _in_turn(self, elsewhere: int) -> Iterator[_Node]:
         """All nodes from the preferred one on; those that rest come last."""
         first = self._preferred + elsewhere
         turn = [self._nodes[(first + at) % len(self._nodes)] for at in range(len(self._nodes))]
@@ -346,7 +348,7 @@ class NetworkClient(Requesting):
             return self._find_or_raise(node, waiting or _Waiting(name, b"", 0), refusal)
 
     def _press(self, waiting: _Waiting | None) -> None:
-        """Look at another node than the preferred one, and hand a transaction in there again (W-4).
+        """Look at another node than the preferred one, each time at the next, and hand a transaction in there (W-4).
 
         Raises:
             Refusal: it can never come into a block.
@@ -354,12 +356,13 @@ class NetworkClient(Requesting):
 
         def press(node: _Node) -> None:
             self._read(node, wire.AskStatus(), STATUS)
-            if waiting is not None:
+            if waiting is not None and self._look(node, waiting.name, waiting) is None:
                 self._hand_in(node, waiting)
                 self._require_nonce(node, waiting)
 
+        others = max(1, len(self._nodes) - 1)
         with suppress(NonceAhead, MempoolError, ClientError):  # whoever waits looks again
-            self._somewhere(press, elsewhere=True)
+            self._somewhere(press, elsewhere=1 + next(self._presses) % others)
 
     def _require_nonce(self, node: _Node, waiting: _Waiting) -> None:
         """Return unless another transaction took the nonce: the engine does not say so of one that it has already.

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from gridproof.drivers.errors import WaitTimeoutError, WireError
 from gridproof.drivers.history import Entry, StoredHistory
 from gridproof.drivers.wire import Status
+from gridproof.errors import Refusal
 from gridproof.state import Answer, Application, StoredEvent, TransactionPlace, system
 from gridproof.state.store import Store
 
@@ -16,9 +17,17 @@ class Committed:
         store: keeps everything.
         application: over that store.
         clock: UTC epoch seconds, for telling the time.
+        refusal_of: why a transaction came no further at this node, or None.
     """
 
-    def __init__(self, store: Store, application: Application, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        application: Application,
+        clock: Callable[[], int],
+        refusal_of: Callable[[bytes], Refusal | None] = lambda _name: None,
+    ) -> None:
+        self._refusal_of = refusal_of
         self._store = store
         self._application = application
         self._clock = clock
@@ -35,9 +44,13 @@ class Committed:
         """Where a transaction stands.
 
         Raises:
+            Refusal: this node dropped it before any block; others do for the same reason.
             WaitTimeoutError: it is in no block yet; nobody waits here, for the engine's connection would wait too.
         """
+        refusal = self._refusal_of(name)  # first: what is then in no block was not dropped for standing in one
         place = self.find_transaction(name)
+        if place is None and refusal is not None:
+            raise refusal
         if place is None:
             raise WaitTimeoutError(name=name, timeout_ms=round(timeout_s * 1_000))
         return place

@@ -20,6 +20,13 @@ class NodeFailedError(DriverError):
     detail: str
 
 
+class FiguresAddressError(DriverError):
+    """Figures cannot be served at this address; the ledger goes on without them. Change `figures.node`."""
+
+    address: str
+    detail: str
+
+
 class EngineFileError(DriverError):
     """A file of the engine is not what it should be; nothing was done. Restore it, or make the node anew."""
 

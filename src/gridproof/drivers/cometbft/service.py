@@ -14,7 +14,7 @@ Rules:
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
-from time import monotonic, time
+from time import monotonic, perf_counter, time
 from typing import Any, Final, NamedTuple
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -29,7 +29,7 @@ from gridproof.drivers.logs import logger
 from gridproof.drivers.ports import ApplicationFactory
 from gridproof.drivers.snapshots import Intake, discard, is_restoring
 from gridproof.errors import GridproofError, Refusal
-from gridproof.state import Block, Misbehaviour, Transaction, Validator, Verifier, system
+from gridproof.state import Block, BlockResult, Misbehaviour, Transaction, Validator, Verifier, system
 from gridproof.state.admission import bare
 from gridproof.state.errors import NonceAhead, NothingStagedError, UnknownQueryError, WrongBlockError
 from gridproof.state.refusals import pack_error
@@ -38,6 +38,7 @@ from gridproof.state.transaction import transaction_hash
 
 from .committed import Committed
 from .errors import GenesisDiffersError
+from .observing import UNOBSERVED, Observer
 from .sync import Keeping, Sync
 from .wire import abci_pb2 as abci
 
@@ -70,6 +71,7 @@ class Options(NamedTuple):
         clock: UTC epoch seconds, for telling the time to whoever asks; never part of a block.
         keeping: what is kept, and what others may fetch.
         chain_id: the chain that a snapshot must be of; any where none is given.
+        observer: told what the service does.
     """
 
     reached: Callable[[str], None] = lambda _step: None
@@ -78,6 +80,7 @@ class Options(NamedTuple):
     clock: Callable[[], int] = lambda: int(time())
     keeping: Keeping = Keeping()
     chain_id: str | None = None
+    observer: Observer = UNOBSERVED
 
 
 DEFAULTS: Final = Options()
@@ -100,12 +103,14 @@ class Service:
             _log.warning("begun anew", reason="a snapshot was being taken in when the node ended")
             discard(store)
         self.application = application(store, verifier)
-        self.sync = Sync(store, Intake(store, application, options.chain_id), options.keeping, self.application.reload)
+        intake = Intake(store, application, options.chain_id)
+        self.sync = Sync(store, intake, options.keeping, self.application.reload, options.observer)
         self._options = options
-        self._committed = Committed(store, self.application, options.clock)
+        self._observer = options.observer
         self._waiting = _Waiting(options)
+        self._committed = Committed(store, self.application, options.clock, self._waiting.find_refusal)
         self._genesis: bytes | None = None
-        self._block: KeptBlock | None = None
+        self._block: tuple[KeptBlock, BlockResult] | None = None
         self._handlers: dict[str, Handler] = {
             "echo": lambda asked: abci.ResponseEcho(message=asked.message),
             "flush": lambda _asked: abci.ResponseFlush(),
@@ -137,12 +142,14 @@ class Service:
         handler = self._handlers.get(kind or "")
         if kind is None or handler is None:
             raise WireError(detail="a request of no kind that this application knows")
+        began = perf_counter()
         steps = kind in STEPS
         if steps:
             self._options.reached(f"before {kind}")
         response = abci.Response(**{kind: handler(getattr(request, kind))})
         if steps:
             self._options.reached(f"after {kind}")
+        self._observer.answered(kind, perf_counter() - began)
         return response
 
     # --- birth -----------------------------------------------------------------------------------------------------
@@ -191,7 +198,13 @@ class Service:
                 self._require_patience(transaction)
         except Refusal as refusal:
             self._waiting.forget(asked.tx)
+            if asked.type == RECHECK:
+                self._waiting.refuse(transaction_hash(asked.tx), refusal)  # for its sender, who may still ask
+            self._observer.checked(refusal.code, again=asked.type == RECHECK)
             return abci.ResponseCheckTx(code=refusal.code, log=str(refusal), data=pack_error(refusal))
+        if asked.type != RECHECK:
+            self._waiting.forget(asked.tx)  # handed in again, it has another chance
+        self._observer.checked(0, again=asked.type == RECHECK)
         return abci.ResponseCheckTx()
 
     def _require_patience(self, transaction: Transaction) -> None:
@@ -213,6 +226,7 @@ class Service:
         for raw, refusal in proposal.refused:
             name = transaction_hash(raw)
             self._waiting.refuse(name, refusal)
+            self._observer.left_out(refusal.code)
             _log.info("refused", transaction=name.hex(), code=refusal.code)
         return abci.ResponsePrepareProposal(txs=self._within(proposal.chosen, asked.max_tx_bytes))
 
@@ -236,11 +250,13 @@ class Service:
         if accepted:
             return abci.ResponseProcessProposal(status=ACCEPT)
         address = asked.proposer_address
+        participant = self.application.participant_at(address)
+        self._observer.refused(participant)
         _log.warning(
             "proposal refused",
             height=asked.height,
             proposer=address.hex(),
-            participant=self.application.participant_at(address),
+            participant=participant,
             block=asked.hash.hex(),
         )
         return abci.ResponseProcessProposal(status=REJECT)
@@ -249,7 +265,7 @@ class Service:
         block = self._block_of(asked)
         head = self.application.info()
         result = self.application.finalize_block(block)
-        self._block = KeptBlock(head.app_hash, block)
+        self._block = KeptBlock(head.app_hash, block), result
         return abci.ResponseFinalizeBlock(
             # The sentence is for people, and no part of what nodes must agree on; the particulars stay at home.
             tx_results=[abci.ExecTxResult(code=each.code, log=each.text) for each in result.results],
@@ -262,13 +278,14 @@ class Service:
         """Rule B-1."""
         if self._block is None:
             raise NothingStagedError
-        kept, self._block = self._block, None
+        (kept, result), self._block = self._block, None
         beside = changes_for(kept, self._genesis if kept.block.height == 1 else None)
         head = self.application.commit(beside)
         if kept.block.transactions:
             self._waiting.forget_all(map(transaction_hash, kept.block.transactions))
             count = len(kept.block.transactions)
             _log.info("block", height=head.height, transactions=count, app_hash=head.app_hash.hex())
+        self._observer.committed(head, kept.block.proposer, [each.code for each in result.results])
         self.sync.committed(head)
         return abci.ResponseCommit(retain_height=self.sync.retain_height)
 
@@ -339,6 +356,11 @@ class _Waiting:
         refusal = self._refused.get(transaction_hash(raw))
         if refusal is not None:
             raise bare(refusal)
+
+    def find_refusal(self, name: bytes) -> Refusal | None:
+        """Why a transaction came no further at this node, or None."""
+        refusal = self._refused.get(name)
+        return None if refusal is None else bare(refusal)
 
     def is_over(self, name: bytes) -> bool:
         """Whether a transaction that must wait has waited long enough; the first time it is asked, it begins to."""

@@ -7,6 +7,7 @@ the setting lets go of, up to the oldest snapshot that is kept, so that the ledg
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from time import perf_counter
 from typing import Any, Final, NamedTuple
 
 from gridproof.drivers.errors import (
@@ -24,6 +25,7 @@ from gridproof.state import Head
 from gridproof.state.store import Snapshot as Moment
 from gridproof.state.store import Store, StoreError
 
+from .observing import UNOBSERVED, Observer
 from .wire import abci_pb2 as abci
 
 OFFER: Final = abci.ResponseOfferSnapshot.Result
@@ -54,17 +56,26 @@ class Sync:
         intake: takes a snapshot in.
         keeping: what is kept.
         restored: called when a snapshot has become the node's state.
+        observer: told of snapshots that are taken.
 
     Attributes:
         retain_height: of the first block that the engine must keep; 0 for all.
     """
 
-    def __init__(self, store: Store, intake: Intake, keeping: Keeping, restored: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        intake: Intake,
+        keeping: Keeping,
+        restored: Callable[[], None],
+        observer: Observer = UNOBSERVED,
+    ) -> None:
         self.retain_height = 0
         self._store = store
         self._intake = intake
         self._keeping = keeping
         self._restored = restored
+        self._observer = observer
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="snapshots")
         self._under_way: Future[None] | None = None
         self.handlers: dict[str, Callable[[Any], Any]] = {
@@ -81,6 +92,7 @@ class Sync:
             return
         if self._under_way is not None and not self._under_way.done():
             _log.warning("no snapshot", height=head.height, reason="the last one is still being written")
+            self._observer.snapshot_missed()
             return
         self._under_way = self._worker.submit(self._take, keeping.snapshots, self._store.snapshot(), head.height)
 
@@ -89,15 +101,18 @@ class Sync:
         self._worker.shutdown()
 
     def _take(self, folder: SnapshotFolder, moment: Moment, height: int) -> None:
+        began = perf_counter()
         try:
             with moment:
                 snapshot = folder.take_at(moment)
+            self._observer.snapshot_taken(height, perf_counter() - began, folder.size_of(snapshot))
             _log.info("snapshot", height=height, pieces=snapshot.chunks, hash=snapshot.hash.hex())
             if self._keeping.blocks:
                 retain_height = height - self._keeping.blocks + 1
                 self.retain_height = prune(self._store, retain_height, folder.list())
         except (SnapshotFailedError, StoreError) as wrong:  # the node goes on without it
             _log.error("no snapshot", height=height, reason=str(wrong))
+            self._observer.snapshot_missed()
 
     # --- giving out ------------------------------------------------------------------------------------------------
 

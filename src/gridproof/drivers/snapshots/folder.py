@@ -148,6 +148,13 @@ class SnapshotFolder:
         found = (self._find(height) for height in self._heights())
         return tuple(snapshot for snapshot in found if snapshot is not None)
 
+    def size_of(self, snapshot: Snapshot) -> int:
+        """How much room a snapshot's pieces take, bytes; those that are gone count for nothing."""
+        pieces = self._place(snapshot.height).glob(_CHUNKS)
+        with suppress(OSError):  # it was let go of meanwhile
+            return sum(piece.stat().st_size for piece in pieces)
+        return 0
+
     def load(self, height: int, format: int, index: int) -> bytes:  # noqa: A002 - the engine's name for it
         """A piece of a snapshot, held to its hash.
 
@@ -230,6 +237,9 @@ def _read(height: int, raw: bytes) -> Snapshot:
     if manifest.height != height:
         raise SnapshotRefusedError(height=height, detail=f"it is of height {manifest.height}")
     return Snapshot(height, FORMAT, len(manifest.chunks), snapshot_hash(raw), raw)
+
+
+_CHUNKS: Final = "*.chunk"
 
 
 def _chunk_name(index: int) -> str:

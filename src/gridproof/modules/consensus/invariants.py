@@ -41,7 +41,7 @@ def keys_stand_in_the_index(ctx: Context) -> None:
             raise Violation(f"the key of validator {participant} is not in the index as its own")
     for (address, height, _), offence in OFFENCES.all(ctx):
         use = KEY_USES.find(ctx, address)
-        if offence.participant != (0 if use is None else use.participant):
+        if offence.participant and (use is None or use.participant != offence.participant):
             raise Violation(f"the offence of {address.hex()} at height {height} is not its holder's")
         if offence.power and (use is None or not use.convicted):
             raise Violation(f"the offence of {address.hex()} at height {height} left no trace")

@@ -228,6 +228,19 @@ class LmdbStore:
             except lmdb.Error as cause:
                 raise _refusal(path, cause) from cause
 
+    def size_bytes(self) -> int:
+        """Size of the database: all pages up to the last one that was ever written.
+
+        Raises:
+            StoreClosedError: the store was closed.
+        """
+        try:
+            page_size: int = self._environment.stat()["psize"]
+            last: int = self._environment.info()["last_pgno"]
+        except lmdb.Error as cause:
+            raise _refusal(self._path, cause) from cause
+        return (last + 1) * page_size
+
     def close(self) -> None:
         """Let the store go, and its snapshots with it; no thread may be using them. Closing again does nothing."""
         self._environment.close()

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from threading import Thread
 
 import pytest
@@ -22,6 +23,7 @@ from gridproof.state.transaction import MAX_TRANSACTION_BYTES, transaction_hash
 
 from .engines import Engine, engine
 from tests.tiny.app import PEOPLE, signer
+from tests.tiny.notices.errors import TextLength
 from tests.tiny.notices.types import NOTICES
 from tests.unit.drivers.scenes import OPTIONS, grow, in_memory, post, signed
 
@@ -157,11 +159,14 @@ def test_w1_an_answer_of_another_form_or_size_is_not_used(
     def reply(value: bytes) -> bytes:
         return b'{"jsonrpc":"2.0","id":2,"result":{"response":{"height":"0","value":' + value + b"}}}"
 
+    def spoiled(value: bytes, method: str, raw: bytes) -> bytes:
+        return reply(value) if method == "abci_query" else raw
+
     welcome = b'"' + b"lWcBpnRpbnktMQ==" + b'"'
     odd = (b"null", b'"!"', b'"wQ=="', welcome, b'"' + b"A" * 8 + b'"')
     for value in odd:
         with network_of(ledger, ledger) as (client, (first, _second)):
-            first.spoil = lambda method, raw, value=value: reply(value) if method == "abci_query" else raw
+            first.spoil = partial(spoiled, value)
             assert client.status() == ledger.status()
     monkeypatch.setattr("gridproof.connectors.ledger.node_rpc.MAX_ANSWER", 100)
     with network_of(ledger) as (client, _), pytest.raises(NodesUnreachableError, match="without end"):
@@ -395,6 +400,18 @@ def _of_a_stranger() -> bytes:
     until_s = OPTIONS.clock() + 60
     words = {"chain_id": "tiny-1", "nonce": 0, "valid_until_s": until_s, "messages": (post(),)}
     return sign_transaction(signer("operator"), sender=ParticipantId(99), **words)  # type: ignore[arg-type]
+
+
+def test_what_only_another_node_dropped_is_told_to_who_waits(ledger: EmbeddedLedger) -> None:
+    with in_memory() as proposer, network_of(ledger, ledger, proposer) as (client, (first, second, _third)):
+        first.swallow = second.swallow = True
+        wordy = signed("operator", post("x" * 501))
+        name = client.submit(wordy)
+        proposer.submit(wordy)
+        proposer.make_block()
+        with pytest.raises(TextLength) as dropped:
+            client.wait(name, 10)
+        assert dropped.value.length == 501
 
 
 def test_only_so_many_bytes_of_transactions_under_way_are_kept(

@@ -139,13 +139,13 @@ class Network:
 
     Args:
         powers: who votes from birth on, or None for a ledger with one node.
-        store: by default in memory.
         more: modules besides.
+        version: the program's.
     """
 
-    def __init__(self, powers: dict[str, int] | None = None, *more: Module, store: Store | None = None) -> None:
-        self.store = store or MemoryStore()
-        self.application = application(self.store, None, *more)
+    def __init__(self, powers: dict[str, int] | None = None, *more: Module, version: int = 1) -> None:
+        self.store: Store = MemoryStore()
+        self.application = application(self.store, None, *more, version=version)
         self.application.init_chain(genesis(section(powers) if powers else None))
         self.engine = Engine(self.application.validators())
         self.time_s = START_S
@@ -192,12 +192,18 @@ class Network:
         Raises:
             Refusal: the very one that the rules raised.
         """
-        wanted = self.generation if generation is None else generation
-        result = self.block(self.sign(name, SupportChange(wanted, change)))
-        refusal = refusal_in(result.results[0])
+        result, refusal = self.ask(name, change, generation)
         if refusal is not None:
             raise refusal
         return result
+
+    def ask(self, name: str, change: Change, generation: int | None = None) -> tuple[BlockResult, Refusal | None]:
+        """As `support`, with the refusal beside the block's result."""
+        wanted = self.generation if generation is None else generation
+        result = self.block(self.sign(name, SupportChange(wanted, change)))
+        refusal = refusal_in(result.results[0])
+        assert refusal is None or isinstance(refusal, Refusal)
+        return result, refusal
 
     def refuses(self, name: str, change: Change, kind: type[Refusal], generation: int | None = None) -> Refusal:
         """Support that is refused for this reason and changes nothing but a nonce."""

@@ -51,6 +51,11 @@ def support_from_outside(ctx: Context) -> None:
     SUPPORTS.put(ctx, 99, value=NAME)
 
 
+def leave_it_open(ctx: Context) -> None:
+    PROPOSALS.put(ctx, NAME, value=Proposal(0, CHANGE, 1))
+    GENERATION.put(ctx, value=4)
+
+
 def pass_over(ctx: Context) -> None:
     UPGRADE.put(ctx, value=Scheduled(2, 1))
 
@@ -70,10 +75,7 @@ BREACHES: dict[str, Callable[[Context], None]] = {
     "or for no proposal": lambda ctx: SUPPORTS.put(ctx, ONE, value=bytes(32)),
     "is no validator's": support_from_outside,
     "is not of generation 0": lambda ctx: PROPOSALS.put(ctx, bytes(32), value=Proposal(0, CHANGE, 1)),
-    "is not of generation 4": lambda ctx: (
-        PROPOSALS.put(ctx, NAME, value=Proposal(0, CHANGE, 1)),
-        GENERATION.put(ctx, value=4),
-    )[0],
+    "is not of generation 4": leave_it_open,
     "by nobody": lambda ctx: PROPOSALS.put(ctx, NAME, value=Proposal(0, CHANGE, 1)),
     "or by enough": decide_silently,
     "was passed over": pass_over,

@@ -1,0 +1,169 @@
+"""What is wrong with a node: each finding in a line, with what to do.
+
+Looked at, in this order: settings; the engine's program; rights of files; room on the disk; what was lost; addresses,
+where the node does not run; the last stop; the node and its neighbours; the clock.
+"""
+
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from http.client import HTTPConnection, HTTPException
+from time import time
+from typing import Any, Final, NamedTuple
+
+from gridproof import __version__
+from gridproof.connectors.engine_headers import EngineError, EngineRpc
+from gridproof.errors import GridproofError
+
+from .folder import NodeFolder
+from .program import find_engine
+from .running import ANSWER_S, process_of, status_of
+from .serving import read_stopped
+from .settings import NodeSettings, load
+from .supervisor import require_free, require_whole
+
+LITTLE_ROOM: Final = 2**30
+CLOCK_SLACK_S: Final = 10.0
+_OTHERS: Final = 0o077
+
+
+class Finding(NamedTuple):
+    """What was found.
+
+    Attributes:
+        what: was looked at.
+        is_wrong: whether something must be done.
+        told: a sentence.
+    """
+
+    what: str
+    is_wrong: bool
+    told: str
+
+
+def examine(folder: NodeFolder, clock: Callable[[], float] = time) -> Iterator[Finding]:
+    """Look at a node, whether it runs or not.
+
+    Args:
+        folder: the node's.
+        clock: UTC epoch seconds.
+    """
+    try:
+        settings = load(folder.root)
+    except GridproofError as wrong:
+        yield Finding("settings", is_wrong=True, told=str(wrong))
+        return
+    yield Finding("settings", is_wrong=False, told=f"node of {settings.node.name} on {settings.node.chain_id}")
+    yield _tried("engine", "CometBFT is there, of the right version", lambda: find_engine(settings.engine.program))
+    yield _rights(folder)
+    yield _room(folder)
+    yield _tried("files", "nothing is missing", lambda: require_whole(folder))
+    if process_of(folder) is None:
+        yield _tried("addresses", "nobody else listens there", lambda: require_free(settings))
+        stopped = read_stopped(folder)
+        if stopped is not None:
+            yield Finding("last stop", is_wrong=stopped.lasts, told=stopped.sentence)
+        yield Finding("node", is_wrong=True, told="it does not run; `gridproof node start` starts it")
+        return
+    yield from _running(folder, settings, clock)
+
+
+def _tried(what: str, well: str, look: Callable[[], object]) -> Finding:
+    try:
+        look()
+    except GridproofError as wrong:
+        return Finding(what, is_wrong=True, told=str(wrong))
+    return Finding(what, is_wrong=False, told=well)
+
+
+def _rights(folder: NodeFolder) -> Finding:
+    exposed = [path for path in folder.secret_files if stat.S_IMODE(path.stat().st_mode) & _OTHERS]
+    if exposed:
+        names = ", ".join(str(path.relative_to(folder.root)) for path in exposed)
+        told = f"others may read {names}: run `chmod 600` on them, and think who read them"
+        return Finding("rights", is_wrong=True, told=told)
+    return Finding("rights", is_wrong=False, told="secrets are their owner's alone")
+
+
+def _room(folder: NodeFolder) -> Finding:
+    free = shutil.disk_usage(folder.root).free
+    told = f"{free / 2**30:.1f} GiB are free"
+    if free < LITTLE_ROOM:
+        return Finding("disk", is_wrong=True, told=f"only {told}; make room before the node stops for want of it")
+    return Finding("disk", is_wrong=False, told=told)
+
+
+def _running(folder: NodeFolder, settings: NodeSettings, clock: Callable[[], float]) -> Iterator[Finding]:
+    status = status_of(folder)
+    if status.height is None:
+        yield Finding("node", is_wrong=True, told="it runs and does not answer; `gridproof node logs` tells why")
+        return
+    told = f"height {status.height}, {status.peers} peers, program {__version__}"
+    yield Finding("node", is_wrong=False, told=told + (", still catching up" if status.catching_up else ""))
+    known = len(settings.engine.peers)
+    if known and not status.peers:
+        yield Finding("peers", is_wrong=True, told=f"none of {known} is reached: check addresses, ports and firewalls")
+    yield from _neighbours(settings, status.height)
+    yield _clock(settings, clock)
+
+
+def _neighbours(settings: NodeSettings, height: int) -> Iterator[Finding]:
+    """Whether others are ahead, as far as their RPC is reached."""
+    ahead = 0
+    for url, _ in _others(settings):
+        try:
+            ahead = max(ahead, EngineRpc(url, ANSWER_S).latest_height() - height)
+        except EngineError:
+            continue
+    if ahead > 1:
+        yield Finding("height", is_wrong=True, told=f"others are {ahead} blocks ahead; wait, or look at the logs")
+
+
+def _clock(settings: NodeSettings, clock: Callable[[], float]) -> Finding:
+    """Hold the machine's clock against those of the other nodes: each answer over HTTP tells its time."""
+    apart: list[float] = []
+    for _, address in _others(settings):
+        told = _http_time(address)
+        if told is not None:
+            apart.append(told - clock())
+    if not apart:
+        return Finding("clock", is_wrong=False, told="no other node to compare it with is reached")
+    middle = sorted(apart)[len(apart) // 2]
+    if abs(middle) > CLOCK_SLACK_S:
+        told_ = (
+            f"it is {abs(middle):.0f} s {'behind' if middle > 0 else 'ahead of'} the other nodes' clocks; set it right"
+        )
+        return Finding("clock", is_wrong=True, told=told_)
+    return Finding("clock", is_wrong=False, told=f"within {CLOCK_SLACK_S:.0f} s of {len(apart)} other nodes")
+
+
+def _others(settings: NodeSettings) -> list[tuple[str, str]]:
+    """Where the node's peers serve their RPC: URL and `host:port`."""
+    try:
+        told = EngineRpc(f"http://{settings.engine.rpc}", ANSWER_S).ask("net_info")["peers"]
+        addresses = [_rpc_of(peer["node_info"]) for peer in told]
+    except (EngineError, KeyError, TypeError):
+        return []
+    return [(f"http://{address}", address) for address in addresses]
+
+
+def _rpc_of(info: dict[str, Any]) -> str:
+    host = str(info["listen_addr"]).removeprefix("tcp://").rpartition(":")[0]
+    return f"{host}:{str(info['other']['rpc_address']).rpartition(':')[2]}"
+
+
+def _http_time(address: str) -> float | None:
+    """What time a server has, UTC epoch seconds; None where it does not tell."""
+    link = HTTPConnection(address, timeout=ANSWER_S)
+    try:
+        link.request("GET", "/health")
+        answer = link.getresponse()
+        answer.read(2**16)
+        told: datetime = parsedate_to_datetime(answer.getheader("Date", ""))
+        return told.timestamp()
+    except (OSError, HTTPException, ValueError, TypeError):
+        return None
+    finally:
+        link.close()

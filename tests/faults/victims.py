@@ -1,0 +1,111 @@
+"""A node whose processes can be told to fail: `python -m tests.faults.victims start FOLDER`.
+
+It is the product's own node but for what is asked of it by files in `FOLDER/faults`, looked at when their moment comes:
+
+| file | what it asks |
+|---|---|
+| `kill_at` | the name of a step: when it is reached next, the process kills itself there, once |
+| `propose` | the kind of bad block that it proposes when it is its turn |
+| `room` | so many bytes may the ledger's file still grow, as on a disk that fills up |
+
+The variable GRIDPROOF_CLOCK_SKEW_S puts its clock so many seconds before or behind.
+"""
+
+import logging
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+from threading import Event
+from time import time
+from types import FrameType
+from typing import Final
+
+from gridproof.actors.node import supervisor
+from gridproof.actors.node.folder import NodeFolder
+from gridproof.actors.node.serving import serve
+from gridproof.drivers.cometbft.service import Options
+from gridproof.errors import GridproofError
+
+from . import proposals
+
+PAUSE_S: Final = 0.2
+SKEW: Final = "GRIDPROOF_CLOCK_SKEW_S"
+
+
+def faults(folder: Path) -> Path:
+    """Where a node's faults lie."""
+    return folder / "faults"
+
+
+def tell(folder: Path, what: str, words: str) -> None:
+    """Ask a fault of a node.
+
+    Args:
+        folder: the node's.
+        what: the file's name.
+        words: its content; empty takes it back.
+    """
+    place = faults(folder)
+    place.mkdir(exist_ok=True)
+    if not words:
+        (place / what).unlink(missing_ok=True)
+        return
+    fresh = place / f"{what}.new"
+    fresh.write_text(words)
+    fresh.replace(place / what)
+
+
+def asked(folder: Path, what: str) -> str:
+    """What is asked of a node, or nothing."""
+    try:
+        return (faults(folder) / what).read_text()
+    except FileNotFoundError:
+        return ""
+
+
+def _start(folder: Path) -> int:
+    """The supervisor, with a victim under it; it never waits long, for it is killed often."""
+    stop = Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    supervisor.FIRST_PAUSE_S = supervisor.LONGEST_PAUSE_S = PAUSE_S  # type: ignore[misc]
+    command = (sys.executable, "-m", "tests.faults.victims", "serve")
+    try:
+        supervisor.Supervisor(NodeFolder(folder), stop, _say, command).run()
+    except GridproofError as wrong:
+        _say(f"{type(wrong).__name__}: {wrong}")
+        return 1
+    return 0
+
+
+def _serve(folder: Path) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    skew_s = int(os.environ.get(SKEW, "0"))
+    room = asked(folder, "room")
+    if room:
+        size = (NodeFolder(folder).database / "data.mdb").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + int(room), resource.RLIM_INFINITY))
+
+    def reached(step: str) -> None:
+        if asked(folder, "kill_at") == step:
+            tell(folder, "kill_at", "")
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    options = Options(reached=reached, clock=lambda: int(time()) + skew_s)
+    factory = proposals.factory(lambda: asked(folder, "propose"))
+    return 0 if serve(NodeFolder(folder), factory=factory, options=options) is None else 1
+
+
+def _say(words: str) -> None:
+    print(words, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    role, place = sys.argv[1], Path(sys.argv[2])
+    sys.exit(_start(place) if role == "start" else _serve(place))
