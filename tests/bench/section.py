@@ -18,10 +18,17 @@ from . import (
     demo,
     growth,
     ledger,
+<<<<<<< HEAD
     linking,
     malformed,
     month,
     network,
+=======
+    light,
+    linking,
+    malformed,
+    month,
+>>>>>>> light
     profile,
     verification,
 )
@@ -33,6 +40,7 @@ SCRIPTS: Final[dict[str, Callable[..., Section]]] = {
     "batch": batch.run,
     "ledger": ledger.run,
     "content": content.run,
+    "light": light.run,
     "bills": bills.run,
     "verification": verification.run,
     "network": network.run,
