@@ -28,8 +28,11 @@ setup: ## Make or update the environment in .venv (quick when nothing changed)
 	@$(PYTHON) -m tools.environment --quiet
 
 .PHONY: demo
-demo: setup ## See a community's day; pass options as ARGS="--households 20"
-	@$(BIN)/gridproof demo $(ARGS)
+demo: setup ## See a community's day; pass options as ARGS="--households 20"; on validators: NET=4
+ifdef NET
+	@$(RUN) -m tools.engines cometbft > /dev/null
+endif
+	@$(BIN)/gridproof demo $(if $(NET),--net $(NET)) $(ARGS)
 
 ##@ Work
 

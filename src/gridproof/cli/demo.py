@@ -16,7 +16,7 @@ from .console import Speaker, table
 from .options import AsJson
 
 if TYPE_CHECKING:
-    from gridproof.actors.demo import Outcome, Period, Try
+    from gridproof.actors.demo import Agreement, Outcome, Period, Try
 
 WIDTH: Final = 100
 
@@ -57,6 +57,10 @@ def demo(
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="S", help="The same seed gives the same app hash.")] = 1,
+    net: Annotated[
+        int | None,
+        typer.Option("--net", metavar="N", min=4, max=20, help="Tell it on N validators; one is killed in the middle."),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """See a community's day, from readings over totals and prices to bills, at work and attacked.
@@ -64,17 +68,19 @@ def demo(
     Every total, price and bill is held against an independent count; all lies in a report for people. The exit code is
     1 if an attack succeeds or a figure is wrong.
     """
-    from gridproof.actors.demo import Order, tell
+    from gridproof.actors.demo import Order, Stage, Venue, tell
 
     if report is not None:
         _require_free(report)
     speaker = Speaker(as_json=as_json)
     began_s = monotonic()
     order = Order(households, periods, regions, readings, seed)
+    stage = None if net is None else Stage(net)
+    venue = Venue() if stage is None else stage.venue
     root = Path(mkdtemp(prefix="gridproof-demo.")) if folder is None else folder
     with speaker.progress("slots and bills") as step:
         try:
-            outcome = tell(order, root, progress=step)
+            outcome = tell(order, root, progress=stage.watch(step) if stage else step, venue=venue)
         except BaseException:
             if folder is None:
                 _remove_empty(root)
@@ -82,8 +88,30 @@ def demo(
     files = _write(root.absolute(), outcome, seed, report)
     summary = {**outcome.to_json(), "seed": seed, "folder": root.absolute(), **files}
     summary["seconds"] = round(monotonic() - began_s, 2)
-    speaker.result(summary, lambda words: _say(words, outcome, summary))
-    return 0 if outcome.is_well else 1
+    agreement = stage.agreement if stage else None
+    is_well = outcome.is_well and (stage is None or (agreement is not None and agreement.is_well))
+    summary["ok"] = is_well
+    if agreement is not None:
+        summary["network"] = agreement._asdict()
+
+    def say(words: Console) -> None:
+        if agreement is not None:
+            _say_network(words, agreement)
+        _say(words, outcome, summary)
+
+    speaker.result(summary, say)
+    return 0 if is_well else 1
+
+
+def _say_network(words: Console, agreement: "Agreement") -> None:
+    words.print(f"Told on {agreement.validators} validators.", end=" ")
+    if agreement.killed:
+        words.print(f"The node of {agreement.killed} was killed after step {agreement.killed_after}", end="")
+        words.print(f" and came back after step {agreement.back_after}.")
+    if agreement.app_hash:
+        words.print(f"All agree at height {agreement.height} on app hash {agreement.app_hash}.\n", markup=False)
+    else:
+        words.print("[bold red]They do not agree.[/]\n")
 
 
 def _remove_empty(root: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from gridproof.actors.community import Community, found
 from gridproof.actors.community.access import network_of, reached
+from gridproof.actors.community.founding import Network
 from gridproof.actors.randomness import Seeded
 from gridproof.app import application
 from gridproof.connectors.config import Aggregator, Ledger, Region, Settings
@@ -69,10 +70,10 @@ def test_founding_tells_the_root_that_the_nodes_begin_with(tmp_path: Path) -> No
 
 def test_further_sections_stand_in_the_genesis_document_and_false_ones_are_refused(tmp_path: Path) -> None:
     validators = [{"participant": "one", "key": "ab" * 32, "power": 10}]
-    root = founded_for_a_network(tmp_path / "good", extra_modules={"consensus": {"validators": validators}})
+    root = founded_for_a_network(tmp_path / "good", network=Network({"consensus": {"validators": validators}}))
     assert "ab" * 32 in (root / "genesis.json").read_text()
     with pytest.raises(GenesisError):
-        founded_for_a_network(tmp_path / "bad", extra_modules={"nonsense": {}})
+        founded_for_a_network(tmp_path / "bad", network=Network({"nonsense": {}}))
     assert not (tmp_path / "bad").exists()
 
 

@@ -70,8 +70,8 @@ def test_a_failure_keeps_its_trace_on_the_same_line(written: StringIO) -> None:
         "a\x1b[2Jforged",
         'a" level=error event="forged',
         "a\tlevel=error\tevent=forged",
-        "\ud800",
     ],
+    ids=["newline", "return", "separator", "escape", "quote", "tab"],
 )
 def test_nobodys_words_make_a_line_or_a_field_of_their_own(written: StringIO, words: str) -> None:
     logs.logger("node").warning("cut off", reason=words)
@@ -81,6 +81,12 @@ def test_nobodys_words_make_a_line_or_a_field_of_their_own(written: StringIO, wo
         unquoted = re.sub(r'"(?:[^"\\]|\\.)*"', "", line)
         assert "level=error" not in unquoted
         assert unquoted.count("event=") == 1
+
+
+def test_half_a_character_is_escaped() -> None:
+    """Not through a logger: pytest would keep the record, and could not hand it to another process."""
+    record = logging.LogRecord("asyncio", logging.INFO, "", 0, "\ud800", None, None)
+    assert logs.LineFormatter().format(record).endswith(r" event=\ud800")
 
 
 def test_a_second_beginning_takes_the_firsts_place(written: StringIO) -> None:

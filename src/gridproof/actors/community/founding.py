@@ -54,6 +54,21 @@ class StartMisalignedError(TimeError):
     after: str
 
 
+class Network(NamedTuple):
+    """What a genesis document says of the network that keeps the ledger.
+
+    Attributes:
+        sections: further sections of the document, by module.
+        companies: further data aggregators, which have a node and take no records.
+    """
+
+    sections: Mapping[str, Any] = MappingProxyType({})
+    companies: tuple[str, ...] = ()
+
+
+ALONE: Final = Network()
+
+
 class Founded(NamedTuple):
     """A community that was made.
 
@@ -82,7 +97,7 @@ def found(
     randomness: Randomness,
     tariff: bytes | None = None,
     *,
-    extra_modules: Mapping[str, Any] = MappingProxyType({}),
+    network: Network = ALONE,
 ) -> Founded:
     """Make a community's folder; of a ledger that is a network, all but the ledger, which its nodes make.
 
@@ -93,7 +108,7 @@ def found(
         secrets: seals what is secret, where there is a passphrase.
         randomness: where keys come from.
         tariff: what shall stand in the tariff's file, a valid one; none where energy has no prices.
-        extra_modules: further sections of the genesis document, by module.
+        network: what the genesis document says of the network that keeps the ledger.
 
     Raises:
         FolderTakenError: the folder is not empty; nothing was made.
@@ -114,8 +129,8 @@ def found(
             if private != folder.ledger or not is_network:
                 make_private_folder(private)
         make_private_folder(folder.rosters)
-        document = _genesis(folder, settings, chain_id, start_s, secrets, randomness)
-        document["modules"].update(extra_modules)
+        document = _genesis(folder, settings, chain_id, start_s, secrets, randomness, network.companies)
+        document["modules"].update(network.sections)
         genesis = json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
         write_whole(folder.genesis, genesis)
         app_hash = _try_out(genesis) if is_network else _bear(folder, genesis, start_s)
@@ -180,11 +195,18 @@ def region_parameters(settings: Settings, region: Region) -> dict[str, Any]:
 
 
 def _genesis(
-    folder: Folder, settings: Settings, chain_id: str, start_s: int, secrets: SecretFiles, randomness: Randomness
+    folder: Folder,
+    settings: Settings,
+    chain_id: str,
+    start_s: int,
+    secrets: SecretFiles,
+    randomness: Randomness,
+    companies: tuple[str, ...],
 ) -> dict[str, Any]:
     people = [(OPERATOR, Role.OPERATOR), (BILL_PROVIDER, Role.BILL_PROVIDER)]
     people += [(aggregator.name, Role.DATA_AGGREGATOR) for aggregator in settings.aggregators]
     people.append((CONTROL_CENTER, Role.CONTROL_CENTER))
+    people += [(company, Role.DATA_AGGREGATOR) for company in companies]
     participants = []
     for name, role in people:
         public = equip(folder, secrets, name, randomness, receipts=role is Role.DATA_AGGREGATOR)

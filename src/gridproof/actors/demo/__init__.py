@@ -2,6 +2,7 @@
 
 from .docket import CHARGES, Charge, Docket, Result, Try
 from .errors import DemoError, ThinReadingsError, TooFewHouseholdsError, TooFewPeriodsError
+from .network import Agreement, Stage
 from .outcome import Billed, Outcome, Period, Standing
 from .report import render_report
 from .story import FOLDER, Order, Venue, on_disk, tell
@@ -9,6 +10,7 @@ from .story import FOLDER, Order, Venue, on_disk, tell
 __all__ = [
     "CHARGES",
     "FOLDER",
+    "Agreement",
     "Billed",
     "Charge",
     "DemoError",
@@ -17,6 +19,7 @@ __all__ = [
     "Outcome",
     "Period",
     "Result",
+    "Stage",
     "Standing",
     "ThinReadingsError",
     "TooFewHouseholdsError",

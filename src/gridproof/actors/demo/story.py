@@ -10,12 +10,13 @@ from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from gridproof.actors.bill_provider import Fault, Newcomer
 from gridproof.actors.clock import Clock, SimulatedClock
 from gridproof.actors.community import Community, Folder, found
 from gridproof.actors.community.access import at_work
+from gridproof.actors.community.founding import ALONE, Network
 from gridproof.actors.community.people import BILL_PROVIDER, CONTROL_CENTER, keys_of
 from gridproof.actors.conductor import Conductor, Observer
 from gridproof.actors.crew import Crew
@@ -99,12 +100,12 @@ class Venue(NamedTuple):
     Attributes:
         open: reaches the ledger that was founded, and lets it go at the end; told the folder and the story's clock.
         ledger: what the settings say of it.
-        modules: further sections of the genesis document, by module.
+        network: what the genesis document says of the network that keeps it.
     """
 
     open: OpenLedger = on_disk
     ledger: LedgerSettings = LedgerSettings()
-    modules: Mapping[str, Any] = MappingProxyType({})
+    network: Network = ALONE
 
 
 HERE: Final = Venue()
@@ -131,7 +132,7 @@ def tell(order: Order, root: Path, *, progress: Progress = lambda _done, _all: N
         chance = Seeded(f"{_SEED}/{order.seed}".encode())
         start_s = max(0, supply.span.first_k * PERIOD_S - LEAD_S - _FOUNDED_S)
         settings, founding = _settings(order.regions, venue.ledger), chance.fork("founding")
-        found(root, settings, start_s, SecretFiles(), founding, extra_modules=venue.modules)
+        found(root, settings, start_s, SecretFiles(), founding, network=venue.network)
         community = Community(root, randomness=chance.fork("actors"))
         readings = stack.enter_context(closing(community.readings()))
         readings.add(supply.readings)

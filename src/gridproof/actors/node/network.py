@@ -12,12 +12,13 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from gridproof.actors.community import Founded, found
 from gridproof.actors.community.folder import Folder, file_stem
+from gridproof.actors.community.founding import Network
 from gridproof.actors.randomness import Randomness
 from gridproof.connectors.config import Settings
 from gridproof.connectors.files import make_private_folder, read_private, sync_folder
@@ -25,11 +26,13 @@ from gridproof.connectors.secret_files import SecretFiles
 from gridproof.drivers.cometbft.engine import EngineKey, genesis_file
 from gridproof.primitives.hashing import HASH_SIZE
 from gridproof.state import Validator
+from gridproof.state.genesis import parse_genesis
 
-from .errors import NodeFolderTakenError, NoNetworkError
+from .errors import AddressTakenError, NodeFolderTakenError, NoNetworkError
 from .folder import NodeFolder
 from .founding import Birth, make_node
 from .settings import EngineSection, FiguresSection, KeepSection, NodeSection, NodeSettings
+from .supervisor import is_free
 
 COMMUNITY: Final = "community"
 POWER: Final = 10
@@ -104,7 +107,14 @@ class FoundedNetwork(NamedTuple):
     nodes: Mapping[str, Path]
 
 
-class _Keys(NamedTuple):
+class NodeKeys(NamedTuple):
+    """A node's own keys.
+
+    Attributes:
+        signer: votes on blocks.
+        node: by it other nodes know it.
+    """
+
     signer: EngineKey
     node: EngineKey
 
@@ -130,12 +140,12 @@ def found_network(root: Path, order: Order, secrets: SecretFiles, randomness: Ra
     make_private_folder(root.parent)
     staging = Path(mkdtemp(prefix=f".{root.name}.", dir=root.parent))
     try:
-        keys = {seat.name: _Keys(_draw(randomness), _draw(randomness)) for seat in shape.seats}
-        sections = {"consensus": {"validators": [_validator(name, each) for name, each in keys.items()]}}
-        settings, start_s = _with_nodes(order.settings, shape), order.start_s
+        keys = draw_keys(shape, randomness)
+        sections = genesis_sections(keys)
+        settings, start_s = with_nodes(order.settings, shape), order.start_s
         community = staging / COMMUNITY
-        made = found(community, settings, start_s, secrets, randomness, order.tariff, extra_modules=sections)
-        _make_nodes(staging, shape, keys, made, min(start_s, order.now_s))
+        made = found(community, settings, start_s, secrets, randomness, order.tariff, network=Network(sections))
+        make_nodes(staging, shape, keys, Folder(community), min(start_s, order.now_s))
         if root.exists():
             root.rmdir()
         staging.rename(root)
@@ -179,6 +189,26 @@ def folder_name(name: str) -> str:
     return file_stem(name.replace(" ", "-"))
 
 
+def free_subnet(count: int, ports: Sequence[int] = (P2P_PORT, RPC_PORT)) -> str:
+    """Loopback addresses of this machine at which nobody listens.
+
+    Args:
+        count: how many nodes.
+        ports: that each of them needs.
+
+    Returns:
+        The first three numbers, such as `127.0.1`.
+
+    Raises:
+        AddressTakenError: there are none.
+    """
+    for number in range(1, 255):
+        subnet = f"127.0.{number}"
+        if all(is_free(f"{subnet}.{node}", port) for node in range(1, count + 1) for port in ports):
+            return subnet
+    raise AddressTakenError(setting="addresses", address="127.0.1 to 127.0.254", detail="something listens at all")
+
+
 def loopback_seats(names: Sequence[str], subnet: str) -> tuple[Seat, ...]:
     """Seats on one machine: an address of the loopback network each, with equal ports.
 
@@ -189,24 +219,56 @@ def loopback_seats(names: Sequence[str], subnet: str) -> tuple[Seat, ...]:
     return tuple(Seat(name, f"{subnet}.{number}", f"{subnet}.{number}") for number, name in enumerate(names, 1))
 
 
-def _make_nodes(staging: Path, shape: Shape, keys: Mapping[str, _Keys], made: Founded, genesis_time_s: int) -> None:
-    genesis = made.genesis.read_bytes()
+def draw_keys(shape: Shape, randomness: Randomness) -> dict[str, NodeKeys]:
+    """Draw the keys of a network's nodes, by company."""
+    return {
+        seat.name: NodeKeys(EngineKey(randomness(HASH_SIZE)), EngineKey(randomness(HASH_SIZE))) for seat in shape.seats
+    }
+
+
+def genesis_sections(keys: Mapping[str, NodeKeys]) -> dict[str, Any]:
+    """What a ledger's genesis document says of a network: its sections, by module."""
+    validators = [{"participant": name, "key": each.signer.public.hex(), "power": POWER} for name, each in keys.items()]
+    return {"consensus": {"validators": validators}}
+
+
+def make_nodes(
+    place: Path, shape: Shape, keys: Mapping[str, NodeKeys], community: Folder, genesis_time_s: int
+) -> list[NodeFolder]:
+    """Make the folders of a network's nodes, each with its company's own keys.
+
+    Args:
+        place: the folder that they shall lie in.
+        shape: how they are set.
+        keys: their own.
+        community: whose genesis document and keys of companies are there.
+        genesis_time_s: UTC epoch seconds, not in the future.
+
+    Raises:
+        NodeFolderTakenError: one is there already.
+        FileError: a file cannot be read or written.
+    """
+    genesis = community.genesis.read_bytes()
+    chain_id = parse_genesis(genesis).chain_id
     validators = [(name, Validator(0, each.signer.public, POWER)) for name, each in keys.items()]
-    engine_genesis = genesis_file(made.chain_id, genesis, genesis_time_s, validators)
-    community = Folder(staging / COMMUNITY)
-    for seat in shape.seats:
-        birth = Birth(
-            settings=_node_settings(seat, shape, keys, made.chain_id),
-            signer=keys[seat.name].signer,
-            node_key=keys[seat.name].node,
-            genesis=genesis,
-            engine_genesis=engine_genesis,
-            keys=read_private(community.key_file(seat.name), MAX_KEY_FILE),
+    engine_genesis = genesis_file(chain_id, genesis, genesis_time_s, validators)
+    return [
+        make_node(
+            place / folder_name(seat.name),
+            Birth(
+                settings=_node_settings(seat, shape, keys, chain_id),
+                signer=keys[seat.name].signer,
+                node_key=keys[seat.name].node,
+                genesis=genesis,
+                engine_genesis=engine_genesis,
+                keys=read_private(community.key_file(seat.name), MAX_KEY_FILE),
+            ),
         )
-        make_node(staging / folder_name(seat.name), birth)
+        for seat in shape.seats
+    ]
 
 
-def _node_settings(seat: Seat, shape: Shape, keys: Mapping[str, _Keys], chain_id: str) -> NodeSettings:
+def _node_settings(seat: Seat, shape: Shape, keys: Mapping[str, NodeKeys], chain_id: str) -> NodeSettings:
     p2p, rpc, engine_figures, node_figures = shape.ports
     peers = tuple(f"{keys[other.name].node.address.hex()}@{other.host}:{p2p}" for other in shape.seats if other != seat)
     figures = FiguresSection(node=f"{seat.listen}:{node_figures}", engine=f"{seat.listen}:{engine_figures}")
@@ -224,17 +286,9 @@ def _node_settings(seat: Seat, shape: Shape, keys: Mapping[str, _Keys], chain_id
     )
 
 
-def _with_nodes(settings: Settings, shape: Shape) -> Settings:
-    """The community's settings with the network's addresses in them."""
+def with_nodes(settings: Settings, shape: Shape) -> Settings:
+    """A community's settings with a network's addresses in them."""
     nodes = tuple(f"http://{seat.host}:{shape.ports[1]}" for seat in shape.seats)
     return msgspec.structs.replace(
         settings, ledger=msgspec.structs.replace(settings.ledger, kind="network", nodes=nodes)
     )
-
-
-def _validator(name: str, keys: _Keys) -> dict[str, object]:
-    return {"participant": name, "key": keys.signer.public.hex(), "power": POWER}
-
-
-def _draw(randomness: Randomness) -> EngineKey:
-    return EngineKey(randomness(HASH_SIZE))

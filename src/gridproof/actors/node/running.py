@@ -17,6 +17,7 @@ from .errors import NetworkSilentError
 from .folder import NodeFolder
 from .serving import read_stopped
 from .settings import NodeSettings, load
+from .supervisor import tied
 
 START_S: Final = 90.0
 END_S: Final = 40.0
@@ -57,23 +58,23 @@ class NodeStatus(NamedTuple):
     stopped: str = ""
 
 
-def start_node(folder: NodeFolder) -> int:
-    """Start a node in a process of its own, which goes on when this one ends.
+def start_node(folder: NodeFolder, *, dies_with_this: bool = False) -> subprocess.Popen[bytes]:
+    """Start a node in a process of its own.
 
-    Returns:
-        Its process id.
+    Args:
+        folder: the node's.
+        dies_with_this: whether it ends when this process does; else it goes on.
     """
     folder.require_node()
-    words = folder.logs / "start.log"
-    with words.open("ab") as log:
-        started = subprocess.Popen(
-            [sys.executable, "-m", "gridproof", "node", "start", "-C", str(folder.root)],
+    command = (sys.executable, "-m", "gridproof", "node", "start", "-C", str(folder.root))
+    with (folder.logs / "start.log").open("ab") as log:
+        return subprocess.Popen(
+            tied(command) if dies_with_this else command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
+            start_new_session=not dies_with_this,
         )
-    return started.pid
 
 
 def process_of(folder: NodeFolder) -> int | None:

@@ -332,12 +332,25 @@ def require_free(settings: NodeSettings) -> None:
             continue
         host, _, port = address.rpartition(":")
         try:
-            with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((host.strip("[]"), int(port)))
+            _bind(host.strip("[]"), int(port))
         except OSError as wrong:
             detail = wrong.strerror or str(wrong)
             raise AddressTakenError(setting=setting, address=address, detail=detail) from wrong
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether this machine has an address, and nobody listens at it."""
+    try:
+        _bind(host, port)
+    except OSError:
+        return False
+    return True
+
+
+def _bind(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
 
 
 def echoes(path: Path, patience_s: float) -> bool:
