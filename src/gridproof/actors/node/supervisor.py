@@ -45,6 +45,7 @@ from .program import find_engine
 from .serving import RESTARTS, read_stopped
 from .settings import NodeSettings, load
 
+SERVE: tuple[str, ...] = (sys.executable, "-m", "gridproof", "node", "serve", "-C")  # a rehearsal has another program
 START_S: Final = 60.0
 END_S: Final = 20.0
 LOOK_S: Final = 0.2
@@ -102,7 +103,7 @@ class Supervisor:
         self._stop = stop
         self._tell = tell
         self._starts = 0
-        self._command = command or (sys.executable, "-m", "gridproof", "node", "serve", "-C")
+        self._command = command or SERVE
         self._engine = find_engine(self.settings.engine.program)
         require_whole(folder)
         try:
