@@ -58,6 +58,7 @@ class Server:
         self._answer = answer
         self._lanes = {name: ThreadPoolExecutor(1, thread_name_prefix=name) for name in (*LANES.values(), "blocks")}
         self._loop = asyncio.new_event_loop()
+        self._over = asyncio.Event()
         self._connections: set[asyncio.Task[None]] = set()
         try:
             self._listener = self._loop.run_until_complete(self._listen())
@@ -70,7 +71,7 @@ class Server:
     def close(self) -> None:
         """Hang up and end."""
         with suppress(RuntimeError):  # it ended by itself
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join()
 
     def __enter__(self) -> Self:
@@ -98,8 +99,7 @@ class Server:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_forever()
-            self._loop.run_until_complete(self._hang_up())
+            self._loop.run_until_complete(self._until_over())
         finally:
             for lane in self._lanes.values():
                 lane.shutdown()
@@ -107,7 +107,8 @@ class Server:
             Path(self.path).unlink(missing_ok=True)
             self.ended.set()
 
-    async def _hang_up(self) -> None:
+    async def _until_over(self) -> None:
+        await self._over.wait()
         self._listener.close()
         for task in self._connections:
             task.cancel()
@@ -129,7 +130,7 @@ class Server:
             await _hang_up_on(writer)
             self._connections.discard(task)
             if self.failure is not None:
-                self._loop.stop()
+                self._over.set()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         frames, lane = Frames(), ""
@@ -138,9 +139,9 @@ class Server:
             for lane, together in _by_lane(requests, lane):  # noqa: B020 - a flush goes where the last request went
                 replies = await self._work_off(lane, together)
                 writer.write(replies)
-                await writer.drain()  # S-3
                 if self.failure is not None:
                     return
+                await writer.drain()  # S-3
 
     async def _work_off(self, lane: str, requests: list[abci.Request]) -> bytes:
         """Answer requests of one lane in its thread (S-2)."""
