@@ -18,17 +18,11 @@ from . import (
     demo,
     growth,
     ledger,
-<<<<<<< HEAD
-    linking,
-    malformed,
-    month,
-    network,
-=======
     light,
     linking,
     malformed,
     month,
->>>>>>> light
+    network,
     profile,
     verification,
 )

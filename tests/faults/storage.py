@@ -7,9 +7,9 @@ from time import time as now_s
 from typing import Final
 
 from gridproof.actors.node.doctor import examine
+from gridproof.actors.node.errors import EngineDataLostError, NodeStoppedError, SignerStateLostError
 from gridproof.actors.node.recovering import Recovered, recover
 from gridproof.actors.node.serving import read_stopped
-from gridproof.actors.node.errors import EngineDataLostError, NodeStoppedError, SignerStateLostError
 
 from . import load
 from .lab import Lab, Node

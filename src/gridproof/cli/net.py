@@ -1,5 +1,6 @@
 """`gridproof net`: a network of nodes, founded in one place, and run on one machine where that is wanted."""
 
+from os import SEEK_END
 from pathlib import Path
 from time import sleep, time
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -132,10 +133,12 @@ def up(
     from gridproof.actors.node.network import nodes_in
     from gridproof.actors.node.program import find_engine
     from gridproof.actors.node.running import await_nodes, process_of, start_node
+    from gridproof.actors.node.settings import load
 
     speaker = Speaker(as_json=as_json)
     nodes = nodes_in(folder)
-    find_engine()
+    for program in sorted({load(node.root).engine.program for node in nodes}):
+        find_engine(program)
     for node in nodes:
         if process_of(node) is None:
             start_node(node)
@@ -235,6 +238,8 @@ def follow_logs(files: dict[str, Path], lines: int, *, follow: bool) -> None:
         sleep(LOOK_S)
         for name, path in files.items():
             with path.open("rb") as file:
+                if file.seek(0, SEEK_END) < places[name]:
+                    places[name] = 0  # it was begun anew
                 file.seek(places[name])
                 fresh = file.read()
             whole = fresh[: fresh.rfind(b"\n") + 1]

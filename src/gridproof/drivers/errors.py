@@ -179,3 +179,9 @@ class SenderCrowded(MempoolError):
     code: ClassVar[int] = 902
     sender: int
     limit: int
+
+
+class NoLedgerYet(MempoolError):
+    """This node still takes its ledger over from others; nothing was taken in. Ask another node, or later."""
+
+    code: ClassVar[int] = 903

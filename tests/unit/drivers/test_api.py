@@ -11,12 +11,12 @@ NAMES = {
         "RemoteHistory", "Sender", "Sent", "SocketClient", "UnprovenError",
     },
     "drivers.embedded": {
-        "ApplicationFactory", "EmbeddedLedger", "FolderLock", "Limits", "Node", "Options", "back_up",
+        "ApplicationFactory", "EmbeddedLedger", "FolderLock", "Limits", "Node", "Options", "back_up", "holder_of",
         "restore",
     },
     "drivers.snapshots": {
         "CHUNK_BYTES", "FOLDER_NAME", "FORMAT", "Intake", "MAX_CHUNKS", "MAX_CHUNK_BYTES", "Manifest", "Snapshot",
-        "SnapshotFolder", "discard", "is_restoring", "read_manifest",
+        "SnapshotFolder", "discard", "head_of", "is_restoring", "read_manifest",
     },
     "state": {
         "ADDRESS_SIZE", "B16", "B20", "B32", "BLOCK_EVENTS", "U8", "U16", "U32", "U64", "Accounts", "Answer",

@@ -178,7 +178,7 @@ def read_request(path: Path, chain_id: str) -> SetValidator:
         change = SetValidator(
             int(told["participant"]), bytes.fromhex(told["key"]), int(told["power"]), bytes.fromhex(told["proof"])
         )
-    except (ValueError, KeyError, TypeError) as wrong:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as wrong:
         raise RequestError(path=str(path), detail=f"{type(wrong).__name__}: {wrong}") from wrong
     SupportChange(0, change).check(chain_id)
     return change

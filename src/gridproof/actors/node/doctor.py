@@ -7,6 +7,7 @@ where the node does not run; the last stop; the node and its neighbours; an upgr
 import shutil
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException
@@ -172,14 +173,12 @@ def _rpc_of(info: dict[str, Any]) -> str:
 
 def _http_time(address: str) -> float | None:
     """What time a server has, UTC epoch seconds; None where it does not tell."""
-    link = HTTPConnection(address, timeout=ANSWER_S)
     try:
-        link.request("GET", "/health")
-        answer = link.getresponse()
-        answer.read(2**16)
-        told: datetime = parsedate_to_datetime(answer.getheader("Date", ""))
-        return told.timestamp()
-    except (OSError, HTTPException, ValueError, TypeError):
+        with closing(HTTPConnection(address, timeout=ANSWER_S)) as link:
+            link.request("GET", "/health")
+            answer = link.getresponse()
+            answer.read(2**16)
+            told: datetime = parsedate_to_datetime(answer.getheader("Date", ""))
+            return told.timestamp()
+    except (OSError, HTTPException, ValueError, TypeError, OverflowError):  # the address is the peer's own word
         return None
-    finally:
-        link.close()

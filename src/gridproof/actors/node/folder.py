@@ -19,6 +19,7 @@ a key has signed may not be forgotten.
 
 import hashlib
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,7 @@ from typing import Final
 from gridproof.actors.community.folder import MAX_SOCKET_PATH, file_stem
 from gridproof.connectors.files import make_private_folder
 from gridproof.drivers.embedded.ledger import DATABASE_NAME
+from gridproof.drivers.errors import FolderUnusableError
 from gridproof.drivers.snapshots import head_of
 from gridproof.state.store import LmdbStore
 
@@ -67,12 +69,20 @@ class NodeFolder:
 
     @property
     def socket(self) -> Path:
-        """Where the engine finds the Application: in the folder, or under a short name where that is too long."""
+        """Where the engine finds the Application: in the folder, or under a short name where that is too long.
+
+        Raises:
+            FileUnwritableError: the place for short names cannot be made.
+            FolderUnusableError: somebody else made that place, or others may enter it.
+        """
         path = self.root / SOCKET
         if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
             return path
         holder = Path(tempfile.gettempdir()) / f"gridproof-{os.getuid()}"
         make_private_folder(holder)
+        there = holder.lstat()  # anybody may make a folder of that name there before
+        if not stat.S_ISDIR(there.st_mode) or there.st_uid != os.getuid() or there.st_mode & 0o077:
+            raise FolderUnusableError(folder=str(holder), detail="it is not this user's alone")
         return holder / f"{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:24]}.sock"
 
     @property

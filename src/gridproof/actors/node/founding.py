@@ -1,16 +1,24 @@
 """Making a node's folder: keys, genesis, settings; all or nothing."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import NamedTuple
 
-from gridproof.connectors.files import PRIVATE_FILE, make_private_folder, sync_folder, write_whole
+from gridproof.connectors.files import (
+    PRIVATE_FILE,
+    FileUnwritableError,
+    make_private_folder,
+    sync_folder,
+    write_whole,
+)
 from gridproof.drivers.cometbft.engine import EngineKey, node_key_file, signer_file, signer_state_file
 
 from .errors import NodeFolderTakenError
 from .folder import NodeFolder
-from .settings import NodeSettings, render
+from .settings import NodeSettings, render, require_valid
 
 
 class Birth(NamedTuple):
@@ -32,6 +40,9 @@ class Birth(NamedTuple):
     engine_genesis: bytes
     keys: bytes | None = None
 
+    def __repr__(self) -> str:
+        return f"Birth({self.settings.node.name})"  # its keys are secret
+
 
 def make_node(root: Path, birth: Birth) -> NodeFolder:
     """Make a node's folder.
@@ -42,22 +53,39 @@ def make_node(root: Path, birth: Birth) -> NodeFolder:
 
     Raises:
         NodeFolderTakenError: it is there and not empty; nothing was made.
+        NodeSettingsError: the settings have a fault; nothing was made.
         FileUnwritableError: it cannot be written; nothing is left of it.
     """
+    require_valid(birth.settings)
     root = root.absolute()
+    with staged(root) as staging:
+        _fill(NodeFolder(staging), birth)
+    return NodeFolder(root)
+
+
+@contextmanager
+def staged(root: Path) -> Iterator[Path]:
+    """A folder to fill, which takes the wanted one's place if the block around it ends well.
+
+    Raises:
+        NodeFolderTakenError: the wanted one is there and not empty; nothing was made.
+        FileUnwritableError: the disk or the folder above does not take it; nothing is left of it.
+    """
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise NodeFolderTakenError(folder=str(root))
     make_private_folder(root.parent)
-    staging = Path(mkdtemp(prefix=f".{root.name}.", dir=root.parent))
     try:
-        _fill(NodeFolder(staging), birth)
-        if root.exists():
-            root.rmdir()
-        staging.rename(root)
+        staging = Path(mkdtemp(prefix=f".{root.name}.", dir=root.parent))
+        try:
+            yield staging
+            if root.exists():
+                root.rmdir()
+            staging.rename(root)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
         sync_folder(root.parent)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return NodeFolder(root)
+    except OSError as wrong:
+        raise FileUnwritableError(path=str(root), detail=wrong.strerror or str(wrong)) from wrong
 
 
 def _fill(folder: NodeFolder, birth: Birth) -> None:

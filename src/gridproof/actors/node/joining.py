@@ -56,6 +56,9 @@ class JoinOrder(NamedTuple):
     trusted: tuple[int, bytes] | None = None
     by_snapshot: bool | None = None
 
+    def __repr__(self) -> str:
+        return f"JoinOrder({self.name}, {self.url})"  # its keys are secret
+
 
 class Made(NamedTuple):
     """A node that was made.
@@ -92,6 +95,7 @@ def join_network(root: Path, order: JoinOrder, randomness: Randomness) -> Made:
     Raises:
         NodeFolderTakenError: the folder is not empty; nothing was made.
         NetworkUnlikeError: the node that was asked does not answer as one of a network does.
+        NodeSettingsError: what it told, or the order, makes no valid settings; nothing was made.
         FileUnwritableError: it cannot be written; nothing is left of it.
     """
     rpc = EngineRpc(order.url)

@@ -8,10 +8,8 @@
 All or nothing: everything is made in a folder beside the wanted one and put in place at the end.
 """
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -21,7 +19,7 @@ from gridproof.actors.community.folder import Folder, file_stem
 from gridproof.actors.community.founding import Network
 from gridproof.actors.randomness import Randomness
 from gridproof.connectors.config import Settings
-from gridproof.connectors.files import make_private_folder, read_private, sync_folder
+from gridproof.connectors.files import read_private
 from gridproof.connectors.secret_files import SecretFiles
 from gridproof.drivers.cometbft.engine import EngineKey, genesis_file
 from gridproof.primitives.hashing import HASH_SIZE
@@ -30,7 +28,7 @@ from gridproof.state.genesis import parse_genesis
 
 from .errors import AddressTakenError, NodeFolderTakenError, NoNetworkError
 from .folder import NodeFolder
-from .founding import Birth, make_node
+from .founding import Birth, make_node, staged
 from .settings import EngineSection, FiguresSection, KeepSection, NodeSection, NodeSettings
 from .supervisor import is_free
 
@@ -130,28 +128,20 @@ def found_network(root: Path, order: Order, secrets: SecretFiles, randomness: Ra
 
     Raises:
         NodeFolderTakenError: the folder is not empty, or two companies would share one; nothing was made.
+        NodeSettingsError: a host is none; nothing was made.
         NameReservedError, FolderUnmadeError, GenesisError: as for a community; nothing was made.
+        FileUnwritableError: the disk or the folder above does not take it; nothing is left of it.
     """
     shape = order.shape
     require_apart([seat.name for seat in shape.seats])
     root = root.absolute()
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise NodeFolderTakenError(folder=str(root))
-    make_private_folder(root.parent)
-    staging = Path(mkdtemp(prefix=f".{root.name}.", dir=root.parent))
-    try:
+    with staged(root) as staging:
         keys = draw_keys(shape, randomness)
         sections = genesis_sections(keys)
         settings, start_s = with_nodes(order.settings, shape), order.start_s
         community = staging / COMMUNITY
         made = found(community, settings, start_s, secrets, randomness, order.tariff, network=Network(sections))
-        make_nodes(staging, shape, keys, Folder(community), min(start_s, order.now_s))
-        if root.exists():
-            root.rmdir()
-        staging.rename(root)
-        sync_folder(root.parent)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        make_nodes(staging, shape, keys, Folder(community, settings.paths), min(start_s, order.now_s))
     nodes = {seat.name: root / folder_name(seat.name) for seat in shape.seats}
     there = Folder(root / COMMUNITY, settings.paths)
     made = made._replace(root=there.root, genesis=there.genesis, recovery=there.recovery)

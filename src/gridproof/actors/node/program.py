@@ -54,8 +54,8 @@ def _places() -> Iterator[Path]:
 
 def _require_version(program: Path) -> None:
     try:
-        told = subprocess.run([program, "version"], capture_output=True, text=True, check=True, timeout=PATIENCE_S)
-        found = told.stdout.strip()
+        told = subprocess.run([program, "version"], capture_output=True, check=True, timeout=PATIENCE_S)
+        found = told.stdout.decode(errors="replace").strip()[:100]
     except (OSError, subprocess.SubprocessError) as wrong:
         raise EngineVersionError(program=str(program), found=f"nothing: {wrong}", wanted=VERSION) from wrong
     if found.removeprefix("v").split("+")[0] != VERSION:

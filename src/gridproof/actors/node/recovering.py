@@ -11,18 +11,22 @@
 Nothing is removed: what gives way is laid aside beside its place.
 """
 
+import json
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from gridproof.connectors.engine_headers import EngineError, EngineRpc
-from gridproof.connectors.files import PRIVATE_FILE, make_private_folder, write_whole
+from gridproof.connectors.files import PRIVATE_FILE, FileError, make_private_folder, read_limited, write_whole
 from gridproof.drivers.cometbft.engine import signer_state_file
+from gridproof.drivers.embedded import FolderLock
+from gridproof.drivers.errors import LedgerLockedError
 
 from .errors import NetworkUnlikeError, NodeRunsError, NothingToRecoverError
 from .folder import NodeFolder, has_blocks, height_of
-from .running import process_of
 
 MARGIN: Final = 20  # heights beyond the network's that the key signs nothing in
+MAX_STATE: Final = 2**16
+HOLD_S: Final = 1.0
 
 
 class Recovered(NamedTuple):
@@ -52,13 +56,22 @@ def recover(folder: NodeFolder, url: str, *, anew: bool = False) -> Recovered:
         FileUnwritableError: the folder cannot be written.
     """
     folder.require_node()
-    if process_of(folder) is not None:
-        raise NodeRunsError(folder=str(folder.root))
+    try:
+        lock = FolderLock(folder.root, HOLD_S)  # so that it does not start meanwhile
+    except LedgerLockedError as held:
+        raise NodeRunsError(folder=str(folder.root)) from held
+    try:
+        return _mend(folder, url, anew=anew)
+    finally:
+        lock.release()
+
+
+def _mend(folder: NodeFolder, url: str, *, anew: bool) -> Recovered:
     signer_lost = anew or not folder.signer_state.is_file()
     blocks_lost = anew or (not has_blocks(folder) and height_of(folder) > 0)
     if not signer_lost and not blocks_lost:
         raise NothingToRecoverError(folder=str(folder.root))
-    silent_until = _height(url) + MARGIN if signer_lost else None
+    silent_until = max(_height(url) + MARGIN, _signed(folder)) if signer_lost else None
     laid_aside = [_lay_aside(path) for path in (folder.ledger, folder.engine_data) if blocks_lost and path.exists()]
     for private in folder.private_folders:
         make_private_folder(private)
@@ -73,6 +86,14 @@ def _height(url: str) -> int:
         return EngineRpc(url).latest_height()
     except EngineError as wrong:
         raise NetworkUnlikeError(url=url, detail=str(wrong)) from wrong
+
+
+def _signed(folder: NodeFolder) -> int:
+    """Up to which height the key has signed, as far as its record tells: the node that is asked may be behind."""
+    try:
+        return int(json.loads(read_limited(folder.signer_state, MAX_STATE))["height"])
+    except (FileError, ValueError, KeyError, TypeError, RecursionError):
+        return 0
 
 
 def _lay_aside(path: Path) -> Path:

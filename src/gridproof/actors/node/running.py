@@ -10,9 +10,7 @@ from time import monotonic, sleep
 from typing import Any, Final, NamedTuple
 
 from gridproof.connectors.engine_headers import EngineError, EngineRpc
-from gridproof.drivers.embedded import FolderLock
-from gridproof.drivers.embedded.lock import LOCK_NAME
-from gridproof.drivers.errors import LedgerLockedError
+from gridproof.drivers.embedded import holder_of
 
 from .errors import NetworkSilentError
 from .folder import NodeFolder
@@ -79,21 +77,8 @@ def start_node(folder: NodeFolder, *, dies_with_this: bool = False) -> subproces
 
 
 def process_of(folder: NodeFolder) -> int | None:
-    """The process that holds a node's folder; None where it does not run.
-
-    The lock is tried only where the process that it names is there: who only looks must not be in the way of a start.
-    """
-    try:
-        named = int((folder.root / LOCK_NAME).read_text())
-        os.kill(named, 0)
-    except (OSError, ValueError):
-        return None
-    try:
-        FolderLock(folder.root).release()
-    except LedgerLockedError as held:
-        holder = held.held_by.removeprefix("process ")
-        return int(holder) if holder.isdigit() else None
-    return None
+    """The process that holds a node's folder; None where it does not run."""
+    return holder_of(folder.root)
 
 
 def stop_node(folder: NodeFolder, patience_s: float = END_S) -> bool:

@@ -14,10 +14,11 @@ from .errors import NodeSettingsError
 FILE_NAME: Final = "node.toml"
 MAX_SIZE: Final = 2**20
 _HOST_PORT: Final = r"^[A-Za-z0-9.:\[\]-]{1,255}:[0-9]{1,5}\Z"
+_HOST_PORT_OR_NONE: Final = r"^([A-Za-z0-9.:\[\]-]{1,255}:[0-9]{1,5})?\Z"
 _PEER: Final = r"^[0-9a-f]{40}@[A-Za-z0-9.:\[\]-]{1,255}:[0-9]{1,5}\Z"
 
 Address = Annotated[str, Meta(pattern=_HOST_PORT)]
-AddressOrNone = Annotated[str, Meta(pattern=rf"^\Z|{_HOST_PORT}")]
+MaybeAddress = Annotated[str, Meta(pattern=_HOST_PORT_OR_NONE)]
 Peer = Annotated[str, Meta(pattern=_PEER)]
 
 
@@ -47,8 +48,8 @@ class EngineSection(Section, frozen=True):
 class FiguresSection(Section, frozen=True):
     """Figures for Prometheus; served nowhere where an address is empty."""
 
-    node: AddressOrNone = ""
-    engine: AddressOrNone = ""
+    node: MaybeAddress = ""
+    engine: MaybeAddress = ""
 
 
 class KeepSection(Section, frozen=True):
@@ -164,5 +165,17 @@ def render(settings: NodeSettings) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
+def require_valid(settings: NodeSettings) -> None:
+    """Return if a file of these settings could be read again: they may hold what others told.
+
+    Raises:
+        NodeSettingsError: they have a fault, which is named.
+    """
+    try:
+        msgspec.convert(tomllib.loads(render(settings).decode()), NodeSettings)
+    except ValueError as wrong:
+        raise NodeSettingsError(path=FILE_NAME, detail=str(wrong)) from wrong
+
+
 def _toml(text: str) -> str:
-    return msgspec.json.encode(text).decode()
+    return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")

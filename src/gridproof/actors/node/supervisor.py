@@ -6,7 +6,7 @@ Rules:
         pause starts small again once they ran for a while. The engine ends with status 0 when the Application goes
         away, so its status says nothing.
     W-3 What a new start cannot mend ends the node with a sentence: an upgrade that is due, a full disk, another
-        genesis, a consensus failure twice at one height.
+        genesis, a consensus failure twice at one height, an engine that ends at once again and again.
     W-4 An Application that does not answer in time is killed; so is an engine that reports a consensus failure, for
         it would stay up and do nothing.
     W-5 Both processes die with this one, however it ends.
@@ -22,7 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
-from typing import IO, Final, NamedTuple
+from typing import IO, BinaryIO, Final, NamedTuple
 
 from gridproof.connectors.engine_headers import EngineError, EngineRpc
 from gridproof.connectors.files import write_whole
@@ -46,6 +46,7 @@ from .serving import RESTARTS, read_stopped
 from .settings import NodeSettings, load
 
 SERVE: tuple[str, ...] = (sys.executable, "-m", "gridproof", "node", "serve", "-C")  # a rehearsal has another program
+HOLD_S: Final = 1.0
 START_S: Final = 60.0
 END_S: Final = 20.0
 LOOK_S: Final = 0.2
@@ -107,7 +108,7 @@ class Supervisor:
         self._engine = find_engine(self.settings.engine.program)
         require_whole(folder)
         try:
-            self._lock = FolderLock(folder.root)
+            self._lock = FolderLock(folder.root, HOLD_S)
         except LedgerLockedError as held:
             raise NodeRunningError(folder=str(folder.root), held_by=held.held_by) from held
 
@@ -146,6 +147,7 @@ class Supervisor:
 
     def _run_once(self) -> Ended | None:
         """Start both, watch them, end both; None where it was told to stop."""
+        self.folder.stopped.unlink(missing_ok=True)  # what it said the last time is no reason for this one
         write_whole(self.folder.engine_config / "config.toml", self._config())
         application = self._start((*self._command, str(self.folder.root)), self.folder.node_log)
         engine: _Engine | None = None
@@ -210,8 +212,8 @@ class Supervisor:
             if engine.failed_at is not None or not engine.runs:
                 return self._why_engine_ended(application, engine)
             if monotonic() - heard > ECHO_EVERY_S:
-                if not echoes(self.folder.socket, self.settings.watch.application_s):
-                    return Ended(f"The ledger's process did not answer for {self.settings.watch.application_s} s.")
+                if not echoes(self.folder.socket, self.settings.watch.application_s, self._stop):
+                    return self._why_application_is_silent(application)
                 heard = monotonic()
                 told = stall.look()
                 if told:
@@ -226,6 +228,12 @@ class Supervisor:
         if engine.failed_at is None:
             return Ended(f"{ENGINE_WORDS} {engine.last_words}")
         return Ended(_FAILED.format(height=engine.failed_at, words=engine.failure), failed_at=engine.failed_at)
+
+    def _why_application_is_silent(self, application: subprocess.Popen[bytes]) -> Ended:
+        with suppress(subprocess.TimeoutExpired):  # it hangs up when it ends
+            application.wait(1.0)
+            return self._why_application_ended()
+        return Ended(f"The ledger's process did not answer for {self.settings.watch.application_s} s.")
 
     def _why_application_ended(self) -> Ended:
         stopped = read_stopped(self.folder)
@@ -246,18 +254,18 @@ class _Engine:
     """The engine's process, and what it says."""
 
     def __init__(self, program: Path, folder: NodeFolder) -> None:
-        turn(folder.engine_log)
         self.failed_at: int | None = None
         self.failure = ""
         self._height = 0
         self.last_words = "it said nothing."
+        self._place = folder.engine_log
+        self._log = _log_at(self._place)
         self._process = subprocess.Popen(
             tied((str(program), "node", "--home", str(folder.engine))),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        self._log = folder.engine_log.open("ab")
         self._reader = Thread(target=self._read, name="engine", daemon=True)
         self._reader.start()
 
@@ -275,8 +283,7 @@ class _Engine:
     def _read(self) -> None:
         source: IO[bytes] | None = self._process.stdout
         for line in source or ():
-            self._log.write(line)
-            self._log.flush()
+            self._write(line)
             words = line.decode(errors="replace").strip()
             height = _HEIGHT.search(words)
             if height:  # a failure does not tell where it happened, what was said before does
@@ -290,9 +297,23 @@ class _Engine:
         if source is not None:
             source.close()
 
+    def _write(self, line: bytes) -> None:
+        """Take a line down; a log that cannot be written, as on a full disk, must not hold the engine up."""
+        with suppress(OSError):
+            if self._log.tell() > MAX_LOG_BYTES:
+                self._log.close()
+                self._log = _log_at(self._place)
+            self._log.write(line)
+            self._log.flush()
+
+
+def _log_at(place: Path) -> BinaryIO:
+    turn(place)
+    return place.open("ab", buffering=0)
+
 
 class _Stall:
-    """Notices when transactions wait and no block comes, or others are ahead."""
+    """Notices when transactions wait and no block comes."""
 
     def __init__(self, settings: NodeSettings) -> None:
         self._rpc = EngineRpc(f"http://{settings.engine.rpc}", ASK_S)
@@ -348,7 +369,7 @@ def require_free(settings: NodeSettings) -> None:
         host, _, port = address.rpartition(":")
         try:
             _bind(host.strip("[]"), int(port))
-        except (OSError, OverflowError) as wrong:
+        except (OSError, OverflowError) as wrong:  # a port may be too great
             detail = getattr(wrong, "strerror", None) or str(wrong)
             raise AddressTakenError(setting=setting, address=address, detail=detail) from wrong
 
@@ -368,20 +389,32 @@ def _bind(host: str, port: int) -> None:
         probe.bind((host, port))
 
 
-def echoes(path: Path, patience_s: float) -> bool:
-    """Whether an Application answers at its socket."""
+def echoes(path: Path, patience_s: float, stop: Event | None = None) -> bool:
+    """Whether an Application answers at its socket.
+
+    Args:
+        path: of the socket.
+        patience_s: how long it may take.
+        stop: ends the waiting when it is set, as if there were an answer.
+    """
+    deadline, frames = monotonic() + patience_s, Frames()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
-        link.settimeout(patience_s)
-        frames = Frames()
+        link.settimeout(LOOK_S)
         try:
             link.connect(str(path))
             link.sendall(frame(abci.Request(echo=abci.RequestEcho(message="?")).SerializeToString()))
-            while raw := link.recv(4_096):
-                if frames.feed(raw):
-                    return True
+            while stop is None or not stop.is_set():
+                try:
+                    raw = link.recv(4_096)
+                except TimeoutError:
+                    if monotonic() > deadline:
+                        return False
+                    continue
+                if not raw or frames.feed(raw):
+                    return bool(raw)
         except (OSError, WireError):
             return False
-    return False
+    return True
 
 
 def tied(command: tuple[str, ...]) -> list[str]:

@@ -81,12 +81,15 @@ def read_signer_file(raw: bytes, path: str) -> EngineKey:
     """
     try:
         told = json.loads(raw)["priv_key"]
-        secret = b64decode(told["value"], validate=True)
-    except (ValueError, KeyError, TypeError) as wrong:
-        raise EngineFileError(path=path, detail="it is no key file of the engine") from wrong
-    if told["type"] != "tendermint/PrivKeyEd25519" or len(secret) != 2 * SEED_BYTES:
+        kind, secret = told["type"], b64decode(told["value"], validate=True)
+    except (ValueError, KeyError, TypeError, RecursionError):  # not named as the cause: it holds what the file holds
+        raise EngineFileError(path=path, detail="it is no key file of the engine") from None
+    if kind != "tendermint/PrivKeyEd25519" or len(secret) != 2 * SEED_BYTES:
         raise EngineFileError(path=path, detail="its key is no ed25519 key")
-    return EngineKey(secret[:SEED_BYTES])
+    key = EngineKey(secret[:SEED_BYTES])
+    if key.public != secret[SEED_BYTES:]:
+        raise EngineFileError(path=path, detail="the halves of its key do not belong together")
+    return key
 
 
 def node_key_file(key: EngineKey) -> bytes:
@@ -232,7 +235,7 @@ def config_file(settings: EngineSettings) -> bytes:
     lines = ["# Written by `gridproof node start` at every start: change node.toml instead."]
     for table, entries in tables.items():
         lines += [f"\n[{table}]"] if table else []
-        lines += [f"{name} = {json.dumps(value)}" for name, value in entries.items()]
+        lines += [f"{name} = {_toml(value)}" for name, value in entries.items()]
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -258,6 +261,11 @@ def _validator(name: str, validator: Validator) -> dict[str, Any]:
         "power": str(validator.power),
         "name": name,
     }
+
+
+def _toml(value: object) -> str:
+    """A text, number or truth value as TOML has it: what JSON writes, but for letters in pairs of escapes."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _typed(kind: str, raw: bytes) -> dict[str, str]:

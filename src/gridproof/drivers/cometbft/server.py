@@ -29,6 +29,7 @@ from .wire import abci_pb2 as abci
 
 READ_BYTES: Final = 2**20
 LANES: Final = {"check_tx": "envelopes", "query": "queries"}  # all others: blocks
+FAREWELL_S: Final = 1.0  # for the last replies to be taken, once a connection ends
 
 _log = logger("node")
 
@@ -57,15 +58,20 @@ class Server:
         self._answer = answer
         self._lanes = {name: ThreadPoolExecutor(1, thread_name_prefix=name) for name in (*LANES.values(), "blocks")}
         self._loop = asyncio.new_event_loop()
+        self._over = asyncio.Event()
         self._connections: set[asyncio.Task[None]] = set()
-        self._listener = self._loop.run_until_complete(self._listen())
+        try:
+            self._listener = self._loop.run_until_complete(self._listen())
+        except SocketPathError:
+            self._loop.close()
+            raise
         self._thread = Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Hang up and end."""
         with suppress(RuntimeError):  # it ended by itself
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join()
 
     def __enter__(self) -> Self:
@@ -86,7 +92,6 @@ class Server:
                 place.unlink()
             return await asyncio.start_unix_server(self._serve, self.path, limit=READ_BYTES)
         except OSError as wrong:
-            self._loop.close()
             raise SocketPathError(socket=self.path, detail=wrong.strerror or str(wrong)) from wrong
         finally:
             os.umask(mask)
@@ -94,8 +99,7 @@ class Server:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_forever()
-            self._loop.run_until_complete(self._hang_up())
+            self._loop.run_until_complete(self._until_over())
         finally:
             for lane in self._lanes.values():
                 lane.shutdown()
@@ -103,7 +107,8 @@ class Server:
             Path(self.path).unlink(missing_ok=True)
             self.ended.set()
 
-    async def _hang_up(self) -> None:
+    async def _until_over(self) -> None:
+        await self._over.wait()
         self._listener.close()
         for task in self._connections:
             task.cancel()
@@ -115,27 +120,28 @@ class Server:
         self._connections.add(task)
         try:
             await self._converse(reader, writer)
-        except (ConnectionError, asyncio.CancelledError):
-            pass  # the engine went away, or this server ends
+        except ConnectionError:
+            pass  # the engine went away
+        except asyncio.CancelledError:
+            writer.transport.abort()  # this server ends, and waits for nobody who takes no replies
         except GridproofError as wrong:
             _log.warning("cut off", reason=str(wrong))
         finally:
+            await _hang_up_on(writer)
             self._connections.discard(task)
-            writer.close()
-            with suppress(OSError, asyncio.CancelledError):
-                await writer.wait_closed()
+            if self.failure is not None:
+                self._over.set()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        frames = Frames()
+        frames, lane = Frames(), ""
         while raw := await reader.read(READ_BYTES):
             requests = [_read(message) for message in frames.feed(raw)]
-            for lane, together in _by_lane(requests):
+            for lane, together in _by_lane(requests, lane):  # noqa: B020 - a flush goes where the last request went
                 replies = await self._work_off(lane, together)
                 writer.write(replies)
-                await writer.drain()  # S-3
                 if self.failure is not None:
-                    self._loop.stop()
                     return
+                await writer.drain()  # S-3
 
     async def _work_off(self, lane: str, requests: list[abci.Request]) -> bytes:
         """Answer requests of one lane in its thread (S-2)."""
@@ -170,9 +176,22 @@ def _read(message: bytes) -> abci.Request:
         raise WireError(detail=f"no request of the engine: {wrong}") from wrong
 
 
-def _by_lane(requests: Iterable[abci.Request]) -> Iterator[tuple[str, list[abci.Request]]]:
-    """Requests that follow each other and go to one thread; a flush goes with those before it."""
-    lane = ""
+async def _hang_up_on(writer: asyncio.StreamWriter) -> None:
+    """End a connection; who does not take the last replies in a moment does not get them."""
+    writer.close()
+    with suppress(OSError, TimeoutError, asyncio.CancelledError):
+        async with asyncio.timeout(FAREWELL_S):
+            await writer.wait_closed()
+    writer.transport.abort()
+
+
+def _by_lane(requests: Iterable[abci.Request], lane: str) -> Iterator[tuple[str, list[abci.Request]]]:
+    """Requests that follow each other and go to one thread; a flush goes with those before it.
+
+    Args:
+        requests: in order.
+        lane: of the connection's last request before them, or nothing.
+    """
     together: list[abci.Request] = []
     for request in requests:
         kind = request.WhichOneof("value") or ""

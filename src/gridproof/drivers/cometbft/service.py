@@ -24,14 +24,14 @@ from gridproof import __version__
 from gridproof.drivers import wire
 from gridproof.drivers.answering import answer
 from gridproof.drivers.blocks import KeptBlock, changes_for
-from gridproof.drivers.errors import WireError
+from gridproof.drivers.errors import NoLedgerYet, WireError
 from gridproof.drivers.logs import logger
 from gridproof.drivers.ports import ApplicationFactory
 from gridproof.drivers.snapshots import Intake, discard, is_restoring
 from gridproof.errors import GridproofError, Refusal
 from gridproof.state import Block, BlockResult, Misbehaviour, Transaction, Validator, Verifier, system
 from gridproof.state.admission import bare
-from gridproof.state.errors import NonceAhead, NothingStagedError, UnknownQueryError, WrongBlockError
+from gridproof.state.errors import NonceAhead, NothingStagedError, StateError, UnknownQueryError, WrongBlockError
 from gridproof.state.refusals import pack_error
 from gridproof.state.store import Store
 from gridproof.state.transaction import transaction_hash
@@ -66,7 +66,7 @@ class Options(NamedTuple):
 
     Attributes:
         reached: called with the name of each step of a block before and after it; tests kill the process there.
-        patience_s: how long a transaction may wait for an earlier nonce.
+        patience_s: how long a transaction may wait for an earlier nonce while its sender's next one stays the same.
         monotonic: seconds, for that.
         clock: UTC epoch seconds, for telling the time to whoever asks; never part of a block.
         keeping: what is kept, and what others may fetch.
@@ -191,6 +191,7 @@ class Service:
     def _check_tx(self, asked: abci.RequestCheckTx) -> abci.ResponseCheckTx:
         """Rule B-4."""
         try:
+            self._require_born()
             if asked.type == RECHECK:
                 self._waiting.require_welcome(asked.tx)
             transaction = self.application.check_tx(asked.tx)
@@ -207,6 +208,17 @@ class Service:
         self._observer.checked(0, again=asked.type == RECHECK)
         return abci.ResponseCheckTx()
 
+    def _require_born(self) -> None:
+        """Return if there is a ledger: the engine of a node that still takes a snapshot in asks all the same.
+
+        Raises:
+            NoLedgerYet: there is none.
+        """
+        try:
+            _ = self.application.chain_id
+        except StateError as unborn:
+            raise NoLedgerYet from unborn
+
     def _require_patience(self, transaction: Transaction) -> None:
         """Return unless a transaction has waited too long for an earlier nonce.
 
@@ -215,7 +227,7 @@ class Service:
         """
         with self.application.reading() as view:
             expected = system.next_nonce(view, transaction.sender)
-        if transaction.body.nonce != expected and self._waiting.is_over(transaction.hash):
+        if transaction.body.nonce != expected and self._waiting.is_over(transaction.hash, expected):
             raise NonceAhead(nonce=transaction.body.nonce, expected=expected)
 
     # --- blocks ----------------------------------------------------------------------------------------------------
@@ -336,7 +348,7 @@ class _Waiting:
         self._options = options
         self._guard = Lock()
         self._refused: OrderedDict[bytes, Refusal] = OrderedDict()
-        self._since: OrderedDict[bytes, float] = OrderedDict()
+        self._since: OrderedDict[bytes, tuple[int, float]] = OrderedDict()
 
     def refuse(self, name: bytes, refusal: Refusal) -> None:
         """Remember why a transaction was left out of a proposal."""
@@ -362,11 +374,19 @@ class _Waiting:
         refusal = self._refused.get(name)
         return None if refusal is None else bare(refusal)
 
-    def is_over(self, name: bytes) -> bool:
-        """Whether a transaction that must wait has waited long enough; the first time it is asked, it begins to."""
+    def is_over(self, name: bytes, expected: int) -> bool:
+        """Whether a transaction has waited long enough for an earlier one; it begins to when it is asked first.
+
+        Args:
+            name: the transaction's hash.
+            expected: its sender's next nonce; where that has moved, the earlier ones are coming, and it begins anew.
+        """
         now = self._options.monotonic()
         with self._guard:
-            since = self._since.setdefault(name, now)
+            for_nonce, since = self._since.get(name, (expected, now))
+            if for_nonce != expected:
+                since = now
+            self._since[name] = expected, since
             while len(self._since) > KEPT_NAMES:
                 self._since.popitem(last=False)
         return now - since > self._options.patience_s

@@ -113,6 +113,9 @@ class Sync:
         except (SnapshotFailedError, StoreError) as wrong:  # the node goes on without it
             _log.error("no snapshot", height=height, reason=str(wrong))
             self._observer.snapshot_missed()
+        except Exception:  # noqa: BLE001 - the edge of the thread: all nodes come here at one height, none may end
+            _log.exception("no snapshot", height=height)
+            self._observer.snapshot_missed()
 
     # --- giving out ------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from gridproof.drivers.ports import ApplicationFactory
 
 from .backup import back_up, restore
 from .ledger import EmbeddedLedger, Options
-from .lock import FolderLock
+from .lock import FolderLock, holder_of
 from .mempool import Limits
 from .server import Node
 
@@ -16,5 +16,6 @@ __all__ = [
     "Node",
     "Options",
     "back_up",
+    "holder_of",
     "restore",
 ]
