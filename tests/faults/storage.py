@@ -192,6 +192,8 @@ def clock(trial: Trial, engine: Path) -> None:
                 lab.until(lambda: loader.count > told, "transactions are acknowledged")  # noqa: B023
                 _require_true_time(right[0])
                 lab.until(lambda: _doctor_says(wrong, skew_s), "its doctor names the clock")  # noqa: B023
+                if skew_s < 0:  # whose engine refuses what is of the future
+                    lab.until(lambda: "clock of this machine" in wrong.words(), "its supervisor says so")  # noqa: B023
                 trial.counts[f"{'ahead' if skew_s > 0 else 'behind'}"] += 1
             wrong.end()
             lab.start(wrong)

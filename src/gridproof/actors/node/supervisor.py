@@ -60,6 +60,7 @@ QUICK_FAILURES: Final = 5
 FOLLOW_S: Final = 3.0  # within which an Application that fails has ended, after the engine noticed
 MAX_WORDS: Final = 600
 _FAILURE: Final = re.compile(r"CONSENSUS FAILURE")
+_FUTURE: Final = "is too far in the future"
 _HEIGHT: Final = re.compile(r'"height":"?(\d+)')
 _REASON: Final = re.compile(r'"err":"((?:[^"\\]|\\.){1,600})')
 
@@ -205,12 +206,16 @@ class Supervisor:
 
     def _watch(self, application: subprocess.Popen[bytes], engine: "_Engine") -> Ended | None:
         heard = monotonic()
+        told_of_clock = False
         stall = _Stall(self.settings)
         while not self._stop.wait(LOOK_S):
             if application.poll() is not None:
                 return self._why_application_ended()
             if engine.failed_at is not None or not engine.runs:
                 return self._why_engine_ended(application, engine)
+            if engine.refuses_the_future and not told_of_clock:
+                told_of_clock = True
+                self._tell(_BEHIND)
             if monotonic() - heard > ECHO_EVERY_S:
                 if not echoes(self.folder.socket, self.settings.watch.application_s, self._stop):
                     return self._why_application_is_silent(application)
@@ -243,6 +248,10 @@ class Supervisor:
 
 
 ENGINE_WORDS: Final = "The engine ended:"
+_BEHIND: Final = (
+    "The clock of this machine is more than a minute behind the network's: the engine takes the others' blocks for "
+    "blocks of the future and refuses them. Set the clock right; the node then goes on by itself."
+)
 _FAILED: Final = (
     "The engine reports a consensus failure at height {height}: {words}. If it speaks of the disk, make room. If not, "
     "what this node computed is not what the network agreed on: `gridproof verify ledger` looks for damage, and "
@@ -256,6 +265,7 @@ class _Engine:
     def __init__(self, program: Path, folder: NodeFolder) -> None:
         self.failed_at: int | None = None
         self.failure = ""
+        self.refuses_the_future = False
         self._height = 0
         self.last_words = "it said nothing."
         self._place = folder.engine_log
@@ -288,6 +298,7 @@ class _Engine:
             height = _HEIGHT.search(words)
             if height:  # a failure does not tell where it happened, what was said before does
                 self._height = int(height[1])
+            self.refuses_the_future |= _FUTURE in words
             if _FAILURE.search(words):
                 said = _REASON.search(words)
                 self.failure = said[1] if said else words[:MAX_WORDS]
