@@ -56,8 +56,11 @@ ECHO_EVERY_S: Final = 5.0
 ASK_S: Final = 5.0
 MAX_LOG_BYTES: Final = 50 * 2**20
 QUICK_FAILURES: Final = 5
+FOLLOW_S: Final = 3.0  # within which an Application that fails has ended, after the engine noticed
+MAX_WORDS: Final = 600
 _FAILURE: Final = re.compile(r"CONSENSUS FAILURE")
 _HEIGHT: Final = re.compile(r'"height":"?(\d+)')
+_REASON: Final = re.compile(r'"err":"((?:[^"\\]|\\.){1,600})')
 
 Tell = Callable[[str], None]
 
@@ -204,13 +207,8 @@ class Supervisor:
         while not self._stop.wait(LOOK_S):
             if application.poll() is not None:
                 return self._why_application_ended()
-            if engine.failed_at is not None:  # W-4
-                return Ended(_FAILED.format(height=engine.failed_at), failed_at=engine.failed_at)
-            if not engine.runs:
-                with suppress(subprocess.TimeoutExpired):  # an Application that fails takes the engine along
-                    application.wait(1.0)
-                    return self._why_application_ended()
-                return Ended(f"{ENGINE_WORDS} {engine.last_words}")
+            if engine.failed_at is not None or not engine.runs:
+                return self._why_engine_ended(application, engine)
             if monotonic() - heard > ECHO_EVERY_S:
                 if not echoes(self.folder.socket, self.settings.watch.application_s):
                     return Ended(f"The ledger's process did not answer for {self.settings.watch.application_s} s.")
@@ -219,6 +217,15 @@ class Supervisor:
                 if told:
                     self._tell(told)
         return None
+
+    def _why_engine_ended(self, application: subprocess.Popen[bytes], engine: "_Engine") -> Ended:
+        """The Application's reason where it has one: when it fails, the engine ends too, or reports a failure (W-4)."""
+        with suppress(subprocess.TimeoutExpired):
+            application.wait(FOLLOW_S)
+            return self._why_application_ended()
+        if engine.failed_at is None:
+            return Ended(f"{ENGINE_WORDS} {engine.last_words}")
+        return Ended(_FAILED.format(height=engine.failed_at, words=engine.failure), failed_at=engine.failed_at)
 
     def _why_application_ended(self) -> Ended:
         stopped = read_stopped(self.folder)
@@ -229,8 +236,9 @@ class Supervisor:
 
 ENGINE_WORDS: Final = "The engine ended:"
 _FAILED: Final = (
-    "The engine reports a consensus failure at height {height}: what this node computed is not what the network "
-    "agreed on. `gridproof verify ledger` looks for damage; `gridproof node recover` fetches all anew."
+    "The engine reports a consensus failure at height {height}: {words}. If it speaks of the disk, make room. If not, "
+    "what this node computed is not what the network agreed on: `gridproof verify ledger` looks for damage, and "
+    "`gridproof node recover --anew` fetches all anew."
 )
 
 
@@ -240,6 +248,8 @@ class _Engine:
     def __init__(self, program: Path, folder: NodeFolder) -> None:
         turn(folder.engine_log)
         self.failed_at: int | None = None
+        self.failure = ""
+        self._height = 0
         self.last_words = "it said nothing."
         self._process = subprocess.Popen(
             tied((str(program), "node", "--home", str(folder.engine))),
@@ -268,9 +278,13 @@ class _Engine:
             self._log.write(line)
             self._log.flush()
             words = line.decode(errors="replace").strip()
+            height = _HEIGHT.search(words)
+            if height:  # a failure does not tell where it happened, what was said before does
+                self._height = int(height[1])
             if _FAILURE.search(words):
-                height = _HEIGHT.search(words)
-                self.failed_at = int(height[1]) if height else 0
+                said = _REASON.search(words)
+                self.failure = said[1] if said else words[:MAX_WORDS]
+                self.failed_at = self._height
             if words:
                 self.last_words = words[:1_000]
         if source is not None:
