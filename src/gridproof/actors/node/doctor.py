@@ -118,7 +118,8 @@ def _neighbours(settings: NodeSettings, height: int) -> Iterator[Finding]:
     ahead = 0
     for url, _ in _others(settings):
         try:
-            ahead = max(ahead, EngineRpc(url, ANSWER_S).latest_height() - height)
+            with closing(EngineRpc(url, ANSWER_S)) as rpc:
+                ahead = max(ahead, rpc.latest_height() - height)
         except EngineError:
             continue
     if ahead > 1:
@@ -159,7 +160,8 @@ def _clock(settings: NodeSettings, clock: Callable[[], float]) -> Finding:
 def _others(settings: NodeSettings) -> list[tuple[str, str]]:
     """Where the node's peers serve their RPC: URL and `host:port`."""
     try:
-        told = EngineRpc(f"http://{settings.engine.rpc}", ANSWER_S).ask("net_info")["peers"]
+        with closing(EngineRpc(f"http://{settings.engine.rpc}", ANSWER_S)) as rpc:
+            told = rpc.ask("net_info")["peers"]
         addresses = [_rpc_of(peer["node_info"]) for peer in told]
     except (EngineError, KeyError, TypeError):
         return []

@@ -10,6 +10,7 @@ Rules:
 """
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -98,11 +99,11 @@ def join_network(root: Path, order: JoinOrder, randomness: Randomness) -> Made:
         NodeSettingsError: what it told, or the order, makes no valid settings; nothing was made.
         FileUnwritableError: it cannot be written; nothing is left of it.
     """
-    rpc = EngineRpc(order.url)
     try:
-        told = _ask(rpc, order.url)
-        genesis = rpc.ask("genesis")["genesis"]
-        trusted = _trusted(rpc, order, told)
+        with closing(EngineRpc(order.url)) as rpc:
+            told = _ask(rpc, order.url)
+            genesis = rpc.ask("genesis")["genesis"]
+            trusted = _trusted(rpc, order, told)
         document = read_app_state(json.dumps(genesis["app_state"]).encode())
     except (EngineError, GenesisDiffersError, KeyError, TypeError, ValueError) as wrong:
         raise NetworkUnlikeError(url=order.url, detail=f"{type(wrong).__name__}: {wrong}") from wrong

@@ -18,7 +18,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
@@ -156,7 +156,8 @@ class Supervisor:
             ended = self._await_socket(application)
             if ended is None and not self._stop.is_set():
                 engine = _Engine(self._engine, self.folder)
-                ended = self._watch(application, engine)
+                with closing(_Stall(self.settings)) as stall:
+                    ended = self._watch(application, engine, stall)
             return ended
         finally:
             if engine is not None:
@@ -204,10 +205,9 @@ class Supervisor:
                 return Ended(f"The ledger's process did not open its socket within {START_S:.0f} s.")
         return None
 
-    def _watch(self, application: subprocess.Popen[bytes], engine: "_Engine") -> Ended | None:
+    def _watch(self, application: subprocess.Popen[bytes], engine: "_Engine", stall: "_Stall") -> Ended | None:
         heard = monotonic()
         told_of_clock = False
-        stall = _Stall(self.settings)
         while not self._stop.wait(LOOK_S):
             if application.poll() is not None:
                 return self._why_application_ended()
@@ -332,6 +332,10 @@ class _Stall:
         self._height = -1
         self._since = monotonic()
         self._told = False
+
+    def close(self) -> None:
+        """Hang up."""
+        self._rpc.close()
 
     def look(self) -> str | None:
         """What to tell, once a stall."""
