@@ -173,7 +173,7 @@ class Reader:
         path = os.pathsep.join([str(self._installed), str(Path(sys.executable).parent), os.environ.get("PATH", "")])
         return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
 
-    # --- terminals -----------------------------------------------------------------------------------------------------
+    # --- terminals ------------------------------------------------------------------------------------------------
 
     def _open_terminal(self, command: str) -> None:
         node = Path(shlex.split(command)[-1]).name
