@@ -5,7 +5,7 @@ What a page shows:
 - a comment above a block: `not run` leaves it out, `exit code N` says how its commands end, `file: NAME` writes the
   block into a file, `append: NAME` writes it at a file's end;
 - a comment of its own: `ctrl-c: NODE` and `kill: NODE` end what runs in a node's terminal, `install: version 2` puts
-  another program in the place of the first, `until the upgrade` and `until it votes: NODE` let blocks pass.
+  another program in the place of the first, `until the upgrade` lets blocks pass.
 """
 
 import json
@@ -55,7 +55,7 @@ def deeds(page: str) -> Iterator[Deed]:
     for part in PART.finditer(page):
         if part["note"] is not None:
             what, _, about = part["note"].partition(": ")
-            if what in ("ctrl-c", "kill", "install", "until the upgrade", "until it votes"):
+            if what in ("ctrl-c", "kill", "install", "until the upgrade"):
                 yield Deed(what, about)
             else:
                 note = part["note"]
@@ -122,9 +122,6 @@ class Reader:
                 self._installed = self._programs[about]
             case "until the upgrade":
                 self._pass_blocks(self.height)
-            case "until it votes":
-                state = json.loads(NodeFolder(self.folder / "riedholz" / about).signer_state.read_text())
-                self._pass_blocks(int(state["height"]))
             case _:
                 self._type(about, deed.code)
 
