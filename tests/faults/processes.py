@@ -22,7 +22,7 @@ LONGEST_S: Final = 2.0
 
 def kill_points(trial: Trial) -> None:
     """Kill the application before and after each call of a block, under load: two nodes at a time, at two steps."""
-    with Lab(trial.folder, victims=range(4)) as lab, trial.loaded(lab):
+    with Lab(trial.folder, victims=range(4), quick=trial.quick) as lab, trial.loaded(lab):
         for round_ in range(trial.times):
             for first in range(0, len(STEPS), 2):
                 steps = STEPS[first : first + 2]
@@ -68,7 +68,7 @@ def _chaos(trial: Trial, count: int, times: int) -> None:
     at_once = (count - 1) // 3
     left = [(what, time) for what in ACTIONS for time in range(times)]
     trial.chance.shuffle(left)
-    with Lab(folder, count, links=True, victims=range(count)) as lab, trial.loaded(lab) as loader:
+    with Lab(folder, count, links=True, victims=range(count), quick=trial.quick) as lab, trial.loaded(lab) as loader:
         while left:
             nodes = trial.chance.sample(lab.nodes, trial.chance.randint(1, at_once))
             done = [left.pop() for _ in nodes if left]
@@ -134,7 +134,7 @@ ACTIONS: Final = {
 
 def third(trial: Trial) -> None:
     """Take more than a third of the power away: no block comes; give enough back, and the network goes on."""
-    with Lab(trial.folder, links=True, stall_s=5) as lab, trial.loaded(lab) as loader:
+    with Lab(trial.folder, links=True, quick=trial.quick) as lab, trial.loaded(lab) as loader:
         for time in range(trial.times):
             gone = trial.chance.sample(lab.nodes, 2)
             _halt(lab, gone, loader)
