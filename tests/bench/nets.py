@@ -107,15 +107,18 @@ def _call(link: HTTPConnection, method: str, parameters: dict[str, Any]) -> Any:
 
 
 @contextmanager
-def gridproof_net(folder: Path, names: Sequence[str], document: Document) -> Iterator[tuple[Net, list[NodeFolder]]]:
+def gridproof_net(
+    folder: Path, names: Sequence[str], document: Document, snapshot_every: int = 0
+) -> Iterator[tuple[Net, list[NodeFolder]]]:
     """Four nodes of the product.
 
     Args:
         folder: for their files.
         names: of the companies.
         document: makes the ledger's genesis document.
+        snapshot_every: blocks between snapshots; 0 makes none.
     """
-    shape, keys = _shape(names)
+    shape, keys = _shape(names, snapshot_every)
     genesis = document(keys)
     nodes = _make(folder, shape, keys, genesis, json.loads(genesis)["chain_id"])
     processes = [start_node(node, dies_with_this=True) for node in nodes]
@@ -151,8 +154,9 @@ def kvstore_net(folder: Path, *, behind_socket: bool) -> Iterator[Net]:
         _end(processes)
 
 
-def _shape(names: Sequence[str]) -> tuple[Shape, dict[str, NodeKeys]]:
-    shape = Shape(loopback_seats(names, free_subnet(len(names))), COMMIT_MS, KeepSection(snapshot_every=0))
+def _shape(names: Sequence[str], snapshot_every: int = 0) -> tuple[Shape, dict[str, NodeKeys]]:
+    seats = loopback_seats(names, free_subnet(len(names) + 1))  # one more, for a node that joins
+    shape = Shape(seats, COMMIT_MS, KeepSection(snapshot_every=snapshot_every))
     return shape, draw_keys(shape, system)
 
 

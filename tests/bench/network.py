@@ -6,26 +6,34 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import sleep
+from time import monotonic, perf_counter, sleep
 from typing import Any, Final
 
+from gridproof.actors.node.folder import NodeFolder
+from gridproof.actors.node.joining import JoinOrder, join_network
 from gridproof.actors.node.network import NodeKeys, genesis_sections
-from gridproof.domain import ParticipantId
+from gridproof.actors.node.running import start_node, status_of
+from gridproof.actors.randomness import system
+from gridproof.domain import Direction, ParticipantId
+from gridproof.drivers.snapshots import SnapshotFolder
 from gridproof.drivers.verifying import available_cores
-from gridproof.modules.registry.messages import AdvanceClock, EnrolMeter, KeyEntry, OpenMonth, RotateKeys
-from gridproof.modules.registry.types import KeyRole
+from gridproof.modules.registry.messages import AdvanceClock, EnrolMeter, OpenMonth
 from gridproof.state import Message, SignatureClaim, sign_transaction
 
 from . import bare
 from .community import CHAIN_ID, ENROL_AT_ONCE, PEOPLE, REGION, VALID_UNTIL_S, Meters, enrolment, genesis, key
 from .measure import Spread, on_core, timed
-from .nets import VALIDATORS, Net, gridproof_net, kvstore_net
+from .nets import COMMIT_MS, CONNECTIONS, P2P, PATIENCE_S, RPC, VALIDATORS, Net, gridproof_net, kvstore_net
 from .results import Figure, Row, Section
 
 SENDERS: Final = 96
+FROM_K: Final = 2_000_000  # of the meters' first period, some decades ahead
 LIMIT_SMALL: Final = 0.8
 LIMIT_RECORDS: Final = 0.7
 LIMIT_FINAL_S: Final = 1.5
+LIMIT_JOIN_S: Final = 30.0
+SNAPSHOT_EVERY: Final = 5
+LOOK_S: Final = 0.1
 WINDOW_S: Final = 7 * 86_400
 COMPANIES: Final = tuple(f"company {number}" for number in range(1, VALIDATORS + 1))
 SETTLE_S: Final = 1.0
@@ -38,6 +46,7 @@ def run(*, quick: bool) -> Section:
     with TemporaryDirectory() as folder:
         _small(section, Path(folder), count, rounds)
         _batches(section, Path(folder) / "batches", quick=quick)
+        _join(section, Path(folder) / "join", 1_000 if quick else 100_000)
     return section
 
 
@@ -50,7 +59,7 @@ def _small(section: Section, folder: Path, count: int, rounds: int) -> None:
         senders = [f"sender {number}" for number in range(SENDERS)]
         with gridproof_net(folder / f"ours-{at}", COMPANIES, partial(_document, senders)) as (net, _):
             for turn in range(2):
-                rate = count / net.load(_rotations(senders, count, turn * count // SENDERS))
+                rate = count / net.load(_enrolments(senders, count, turn * count // SENDERS))
                 rates["ours"] += [rate] * turn  # the first turn warms everything up
         for name, behind_socket in (("socket", True), ("built in", False)):
             with kvstore_net(folder / f"{name}-{at}", behind_socket=behind_socket) as peer:
@@ -76,30 +85,29 @@ def _small(section: Section, folder: Path, count: int, rounds: int) -> None:
 
 def _document(senders: Sequence[str], keys: dict[str, NodeKeys]) -> bytes:
     """A genesis in which the companies are data aggregators, and others may send."""
-    people = PEOPLE | dict.fromkeys(COMPANIES, "data_aggregator") | dict.fromkeys(senders, "auditor")
+    people = PEOPLE | dict.fromkeys(COMPANIES, "data_aggregator") | dict.fromkeys(senders, "bill_provider")
     document: dict[str, Any] = json.loads(genesis(people, 1_700_000_000))
     document["modules"] |= genesis_sections(keys)
     return json.dumps(document).encode()
 
 
-def _rotations(senders: Sequence[str], count: int, first: int) -> list[list[bytes]]:
-    """Transactions of many senders, each sender's at one node and in order."""
+def _enrolments(senders: Sequence[str], count: int, first: int) -> list[list[bytes]]:
+    """Enrolments of meters by many bill providers, each one's at one node and in order; each adds an entry."""
     signers = [key(name) for name in senders]
     first_id = len(PEOPLE) + len(COMPANIES) + 1
-    shares: list[list[bytes]] = [[] for _ in range(VALIDATORS * 4)]
+    shares: list[list[bytes]] = [[] for _ in range(VALIDATORS * CONNECTIONS)]
     for at in range(count):
         number, nonce = at % len(senders), first + at // len(senders)
-        message = RotateKeys((KeyEntry(KeyRole.ENCRYPTION, os.urandom(32)),))
-        raw = _signed(signers[number], first_id + number, nonce, message)
-        shares[number % len(shares)].append(raw)
+        message = EnrolMeter(os.urandom(16), REGION, (Direction.IMPORT,), FROM_K)
+        shares[number % len(shares)].append(_signed(signers[number], first_id + number, nonce, message))
     return _interleaved(shares)
 
 
 def _interleaved(shares: list[list[bytes]]) -> list[list[bytes]]:
-    """For each node the transactions of its four connections, dealt in turn as `Net.load` deals them out again."""
+    """For each node the transactions of its connections, dealt in turn as `Net.load` deals them out again."""
     per_node = []
     for node in range(VALIDATORS):
-        mine = shares[node * 4 : node * 4 + 4]
+        mine = shares[node * CONNECTIONS : (node + 1) * CONNECTIONS]
         length = max(map(len, mine))
         per_node.append([share[at] for at in range(length) for share in mine if at < len(share)])
     return per_node
@@ -119,10 +127,63 @@ def _signed(signer: Any, sender: int, nonce: int, *messages: Message) -> bytes:
 
 def _pairs(count: int, turn: int) -> list[list[bytes]]:
     """As many pairs of the same length as ours, for the peer."""
-    size = len(_signed(key("someone"), 1, 0, RotateKeys((KeyEntry(KeyRole.ENCRYPTION, bytes(32)),))))
+    size = len(_signed(key("someone"), 1, 0, EnrolMeter(bytes(16), REGION, (Direction.IMPORT,), FROM_K)))
     raws = [f"{turn}-{at}=".encode() for at in range(count)]
     padded = [raw + b"v" * (size - len(raw)) for raw in raws]
     return [padded[node::VALIDATORS] for node in range(VALIDATORS)]
+
+
+# --- joining ---------------------------------------------------------------------------------------------------------
+
+
+def _join(section: Section, folder: Path, keys: int) -> None:
+    """A network with so many entries in its state; a fifth node joins by a snapshot, and has the last block."""
+    meters = Meters(1, 1)
+    with gridproof_net(folder, COMPANIES, partial(_region, meters), SNAPSHOT_EVERY) as (net, nodes):
+        for nonce, at in enumerate(range(0, keys, ENROL_AT_ONCE)):
+            numbers = range(at, min(at + ENROL_AT_ONCE, keys))
+            messages = tuple(enrolment(number, meters.bounds.first_k) for number in numbers)
+            net.load([[_signed(key("provider"), _id("provider"), nonce, *messages)], [], [], []])
+        _require_taken(net)
+        wanted = int(net.ask(0, "abci_info")["response"]["last_block_height"])
+        _await_snapshot(nodes[0])
+        host = f"{net.hosts[0].rpartition('.')[0]}.{VALIDATORS + 1}"
+        order = JoinOrder(
+            "newcomer", f"http://{net.hosts[0]}:{RPC}", f"{host}:{RPC}", f"{host}:{P2P}", f"{host}:{P2P}",
+            commit_ms=COMMIT_MS, by_snapshot=True,
+        )  # fmt: skip
+        began = perf_counter()
+        made = join_network(folder / "newcomer", order, system)
+        process = start_node(made.folder, dies_with_this=True)
+        try:
+            while height_now(made.folder) < wanted:
+                sleep(LOOK_S)
+            seconds = perf_counter() - began
+        finally:
+            process.terminate()
+            process.wait(60)
+    section.rows.append(
+        Row(
+            work=f"join by snapshot, {keys:,} entries: from making the node to the network's last block",
+            target="< 30 s",
+            unit="s",
+            limit=LIMIT_JOIN_S,
+            actual=Spread.of([seconds]),
+        )
+    )
+
+
+def height_now(folder: NodeFolder) -> int:
+    """The height of a node that runs; 0 while it does not answer."""
+    return status_of(folder).height or 0
+
+
+def _await_snapshot(node: NodeFolder) -> None:
+    deadline = monotonic() + PATIENCE_S
+    while not SnapshotFolder(node.snapshots).list():
+        if monotonic() > deadline:
+            raise AssertionError("no snapshot was taken")
+        sleep(LOOK_S)
 
 
 # --- batches ---------------------------------------------------------------------------------------------------------
@@ -197,7 +258,7 @@ def _id(name: str) -> int:
 
 def _require_taken(net: Net) -> None:
     """Hold every transaction so far to having taken effect."""
-    last = int(net.ask(0, "status")["sync_info"]["latest_block_height"])
+    last = int(net.ask(0, "abci_info")["response"]["last_block_height"])
     for height in range(1, last + 1):
         for result in net.ask(0, "block_results", height=str(height))["txs_results"] or ():
             if result["code"]:

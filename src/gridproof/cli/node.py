@@ -16,6 +16,7 @@ from .net import follow_logs, state_of
 from .options import HERE, AsJson, PassphraseFile, open_secrets
 
 if TYPE_CHECKING:
+    from gridproof.actors.node.blocks import Seen
     from gridproof.actors.node.deciding import Council, Standing
     from gridproof.actors.node.folder import NodeFolder
     from gridproof.actors.node.running import NodeStatus
@@ -142,6 +143,46 @@ def _say_status(words: Console, found: "NodeStatus", told: dict[str, Any]) -> No
         words.print(f"Open proposals: {told['proposals']}; see `gridproof node proposals`.")
     if told["offences"]:
         words.print(f"Offences on record: {told['offences']}.")
+
+
+@app.command()
+def block(
+    height: Annotated[int | None, typer.Argument(metavar="[HEIGHT]", min=1, show_default="the last one")] = None,
+    *,
+    folder: NodeDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Show a block: who proposed it, who signed it, and what it holds."""
+    from gridproof.actors.node.blocks import look_at
+    from gridproof.actors.node.settings import load
+    from gridproof.connectors.engine_headers import EngineRpc
+
+    node = _node(folder)
+    rpc = EngineRpc(f"http://{load(node.root).engine.rpc}")
+    with _ledger(node) as client:
+        seen = look_at(rpc, client, height or client.status().height)
+    told = {**seen._asdict(), "signed_power": seen.signed_power, "total_power": seen.total_power}
+    told["signers"] = [each._asdict() for each in seen.signers]
+    told["transactions"] = [each._asdict() for each in seen.transactions]
+    Speaker(as_json=as_json).result(told, lambda words: _say_block(words, seen))
+
+
+def _say_block(words: Console, seen: "Seen") -> None:
+    words.print(f"Block {seen.height}, {seen.hash.hex()}", markup=False)
+    words.print(
+        f"proposed by {seen.proposer}; signed by {seen.signed_power} of {seen.total_power} power:", markup=False
+    )
+    for signer in seen.signers:
+        words.print(
+            f"  {signer.name}, power {signer.power}{'' if signer.signed else ': not in the commit'}", markup=False
+        )
+    shown = table("sender", "says", "#code")
+    for each in seen.transactions:
+        shown.add_row(
+            each.sender, ", ".join(each.messages[:5]) + ("…" if len(each.messages) > 5 else ""), str(each.code)
+        )
+    words.print(shown if seen.transactions else "It holds no transaction.")
+    words.print(f"app hash after it {seen.app_hash.hex()}", markup=False)
 
 
 @app.command()

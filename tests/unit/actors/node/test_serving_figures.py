@@ -1,5 +1,6 @@
 """A node's ledger serves its figures where the settings say so, and goes on where that fails."""
 
+import json
 import logging
 import re
 import socket
@@ -113,7 +114,9 @@ def test_an_address_or_none_is_what_the_settings_take(tmp_path: Path, address: s
 
 @pytest.mark.parametrize("address", ["26661", "127.0.0.1", "127.0.0.1:many", "127.0.0.1:1\n", "http://127.0.0.1:1/x"])
 def test_what_is_no_address_is_named_before_anything_is_started(tmp_path: Path, address: str) -> None:
-    folder = node(tmp_path, address)
+    folder = node(tmp_path, "127.0.0.1:1")
+    file = folder.settings.read_text()
+    folder.settings.write_text(file.replace('node = "127.0.0.1:1"', f"node = {json.dumps(address)}"))
     with pytest.raises(NodeSettingsError) as caught:
         load(folder.root)
     assert "figures.node" in caught.value.detail
