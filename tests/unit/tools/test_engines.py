@@ -129,7 +129,7 @@ def test_an_engine_may_be_built_over_one_altered_passage_of_the_standard_library
     clock = home / "go-root" / "src" / "time" / "time.go"
     clock.parent.mkdir(parents=True)
     clock.write_text("package time\n\nfunc Now() Time {\n\treturn Time{}\n}\n")
-    version = skewed.VERSION
+    version = cometbft.VERSION
     script(
         home / "bin" / "go",
         f'[ "$1" = env ] && echo {home / "go-root"} && exit\n' + BUILDS.replace(RIGHT, f"echo {version}"),
