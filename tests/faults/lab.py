@@ -114,11 +114,11 @@ class Node:
 
     def application(self) -> int | None:
         """The process of the ledger, where it runs."""
-        return next((pid for pid in self.children() if b"cometbft" not in _command(pid)), None)
+        return next((pid for pid in self.children() if b"\0serve\0" in _command(pid)), None)
 
     def engine(self) -> int | None:
         """The engine's process, where it runs."""
-        return next((pid for pid in self.children() if b"cometbft" in _command(pid)), None)
+        return next((pid for pid in self.children() if b"\0--home\0" in _command(pid)), None)
 
     def send(self, number: signal.Signals, which: str) -> bool:
         """Send a signal to one of its processes: `application`, `engine` or `supervisor`; whether that was there."""
