@@ -5,7 +5,7 @@ What a page shows:
 - a comment above a block: `not run` leaves it out, `exit code N` says how its commands end, `file: NAME` writes the
   block into a file, `append: NAME` writes it at a file's end;
 - a comment of its own: `ctrl-c: NODE` and `kill: NODE` end what runs in a node's terminal, `install: version 2` puts
-  another program in the place of the first, `until the upgrade` lets blocks pass.
+  another program in the place of the first, `until the upgrade` and `until it votes: NODE` let blocks pass.
 """
 
 import json
@@ -55,7 +55,7 @@ def deeds(page: str) -> Iterator[Deed]:
     for part in PART.finditer(page):
         if part["note"] is not None:
             what, _, about = part["note"].partition(": ")
-            if what in ("ctrl-c", "kill", "install", "until the upgrade"):
+            if what in ("ctrl-c", "kill", "install", "until the upgrade", "until it votes"):
                 yield Deed(what, about)
             else:
                 note = part["note"]
@@ -92,6 +92,7 @@ class Reader:
         self._installed = next(iter(programs.values()))
         self._terminals: dict[str, subprocess.Popen[bytes]] = {}
         self._fresh: set[str] = set()
+        self._weight = 11
 
     def close(self) -> None:
         """Close all terminals."""
@@ -120,7 +121,10 @@ class Reader:
             case "install":
                 self._installed = self._programs[about]
             case "until the upgrade":
-                self._until_the_upgrade()
+                self._pass_blocks(self.height)
+            case "until it votes":
+                state = json.loads(NodeFolder(self.folder / "riedholz" / about).signer_state.read_text())
+                self._pass_blocks(int(state["height"]))
             case _:
                 self._type(about, deed.code)
 
@@ -169,7 +173,7 @@ class Reader:
         path = os.pathsep.join([str(self._installed), str(Path(sys.executable).parent), os.environ.get("PATH", "")])
         return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
 
-    # --- terminals -----------------------------------------------------------------------------------------------------
+    # --- terminals ------------------------------------------------------------------------------------------------
 
     def _open_terminal(self, command: str) -> None:
         node = Path(shlex.split(command)[-1]).name
@@ -202,15 +206,20 @@ class Reader:
             if self._fresh:
                 sleep(LOOK_S)
 
-    def _until_the_upgrade(self) -> None:
-        """Let blocks pass; a company's request for another weight of its vote costs a block, and decides nothing."""
+    def _pass_blocks(self, height: int) -> None:
+        """Let blocks pass, up to a height and one more, where the page's own work did not."""
         deadline = monotonic() + PATIENCE_S
-        weight = 10
-        while (status_of(NodeFolder(self.folder / "riedholz" / "company-1")).height or 0) <= self.height:
-            weight = 21 - weight
-            asked = f"rm -f pass.json; gridproof node join --power {weight} --into pass.json -C riedholz/company-1"
-            ended = self.run(f"{asked} && gridproof node support pass.json -C riedholz/company-1")
-            assert monotonic() < deadline, ended.stderr
+        while (status_of(NodeFolder(self.folder / "riedholz" / "company-1")).height or 0) <= height:
+            self.make_a_block()
+            assert monotonic() < deadline, height
+
+    def make_a_block(self) -> None:
+        """Have one made: a company's wish for another weight of its vote decides nothing, but stands in a block."""
+        self._await_nodes()
+        self._weight = 23 - self._weight
+        asked = f"rm -f wish.json; gridproof node join --power {self._weight} --into wish.json -C riedholz/company-1"
+        ended = self.run(f"{asked} && gridproof node support wish.json -C riedholz/company-1")
+        assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}"
 
     def _story(self, node: str) -> str:
         said = (self.folder / f"{node}.terminal").read_text(errors="replace")

@@ -87,5 +87,6 @@ def test_a_newcomer_runs_four_nodes_loses_one_replaces_it_and_upgrades_all(reade
     now = reader.status("company-1")
     assert [each["name"] for each in now["validators"]] == ["company 1", "company 3", "company 4"]
     assert (now["version"], now["program"]) == (VERSION, VERSION)
+    reader.make_a_block()  # three of three vote
     for node in ("company-3", "company-4", "company-5", "window"):
         assert reader.status(node)["ok"]

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from .console import Speaker, table
 from .init import counted, secrets_of, settings_of, start_of, tariff_of, times_of
-from .options import HERE, AsJson, PassphraseFile
+from .options import HERE, AsJson, NetDir, PassphraseFile
 
 if TYPE_CHECKING:
     from gridproof.actors.node.network import FoundedNetwork, Seat
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Found a network of validators, and run it on this machine.", no_args_is_help=True)
 
-NetDir = Annotated[Path, typer.Option("--dir", "-C", metavar="DIR", help="The network's folder.", show_default="here")]
 LOOK_S: Final = 0.5
 
 
@@ -209,6 +208,7 @@ def logs(
     node: Annotated[str | None, typer.Option(metavar="NAME", help="Only this node's.")] = None,
     lines: Annotated[int, typer.Option(min=1, help="How many of the last lines of each.")] = 20,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what the nodes say.
 
@@ -223,17 +223,29 @@ def logs(
         raise typer.BadParameter(f"--node takes one of {', '.join(nodes)}")
     chosen = {name: each for name, each in nodes.items() if node in (None, name)}
     follow_logs({f"{name} {path.stem}": path for name, each in chosen.items() for path in each.logs.glob("*.log")},
-                lines, follow=follow)  # fmt: skip
+                lines, follow=follow, as_json=as_json)  # fmt: skip
 
 
-def follow_logs(files: dict[str, Path], lines: int, *, follow: bool) -> None:
-    """Print the last lines of logs, each with its name, and what comes after them where that is wanted."""
+def follow_logs(files: dict[str, Path], lines: int, *, follow: bool, as_json: bool) -> None:
+    """Print the last lines of logs, each with its name, and what comes after them where that is wanted.
+
+    Raises:
+        BadParameter: one object is asked for, of what has no end.
+    """
+    if follow and as_json:
+        raise typer.BadParameter("--json prints one object, --follow has no end: give one of them")
     places: dict[str, int] = {}
+    told: list[dict[str, str]] = []
     for name, path in files.items():
         content = path.read_bytes()
         places[name] = len(content)
-        for line in content.decode(errors="replace").splitlines()[-lines:]:
-            print(f"{name}: {line}")
+        told += ({"log": name, "line": line} for line in content.decode(errors="replace").splitlines()[-lines:])
+
+    def tell(_words: Console) -> None:
+        for each in told:
+            print(f"{each['log']}: {each['line']}")
+
+    Speaker(as_json=as_json).result({"lines": told}, tell)
     while follow:
         sleep(LOOK_S)
         for name, path in files.items():

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from .console import Speaker, say_error, table
 from .net import follow_logs, state_of
-from .options import HERE, AsJson, PassphraseFile, open_secrets
+from .options import HERE, AsJson, NodeDir, PassphraseFile, open_secrets
 
 if TYPE_CHECKING:
     from gridproof.actors.node.blocks import Seen
@@ -27,7 +27,6 @@ app = typer.Typer(help="Run a company's node of a network, and have a say in it.
 REQUEST: Final = "join.json"
 LASTS: Final = 3  # the exit code that keeps a service manager from starting the node again
 
-NodeDir = Annotated[Path, typer.Option("--dir", "-C", metavar="DIR", help="The node's folder.", show_default="here")]
 From = Annotated[str, typer.Option("--from", metavar="URL", help="RPC of a running node, such as http://HOST:26657.")]
 
 
@@ -191,10 +190,11 @@ def logs(
     folder: NodeDir = HERE,
     lines: Annotated[int, typer.Option(min=1, help="How many of the last lines of each.")] = 20,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what the node says."""
     node = _node(folder)
-    follow_logs({path.stem: path for path in sorted(node.logs.glob("*.log"))}, lines, follow=follow)
+    follow_logs({path.stem: path for path in sorted(node.logs.glob("*.log"))}, lines, follow=follow, as_json=as_json)
 
 
 @app.command()

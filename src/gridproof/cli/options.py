@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 HERE: Final = Path()
 
 Dir = Annotated[Path, typer.Option("--dir", "-C", metavar="DIR", help="The community's folder.", show_default="here")]
+NetDir = Annotated[Path, typer.Option("--dir", "-C", metavar="DIR", help="The network's folder.", show_default="here")]
+NodeDir = Annotated[Path, typer.Option("--dir", "-C", metavar="DIR", help="The node's folder.", show_default="here")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of words.")]
 PassphraseFile = Annotated[
     Path | None,

@@ -62,6 +62,15 @@ class AddressTakenError(NodeError):
     detail: str
 
 
+class SignerKeyLostError(LastingError):
+    """The key that this node votes with is gone; nothing was started, for the engine would make another one, which has
+    no vote. Put it back from your backup; or make a new node with `gridproof node init`, and `gridproof node join` asks
+    for its vote in place of the old one's.
+    """
+
+    path: str
+
+
 class SignerStateLostError(LastingError):
     """The record of what this node's key has signed is gone; the node does not start, for it could sign twice.
     Run `gridproof node recover`: it moves the record past everything that the network has decided.

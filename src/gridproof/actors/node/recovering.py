@@ -22,7 +22,7 @@ from gridproof.drivers.cometbft.engine import signer_state_file
 from gridproof.drivers.embedded import FolderLock
 from gridproof.drivers.errors import LedgerLockedError
 
-from .errors import NetworkUnlikeError, NodeRunsError, NothingToRecoverError
+from .errors import NetworkUnlikeError, NodeRunsError, NothingToRecoverError, SignerKeyLostError
 from .folder import NodeFolder, has_blocks, height_of
 
 MARGIN: Final = 20  # heights beyond the network's that the key signs nothing in
@@ -52,6 +52,7 @@ def recover(folder: NodeFolder, url: str, *, anew: bool = False) -> Recovered:
 
     Raises:
         NodeRunsError: it runs; nothing was changed.
+        SignerKeyLostError: the key that votes is gone, which nothing brings back; nothing was changed.
         NothingToRecoverError: nothing is missing; nothing was changed.
         NetworkUnlikeError: the other node does not tell how far the network is; nothing was changed.
         FileUnwritableError: the folder cannot be written.
@@ -68,6 +69,8 @@ def recover(folder: NodeFolder, url: str, *, anew: bool = False) -> Recovered:
 
 
 def _mend(folder: NodeFolder, url: str, *, anew: bool) -> Recovered:
+    if not folder.signer_key.is_file():
+        raise SignerKeyLostError(path=str(folder.signer_key))
     signer_lost = anew or not folder.signer_state.is_file()
     blocks_lost = anew or (not has_blocks(folder) and height_of(folder) > 0)
     if not signer_lost and not blocks_lost:

@@ -38,6 +38,7 @@ from .errors import (
     EngineDataLostError,
     NodeRunningError,
     NodeStoppedError,
+    SignerKeyLostError,
     SignerStateLostError,
 )
 from .folder import NodeFolder, has_blocks, height_of
@@ -95,7 +96,7 @@ class Supervisor:
         EngineMissingError, EngineVersionError: there is no engine of the right version.
         AddressTakenError: another process listens at one of its addresses.
         NodeRunningError: it runs already.
-        SignerStateLostError, EngineDataLostError: it must be recovered first.
+        SignerKeyLostError, SignerStateLostError, EngineDataLostError: it must be recovered first.
     """
 
     def __init__(self, folder: NodeFolder, stop: Event, tell: Tell, command: tuple[str, ...] = ()) -> None:
@@ -360,10 +361,13 @@ def require_whole(folder: NodeFolder) -> None:
     """Return if the node may start from what is in its folder.
 
     Raises:
+        SignerKeyLostError: it has no key to vote with.
         SignerStateLostError: what its key has signed is not known.
         EngineDataLostError: the engine has no blocks, but the ledger has a state.
         StoreError: the ledger's database cannot be read.
     """
+    if not folder.signer_key.is_file():
+        raise SignerKeyLostError(path=str(folder.signer_key))
     if not folder.signer_state.is_file():
         raise SignerStateLostError(path=str(folder.signer_state))
     if not has_blocks(folder) and height_of(folder):
