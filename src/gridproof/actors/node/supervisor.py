@@ -57,7 +57,7 @@ ASK_S: Final = 5.0
 MAX_LOG_BYTES: Final = 50 * 2**20
 QUICK_FAILURES: Final = 5
 _FAILURE: Final = re.compile(r"CONSENSUS FAILURE")
-_HEIGHT: Final = re.compile(r'"height":"?(\d+)')
+_HEIGHT: Final = re.compile(r'"height":\s*"?(\d+)')
 
 Tell = Callable[[str], None]
 
@@ -246,6 +246,7 @@ class _Engine:
 
     def __init__(self, program: Path, folder: NodeFolder) -> None:
         self.failed_at: int | None = None
+        self._height = 0
         self.last_words = "it said nothing."
         self._place = folder.engine_log
         self._log = _log_at(self._place)
@@ -274,9 +275,11 @@ class _Engine:
         for line in source or ():
             self._write(line)
             words = line.decode(errors="replace").strip()
+            height = _HEIGHT.search(words)
+            if height:
+                self._height = int(height[1])
             if _FAILURE.search(words):
-                height = _HEIGHT.search(words)
-                self.failed_at = int(height[1]) if height else 0
+                self.failed_at = self._height  # the report itself need not name one
             if words:
                 self.last_words = words[:1_000]
         if source is not None:
