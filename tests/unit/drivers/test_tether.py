@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from time import monotonic, sleep
 
+import pytest
+
 from gridproof.drivers import tether
 
 PATIENCE_S = 20.0
@@ -62,3 +64,25 @@ def test_it_is_killed_when_its_parent_is() -> None:
         while is_there(child):
             assert monotonic() < deadline, "it outlived its parent"
             sleep(0.01)
+
+
+def test_it_is_tied_before_it_looks_whether_its_parent_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a parent that dies in between would not be noticed."""
+    steps: list[object] = []
+
+    class Library:
+        def prctl(self, *arguments: int) -> None:
+            steps.append(arguments[:2])
+
+    def parent() -> int:
+        steps.append("parent")
+        return 7
+
+    monkeypatch.setattr(tether.ctypes, "CDLL", lambda *_, **__: Library())
+    monkeypatch.setattr(tether.os, "getppid", parent)
+    monkeypatch.setattr(tether.os, "execv", lambda *command: steps.append(command))
+    tether.main(7, ["/bin/x", "y"])
+    assert steps == [(1, signal.SIGKILL), "parent", ("/bin/x", ["/bin/x", "y"])]
+    with pytest.raises(SystemExit):
+        tether.main(8, ["/bin/x"])
+    assert steps[-1] == "parent", "nothing was run"
