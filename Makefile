@@ -128,6 +128,10 @@ versions: setup ## Unit tests on each other Python 3.11 to 3.13 of this machine
 bench: setup ## Measure, and write docs/benchmarks.md anew (a quarter of an hour)
 	@$(RUN) -m tests.bench --write-docs $(ARGS)
 
+.PHONY: faults
+faults: setup engines ## Break networks of real nodes and write a report (hours; ARGS="--row chaos --times 5")
+	@$(RUN) -m tests.faults $(ARGS)
+
 .PHONY: docs
 docs: setup ## Build the documentation, warnings are errors
 	@echo "== docs"

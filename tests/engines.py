@@ -7,12 +7,13 @@ from typing import Final
 import pytest
 
 from tests.shared import in_ci
-from tools.engines import chromium, cometbft, kubo, light
+from tools.engines import chromium, cometbft, kubo, light, skewed
 
 MISSING: Final = "engine missing"
 FINDERS: Final[dict[str, Callable[[], Path | None]]] = {
     "cometbft": cometbft.find,
     "light": light.find,
+    "skewed": skewed.find,
     "kubo": kubo.find,
     "chromium": chromium.find,
 }

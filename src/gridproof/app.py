@@ -16,6 +16,7 @@ from gridproof.modules.pricing.module import pricing
 from gridproof.modules.registry.keeper import Keeper as Registry
 from gridproof.modules.registry.module import registry
 from gridproof.state import Application, Module, SerialVerifier, Verifier
+from gridproof.state.module import tag_of
 from gridproof.state.store import Store
 
 APPLICATION_VERSION: Final = 1
@@ -37,6 +38,14 @@ def modules(directory: Registry, book: Book, validators: Consensus) -> tuple[Mod
         billing(directory),
         consensus(validators),
     )
+
+
+def message_names() -> dict[int, str]:
+    """The names of all messages that the ledger takes, by their numbers; for telling people what a block holds."""
+    book = Book()
+    directory = Registry(book)
+    wired = modules(directory, book, Consensus(directory))
+    return {tag_of(message): message.__name__ for module in wired for message in module.messages()}
 
 
 def application(store: Store, verifier: Verifier | None = None) -> Application:

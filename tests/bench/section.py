@@ -10,7 +10,22 @@ from typing import Final
 
 import msgspec
 
-from . import batch, bills, content, curve, demo, growth, ledger, linking, malformed, month, profile, verification
+from . import (
+    batch,
+    bills,
+    content,
+    curve,
+    demo,
+    growth,
+    ledger,
+    light,
+    linking,
+    malformed,
+    month,
+    network,
+    profile,
+    verification,
+)
 from .results import Section
 
 SCRIPTS: Final[dict[str, Callable[..., Section]]] = {
@@ -19,8 +34,10 @@ SCRIPTS: Final[dict[str, Callable[..., Section]]] = {
     "batch": batch.run,
     "ledger": ledger.run,
     "content": content.run,
+    "light": light.run,
     "bills": bills.run,
     "verification": verification.run,
+    "network": network.run,
     "demo": demo.run,
     "malformed": malformed.run,
     "growth": growth.run,

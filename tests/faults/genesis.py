@@ -62,7 +62,7 @@ def birth(count: int, chain_id: str = CHAIN, document: dict[str, Any] | None = N
     """What a network is born with.
 
     Args:
-        count: of its nodes.
+        count: of its nodes; 0 for a ledger without an engine.
         chain_id: its name; everything else is the same under another.
         document: a ledger's genesis document that is made a network's: members are added after its participants.
         born_s: UTC epoch seconds.
@@ -90,7 +90,10 @@ def birth(count: int, chain_id: str = CHAIN, document: dict[str, Any] | None = N
         "currency": "CHF",
         **(document or {}),
         "chain_id": chain_id,
-        "modules": {"registry": {"participants": people, "regions": regions}, "consensus": {"validators": seats}},
+        "modules": {
+            "registry": {"participants": people, "regions": regions},
+            **({"consensus": {"validators": seats}} if seats else {}),
+        },
     }
     genesis = json.dumps(whole).encode()
     validators = [(each.name, Validator(each.participant, each.signer.public, POWER)) for each in members]

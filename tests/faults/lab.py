@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
@@ -299,7 +300,7 @@ class Lab:
 
         def rest() -> bool:
             heads = {node.head() for node in together}
-            return len(heads) == 1 and -1 not in {height for height, _ in heads}
+            return len(heads) == 1 and _rests(together[0], *heads.pop())
 
         self.until(rest, "the nodes come together")
         return together[0].head()[0]
@@ -336,6 +337,17 @@ def until(what: Callable[[], bool], words: str) -> None:
         if monotonic() > deadline:
             raise AssertionError(f"waited in vain until {words}")
         sleep(LOOK_S)
+
+
+def _rests(node: Node, height: int, app_hash: str) -> bool:
+    """Whether a node's last block is the empty one that binds the state before it: then no other follows."""
+    try:
+        block = node.ask("block")["block"]
+    except GoneError:
+        return False
+    header = block["header"]
+    bound = b64encode(bytes.fromhex(header["app_hash"])).decode()
+    return (int(header["height"]), bound) == (height, app_hash) and not block["data"]["txs"]
 
 
 def _text(path: Path) -> str:

@@ -8,6 +8,7 @@ import hashlib
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from threading import Event, Lock, Thread
 from time import monotonic, sleep
@@ -230,3 +231,9 @@ def count(lab: Lab, acknowledged: Iterable[Acknowledged], nodes: Sequence[Node] 
     assert all(by_sender[sender] <= len(used) for sender, used in nonces.items())
     transactions, evidence = len(places), sum(len(block.evidence) for block in chains[0])
     return Counted(height, transactions, len(told), evidence, nodes[0].head()[1])
+
+
+def seconds(time: str) -> float:
+    """A header's time as UTC epoch seconds."""
+    whole = time.removesuffix("Z").partition(".")[0]
+    return datetime.fromisoformat(f"{whole}+00:00").timestamp()

@@ -4,7 +4,7 @@ import json
 from typing import Final
 
 from gridproof.app import application
-from gridproof.domain import ParticipantId
+from gridproof.domain import Half, ParticipantId
 from gridproof.drivers.cometbft.engine import EngineKey
 from gridproof.drivers.history import Entry, StoredHistory
 from gridproof.modules.aggregation import errors as aggregation_errors
@@ -50,9 +50,7 @@ class Town(Community):
         self.bounds = month_bounds(MONTH, FIRST_K, 3)
         self.born = genesis.birth(nodes, CHAIN_ID, json.loads(self._genesis()) | {"clock": "operator"}, GENESIS_TIME_S)
         people = {name: Person(ParticipantId(n), key(name, "transaction")) for n, name in enumerate(ROLES, start=1)}
-        Ledger.__init__(
-            self, application, self.born.genesis, people, start_s=GENESIS_TIME_S, turn_clock=AdvanceClock
-        )
+        Ledger.__init__(self, application, self.born.genesis, people, start_s=GENESIS_TIME_S, turn_clock=AdvanceClock)
 
     def attacked(self, times: int) -> "Town":
         """Play a slot to its price, and everything that is false beside it, each so many times."""
@@ -60,7 +58,9 @@ class Town(Community):
         self.begin(tariff=TARIFF)
         self.fixed(k)
         for time in range(times):
-            late = self.batch(k, [self.record(n % 4, half, k, wh=5 + time) for n, half in ((time, 1), (time, 2))])
+            late = self.batch(
+                k, [self.record(n % 4, half, k, wh=5 + time) for n, half in ((time, Half.FIRST), (time, Half.SECOND))]
+            )
             self.refuses("first", late, code=ATTACKS["late batch"])
             self.refuses("provider", self.live_set(k, excluded=[time % 4]), code=ATTACKS["second live set"])
         self.accepts("provider", self.opening(k, range(self.enrolled)))

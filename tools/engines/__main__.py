@@ -11,12 +11,13 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Final
 
-from tools.engines import chromium, cometbft, kubo, light
+from tools.engines import chromium, cometbft, kubo, light, skewed
 from tools.environment import SetupError
 
 ENGINES: Final[dict[str, Callable[[], Path]]] = {
     "cometbft": cometbft.install,
     "light": light.install,
+    "skewed": skewed.install,
     "kubo": kubo.install,
     "chromium": chromium.install,
 }

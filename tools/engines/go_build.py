@@ -5,6 +5,7 @@ so that a build that was interrupted goes on where it was, and is then removed.
 """
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -20,6 +21,46 @@ _PATIENCE_S: Final = 60
 _SHOWN: Final = 3_000  # characters of a failed build's words
 
 
+class Overlay(NamedTuple):
+    """What is built otherwise than it stands in Go's standard library.
+
+    Attributes:
+        folder: of Go files that are added to a package.
+        package: where, below Go's root.
+        file: one of the package's own, of which a passage is replaced.
+        found: the passage, which stands there once.
+        put: what takes its place.
+    """
+
+    folder: Path
+    package: str
+    file: str
+    found: str
+    put: str
+
+    def write(self, go_root: Path, into: Path) -> Path:
+        """Write down what Go's compiler must read instead; the path of that.
+
+        Args:
+            go_root: where Go lies.
+            into: the folder for it.
+
+        Raises:
+            SetupError: the passage is not there.
+        """
+        place = go_root / self.package
+        source = (place / self.file).read_text()
+        if source.count(self.found) != 1:
+            raise SetupError(f"{place / self.file} is not as expected; build with Go 1.26")
+        changed = into / self.file
+        changed.write_text(source.replace(self.found, self.put))
+        replaced = {str(place / self.file): str(changed)}
+        replaced |= {str(place / each.name): str(each) for each in sorted(self.folder.glob("*.go"))}
+        told = into / "overlay.json"
+        told.write_text(json.dumps({"Replace": replaced}))
+        return told
+
+
 class Build(NamedTuple):
     """What is built.
 
@@ -30,6 +71,7 @@ class Build(NamedTuple):
         packages: what to build, by the programs' names.
         ask: the words that make the first program say its version.
         minutes: how long a cold build takes on two cores.
+        overlay: what is built otherwise than it stands there.
     """
 
     name: str
@@ -38,12 +80,14 @@ class Build(NamedTuple):
     packages: dict[str, str]
     ask: tuple[str, ...]
     minutes: str
+    overlay: Overlay | None = None
 
     @property
     def folder(self) -> Path:
         """Where its programs lie once they are built."""
-        sources = b"".join(file.read_bytes() for file in sorted(self.module.iterdir()) if file.is_file())
-        digest = hashlib.sha256(sources).hexdigest()[:12]
+        folders = [self.module, *([self.overlay.folder] if self.overlay else [])]
+        files = [file for folder in folders for file in sorted(folder.iterdir()) if file.is_file()]
+        digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
         return home() / f"{self.name.casefold()}-{self.version}-{digest}"
 
     @property
@@ -77,6 +121,8 @@ class Build(NamedTuple):
         cache = self.folder / "build-cache"
         variables = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off", "GOCACHE": str(cache)}
         flags = ["-mod=readonly", "-trimpath", "-buildvcs=false"]
+        if self.overlay is not None:
+            flags += ["-overlay", str(self.overlay.write(_root_of(go), self.folder))]
         say(f"building {self.name} {self.version}, once; on two cores this takes about {self.minutes}")
         start = monotonic()
         for name, package in reversed(self.packages.items()):  # the one that is looked for comes last
@@ -133,3 +179,7 @@ class Build(NamedTuple):
         except (OSError, subprocess.SubprocessError):
             return None
         return told.stdout.strip()
+
+
+def _root_of(go: str) -> Path:
+    return Path(subprocess.run([go, "env", "GOROOT"], capture_output=True, text=True, check=True).stdout.strip())

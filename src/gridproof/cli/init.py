@@ -186,7 +186,8 @@ def secrets_of(passphrase_file: Path | None, *, sealed: bool) -> "SecretFiles":
     """Seals where a passphrase is given, as `--sealed` demands.
 
     Raises:
-        PassphraseError: there is none where one is needed, or it cannot be taken.
+        NoPassphraseError: there is none where one is needed.
+        PassphraseError: it cannot be taken from where it should be.
     """
     from gridproof.actors.community.errors import NoPassphraseError
     from gridproof.connectors.passphrase import read_passphrase

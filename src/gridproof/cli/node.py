@@ -16,6 +16,7 @@ from .net import follow_logs, state_of
 from .options import HERE, AsJson, PassphraseFile, open_secrets
 
 if TYPE_CHECKING:
+    from gridproof.actors.node.blocks import Seen
     from gridproof.actors.node.deciding import Council, Standing
     from gridproof.actors.node.folder import NodeFolder
     from gridproof.actors.node.running import NodeStatus
@@ -76,36 +77,50 @@ def start(*, folder: NodeDir = HERE, as_json: AsJson = False) -> int:
 def status(*, folder: NodeDir = HERE, as_json: AsJson = False) -> int:
     """Tell how the node is, who votes, and what is proposed. The exit code is 1 where it does not run."""
     from gridproof.actors.node.running import status_of
+    from gridproof.actors.node.upgrading import program_version
 
-    found = status_of(_node(folder))
-    told: dict[str, Any] = {**found._asdict(), "ok": found.height is not None}
-    if found.height is not None:
-        with _ledger(_node(folder)) as client:
-            told |= _agreed(client)
+    node = _node(folder)
+    found = status_of(node)
+    told: dict[str, Any] = {**found._asdict(), "ok": found.height is not None, "program": program_version()}
+    if found.height and not found.catching_up:  # before, it has nothing to tell, or only of the past
+        told |= _agreed(node)
     Speaker(as_json=as_json).result(told, lambda words: _say_status(words, found, told))
     return 0 if told["ok"] else 1
 
 
-def _agreed(client: "LedgerClient") -> dict[str, Any]:
-    """Who votes, by which version, and what is scheduled."""
+def _agreed(node: "NodeFolder") -> dict[str, Any]:
+    """Who votes, by which version, and what is scheduled; empty where the node does not tell just now."""
+    from gridproof.connectors.ledger import ClientError
+
+    try:
+        with _ledger(node) as client:
+            return _told_by(client)
+    except ClientError:
+        return {}
+
+
+def _told_by(client: "LedgerClient") -> dict[str, Any]:
     from gridproof.actors.node.deciding import names_of
+    from gridproof.actors.node.upgrading import find_upgrade, is_too_old_for
     from gridproof.modules.consensus import queries as consensus
 
     names = names_of(client)
     members = client.ask(consensus.validators)
-    upgrade = client.ask(consensus.upgrade)
+    due = find_upgrade(client)
     return {
         "validators": [
             {"name": names.get(number, ""), "power": each.power, "key": each.key} for number, each in members
         ],
         "version": client.ask(consensus.version),
-        "upgrade": None if upgrade is None else {"version": upgrade.version, "height": upgrade.height},
+        "upgrade": None if due is None else {"version": due[0], "height": due[1], "too_old": is_too_old_for(due[0])},
         "offences": len(client.ask(consensus.offences)),
         "proposals": len(client.ask(consensus.proposals)),
     }
 
 
 def _say_status(words: Console, found: "NodeStatus", told: dict[str, Any]) -> None:
+    from gridproof.actors.node.upgrading import words_of_upgrade
+
     words.print(f"{found.name}: {state_of(found)}", markup=False)
     if found.stopped:
         words.print(found.stopped, markup=False)
@@ -114,17 +129,60 @@ def _say_status(words: Console, found: "NodeStatus", told: dict[str, Any]) -> No
     words.print(
         f"Height {found.height} of {found.time}, {found.peers} peers, {found.waiting} transactions wait.", markup=False
     )
+    if "validators" not in told:
+        words.print("What the ledger says of validators and versions is told once the node has caught up.")
+        return
     shown = table("validator", "#power")
     for each in told["validators"]:
         shown.add_row(each["name"], str(each["power"]))
     words.print(shown)
-    words.print(f"Version {told['version']} is in force.")
+    words.print(f"Version {told['version']} is in force; this program has version {told['program']}.")
     if told["upgrade"]:
-        words.print(f"Version {told['upgrade']['version']} takes over at height {told['upgrade']['height']}.")
+        words.print(f"To come: {words_of_upgrade(told['upgrade']['version'], told['upgrade']['height'])}.")
     if told["proposals"]:
         words.print(f"Open proposals: {told['proposals']}; see `gridproof node proposals`.")
     if told["offences"]:
         words.print(f"Offences on record: {told['offences']}.")
+
+
+@app.command()
+def block(
+    height: Annotated[int | None, typer.Argument(metavar="[HEIGHT]", min=1, show_default="the last one")] = None,
+    *,
+    folder: NodeDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Show a block: who proposed it, who signed it, and what it holds."""
+    from gridproof.actors.node.blocks import look_at
+    from gridproof.actors.node.settings import load
+    from gridproof.connectors.engine_headers import EngineRpc
+
+    node = _node(folder)
+    rpc = EngineRpc(f"http://{load(node.root).engine.rpc}")
+    with _ledger(node) as client:
+        seen = look_at(rpc, client, height or client.status().height)
+    told = {**seen._asdict(), "signed_power": seen.signed_power, "total_power": seen.total_power}
+    told["signers"] = [each._asdict() for each in seen.signers]
+    told["transactions"] = [each._asdict() for each in seen.transactions]
+    Speaker(as_json=as_json).result(told, lambda words: _say_block(words, seen))
+
+
+def _say_block(words: Console, seen: "Seen") -> None:
+    words.print(f"Block {seen.height}, {seen.hash.hex()}", markup=False)
+    words.print(
+        f"proposed by {seen.proposer}; signed by {seen.signed_power} of {seen.total_power} power:", markup=False
+    )
+    for signer in seen.signers:
+        words.print(
+            f"  {signer.name}, power {signer.power}{'' if signer.signed else ': not in the commit'}", markup=False
+        )
+    shown = table("sender", "says", "#code")
+    for each in seen.transactions:
+        shown.add_row(
+            each.sender, ", ".join(each.messages[:5]) + ("…" if len(each.messages) > 5 else ""), str(each.code)
+        )
+    words.print(shown if seen.transactions else "It holds no transaction.")
+    words.print(f"app hash after it {seen.app_hash.hex()}", markup=False)
 
 
 @app.command()
@@ -199,6 +257,9 @@ def init(
     snapshot: Annotated[
         bool | None, typer.Option("--snapshot/--replay", help="Join by a snapshot, or fetch all blocks.")
     ] = None,
+    trust: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A header that you trust, of `gridproof proof trust`.")
+    ] = None,
     trust_height: Annotated[int | None, typer.Option(min=1, help="Height of a header that you trust.")] = None,
     trust_hash: Annotated[str | None, typer.Option(metavar="HEX", help="That header's hash.")] = None,
     commit_ms: Annotated[
@@ -213,7 +274,7 @@ def init(
 
     p2p, rpc = f"{host}:{p2p_port}", f"{host}:{rpc_port}"
     secret = None if keys is None else read_private(keys, 2**16)
-    trusted = _trusted(trust_height, trust_hash)
+    trusted = _trusted(trust, trust_height, trust_hash)
     order = JoinOrder(name, url, rpc, p2p, p2p, commit_ms=commit_ms, keys=secret, trusted=trusted, by_snapshot=snapshot)
     made = join_network(folder, order, system)
     told: dict[str, Any] = {"folder": made.folder.root, "chain_id": made.chain_id, "peers": made.peers}
@@ -230,14 +291,20 @@ def init(
     Speaker(as_json=as_json).result(told, tell)
 
 
-def _trusted(height: int | None, given: str | None) -> tuple[int, bytes] | None:
+def _trusted(path: Path | None, height: int | None, given: str | None) -> tuple[int, bytes] | None:
     """The header to trust.
 
     Raises:
-        BadParameter: one of both is missing, or the hash is none.
+        BadParameter: one of height and hash is missing, the hash is none, or there is a file as well.
+        TrustFileError, FileError: the file is none, or cannot be read.
     """
+    from gridproof.actors.proofs.anchor import read_anchor
+
     if height is None and given is None:
-        return None
+        anchor = None if path is None else read_anchor(path)
+        return None if anchor is None else (anchor.height, anchor.hash)
+    if path is not None:
+        raise typer.BadParameter("give --trust, or --trust-height and --trust-hash, not both")
     try:
         raw = bytes.fromhex(given or "")
     except ValueError:

@@ -36,10 +36,12 @@ def trust(
     """Write down a header to trust, from nodes that agree on it; compare its hash with what other members say."""
     from gridproof.actors.proofs.anchor import anchor_of, write_anchor
     from gridproof.actors.proofs.proving import agreed_block
+    from gridproof.light import Policy, verify_chain
 
     with nodes_of(node, folder) as nodes:
         trusted = agreed_block(nodes, height)
     anchor = anchor_of(trusted, period_days * DAY_S)
+    verify_chain(trusted, (), Policy(anchor.period_s), instant(None))  # the first block has the time of the founding
     write_anchor(path, anchor)
     told = {
         "path": path,
@@ -104,7 +106,7 @@ def show(
     from gridproof.actors.proofs.file import read_light_proof
 
     proof = read_light_proof(path)
-    told = {"checked": False, "kind": type(proof.statement).__name__, **_told(proof)}
+    told = {"checked": False, "kind": proof.statement.claims, **_told(proof)}
     Speaker(as_json=as_json).result(told, lambda words: _say(words, told, "claimed, and not checked"))
 
 
@@ -149,10 +151,14 @@ def _say(words: Console, told: dict[str, Any], how: str) -> None:
         if found is None:
             words.print("  the ledger has nothing there")
     when = datetime.fromtimestamp(told["header_time_s"], UTC)
+    votes = (
+        "which is the trusted one itself"
+        if told["signed_power"] is None
+        else f"which {told['signed_power']} of {told['total_power']} of the validators' power signed; "
+        f"{told['headers']} headers from the trusted one at {told['trusted_height']}"
+    )
     words.print(
         f"{how}: state {told['app_hash'].hex()} after block {told['state_height']} of {told['chain_id']}, "
-        f"told by the header of {when:%Y-%m-%d %H:%M:%S} UTC, "
-        f"which {told['signed_power']} of {told['total_power']} of the validators' power signed; "
-        f"{told['headers']} headers from the trusted one at {told['trusted_height']}.",
+        f"told by the header of {when:%Y-%m-%d %H:%M:%S} UTC, {votes}.",
         markup=False,
     )

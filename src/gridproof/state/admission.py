@@ -67,29 +67,18 @@ class Admission:
         self._verdicts: OrderedDict[bytes, Refusal | None] = OrderedDict()
         self._decoded: OrderedDict[bytes, Transaction] = OrderedDict()
 
-    def open_envelope(
-        self, view: Reader, raw: bytes, now_s: int, unknown: frozenset[type[Message]] = frozenset()
-    ) -> Transaction:
-        """Decode a transaction and test its envelope but for the nonce's exact place (rules E-1 to E-3).
-
-        Args:
-            view: the last committed state.
-            raw: the transaction as it came.
-            now_s: ledger time, UTC epoch seconds.
-            unknown: messages that the ledger does not take yet.
-
-        Raises:
-            EnvelopeError: the reason for which it is dropped.
-        """
-        (opened,) = self.open_envelopes(view, (raw,), now_s, unknown)
-        if isinstance(opened, Refusal):
-            raise bare(opened)  # a kept verdict must not hold on to the stack, and the bytes, of whoever met it
-        return opened
-
     def open_envelopes(
         self, view: Reader, raws: Sequence[bytes], now_s: int, unknown: frozenset[type[Message]] = frozenset()
     ) -> list[Transaction | Refusal]:
-        """As `open_envelope`, for many at once: signatures whose verdict is not known are checked together.
+        """Decode transactions and test their envelopes but for the nonce's exact place (rules E-1 to E-3).
+
+        Signatures whose verdict is not known are checked together.
+
+        Args:
+            view: the last committed state.
+            raws: the transactions as they came.
+            now_s: ledger time, UTC epoch seconds.
+            unknown: messages that the ledger does not take yet.
 
         Returns:
             For each its transaction, or the refusal.
@@ -146,19 +135,30 @@ class Admission:
                     self._decoded.popitem(last=False)
         return known
 
-    def require_nonce_near(self, view: Reader, transaction: Transaction) -> None:
-        """Return if the nonce is the next one or a little ahead of it.
+    def near_nonces(self, view: Reader, opened: Sequence[Transaction | Refusal]) -> list[Transaction | Refusal]:
+        """Drop transactions whose nonce is neither the next one nor a little ahead of it.
 
-        Raises:
-            NonceUsed: it is behind.
-            NonceAhead: it is more than 63 ahead.
+        Args:
+            view: the last committed state.
+            opened: as `open_envelopes` gave them.
+
+        Returns:
+            Each as it was given, or `NonceUsed` where it is behind, `NonceAhead` where it is more than 63 ahead.
         """
-        expected = system.next_nonce(view, transaction.sender)
-        nonce = transaction.body.nonce
-        if nonce < expected:
-            raise NonceUsed(nonce=nonce, expected=expected)
-        if nonce >= expected + NONCE_WINDOW:
-            raise NonceAhead(nonce=nonce, expected=expected)
+        following: dict[int, int] = {}
+        judged: list[Transaction | Refusal] = []
+        for each in opened:
+            if isinstance(each, Transaction):
+                sender, nonce = each.body.sender, each.body.nonce
+                if sender not in following:
+                    following[sender] = system.next_nonce(view, sender)
+                expected = following[sender]
+                if nonce < expected:
+                    each = NonceUsed(nonce=nonce, expected=expected)  # noqa: PLW2901 - what it is from here on
+                elif nonce >= expected + NONCE_WINDOW:
+                    each = NonceAhead(nonce=nonce, expected=expected)  # noqa: PLW2901
+            judged.append(each)
+        return judged
 
     def require_messages(self, transactions: Sequence[Transaction]) -> list[Refusal | None]:
         """Check the messages of many transactions at once, those whose verdict is not known (rule E-5).

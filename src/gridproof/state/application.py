@@ -17,7 +17,7 @@ from gridproof.errors import Refusal
 from gridproof.primitives.encoding import Codec, encode
 
 from . import smt, system
-from .admission import Accounts, Admission, in_order
+from .admission import Accounts, Admission, bare, in_order
 from .blocks import (
     BASE_KEY,
     BLOCK_EVENTS,
@@ -220,12 +220,22 @@ class Application:
         Raises:
             EnvelopeError: the reason for which it is dropped.
         """
+        (checked,) = self.check_all((raw,))
+        if isinstance(checked, Refusal):
+            raise bare(checked)  # a kept verdict must not hold on to the stack, and the bytes, of whoever met it
+        return checked
+
+    def check_all(self, raws: Sequence[bytes]) -> list[Transaction | Refusal]:
+        """As `check_tx`, for many at once, which is cheaper: one view, and signatures checked together.
+
+        Returns:
+            For each its transaction, or the reason for which it is dropped.
+        """
         with self._committed() as view:
             unknown = self._versions.not_yet(self._versions.in_force(view, self._head.height + 1))
             now_s = self._ledger_time_s(view, self._head.time_s)
-            transaction = self._admission.open_envelope(view, raw, now_s, unknown)
-            self._admission.require_nonce_near(view, transaction)
-            return transaction
+            opened = self._admission.open_envelopes(view, raws, now_s, unknown)
+            return self._admission.near_nonces(view, opened)
 
     def prepare_proposal(self, arrived: Sequence[bytes], time_s: int, max_bytes: int) -> Proposal:
         """Choose transactions for a block and put them in order (rules E-1 to E-6 of `admission`).

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,8 @@ from gridproof.connectors.secret_files import SecretFiles
 from gridproof.domain import Direction, MonthId
 from gridproof.modules.billing.messages import RegisterBills
 
+from tests.engine_server import EngineServer
+from tests.light_chain import BLOCK_S, Network
 from tests.unit.cli.home import NAMES, Done, energy_wh, files_of, refused, typed, write_readings
 
 START = "2025-10-31T18:00+01:00"  # six hours before the month ends in Zurich
@@ -536,3 +539,29 @@ def test_offline_the_missing_one_of_the_households_files_is_named(taken: Taken) 
         done = typed("verify", "bill", taken.proof, *given, code=2)
         assert f"{missing} is missing" in " ".join(done.err.replace("│", " ").split())
     refused("verify", "bill", taken.proof, error="NoCommunityError")
+
+
+# --- proofs to take away
+
+
+def test_a_bill_is_taken_away_by_its_registration_or_whole(billed: Path, tmp_path: Path) -> None:
+    status = typed("status", "-C", billed, "--json").json
+    network = Network(status["chain_id"], latest=status["height"] + 1)
+    network.start_s = int(time.time()) - (network.latest + 5) * BLOCK_S
+    network.tells(network.latest, bytes.fromhex(status["app_hash"]))
+    (own,) = (billed / "enrolments").glob("Ada.*.household")
+    with EngineServer(network) as server:
+        trust = tmp_path / "trust.json"
+        typed("proof", "trust", trust, "--node", server.url, "--height", 2)
+        options = ("--trust", trust, "--node", server.url, "-C", billed)
+        typed("proof", "export", "bill", "Ada", tmp_path / "bill", *options)
+        typed("proof", "export", "bill", "Ada", tmp_path / "whole", "--whole", "--month", MONTH, *options)
+    shown = typed("bill", "show", "Ada", "-C", billed, "--json").json
+    registered = typed("proof", "verify", tmp_path / "bill", "--trust", trust, "--json").json
+    assert (registered["kind"], registered["about"]["version"]) == ("bill", shown["version"])
+    whole = ("proof", "verify", tmp_path / "whole", "--trust", trust)
+    refused(*whole, error="HouseholdNeededError")
+    meter = read_household(SecretFiles(None), own).meter
+    card = card_path(Community(billed).folder.cards, meter, 2025 * 12 + 9)
+    told = typed(*whole, "--household", own, "--card", card, "--json").json
+    assert told["found"]["payable_e9"] == shown["payable_e9"]

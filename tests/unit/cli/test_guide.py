@@ -24,7 +24,7 @@ def test_every_command_stands_on_the_page_of_commands() -> None:
         found = []
         for command in app.registered_commands:
             callback = getattr(command.callback, "__name__", "")
-            found.append(f"{before}{command.name or callback}")
+            found += [] if command.hidden else [f"{before}{command.name or callback}"]
         for group in app.registered_groups:
             if group.typer_instance is not None:
                 found += names(group.typer_instance, f"{before}{group.name} ")

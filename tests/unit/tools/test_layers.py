@@ -19,7 +19,7 @@ FILES = (
         "modules.aggregation.module",
         "modules.aggregation.ports",
     ),
-    *("drivers.embedded", "connectors.client", "actors.meter", "cli.main"),
+    *("light.verifier", "drivers.embedded", "connectors.client", "actors.meter", "cli.main"),
 )
 
 
@@ -69,6 +69,8 @@ def test_imports_down_the_layers_pass(tmp_path: Path) -> None:
         ("domain.ids", "import zoneinfo", "no clock, chance, file"),
         ("modules.registry.queries", "from datetime import UTC", "no clock, chance, file"),
         ("errors", "import os", "no clock, chance, file"),
+        ("light.verifier", "import time", "no clock, chance, file"),
+        ("light.verifier", "from gridproof.connectors import client", "A layer imports only layers below it"),
     ],
 )
 def test_a_forbidden_import_is_refused(tmp_path: Path, importer: str, imports: str, broken: str) -> None:

@@ -1,7 +1,7 @@
 """What is wrong with a node: each finding in a line, with what to do.
 
 Looked at, in this order: settings; the engine's program; rights of files; room on the disk; what was lost; addresses,
-where the node does not run; the last stop; the node and its neighbours; the clock.
+where the node does not run; the last stop; the node and its neighbours; an upgrade to come; the clock.
 """
 
 import shutil
@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from gridproof import __version__
 from gridproof.connectors.engine_headers import EngineError, EngineRpc
+from gridproof.connectors.ledger import ClientError, NetworkClient
 from gridproof.errors import GridproofError
 
 from .folder import NodeFolder
@@ -24,6 +25,7 @@ from .running import ANSWER_S, process_of, status_of
 from .serving import read_stopped
 from .settings import NodeSettings, load
 from .supervisor import require_free, require_whole
+from .upgrading import find_upgrade, is_too_old_for, words_of_upgrade
 
 LITTLE_ROOM: Final = 2**30
 CLOCK_SLACK_S: Final = 10.0
@@ -101,12 +103,13 @@ def _running(folder: NodeFolder, settings: NodeSettings, clock: Callable[[], flo
     if status.height is None:
         yield Finding("node", is_wrong=True, told="it runs and does not answer; `gridproof node logs` tells why")
         return
-    told = f"height {status.height}, {status.peers} peers, program {__version__}"
-    yield Finding("node", is_wrong=False, told=told + (", still catching up" if status.catching_up else ""))
     known = len(settings.engine.peers)
+    told = f"height {status.height}, {status.peers} peers (its settings name {known}), program {__version__}"
+    yield Finding("node", is_wrong=False, told=told + (", still catching up" if status.catching_up else ""))
     if known and not status.peers:
         yield Finding("peers", is_wrong=True, told=f"none of {known} is reached: check addresses, ports and firewalls")
     yield from _neighbours(settings, status.height)
+    yield from _upgrade(settings)
     yield _clock(settings, clock)
 
 
@@ -115,11 +118,25 @@ def _neighbours(settings: NodeSettings, height: int) -> Iterator[Finding]:
     ahead = 0
     for url, _ in _others(settings):
         try:
-            ahead = max(ahead, EngineRpc(url, ANSWER_S).latest_height() - height)
+            with closing(EngineRpc(url, ANSWER_S)) as rpc:
+                ahead = max(ahead, rpc.latest_height() - height)
         except EngineError:
             continue
     if ahead > 1:
         yield Finding("height", is_wrong=True, told=f"others are {ahead} blocks ahead; wait, or look at the logs")
+
+
+def _upgrade(settings: NodeSettings) -> Iterator[Finding]:
+    """An upgrade to come, as far as the node tells of one now."""
+    client = NetworkClient((f"http://{settings.engine.rpc}",), settings.node.chain_id)
+    try:
+        due = find_upgrade(client)
+    except ClientError:
+        return
+    finally:
+        client.close()
+    if due is not None:
+        yield Finding("upgrade", is_wrong=is_too_old_for(due[0]), told=words_of_upgrade(*due))
 
 
 def _clock(settings: NodeSettings, clock: Callable[[], float]) -> Finding:
@@ -143,7 +160,8 @@ def _clock(settings: NodeSettings, clock: Callable[[], float]) -> Finding:
 def _others(settings: NodeSettings) -> list[tuple[str, str]]:
     """Where the node's peers serve their RPC: URL and `host:port`."""
     try:
-        told = EngineRpc(f"http://{settings.engine.rpc}", ANSWER_S).ask("net_info")["peers"]
+        with closing(EngineRpc(f"http://{settings.engine.rpc}", ANSWER_S)) as rpc:
+            told = rpc.ask("net_info")["peers"]
         addresses = [_rpc_of(peer["node_info"]) for peer in told]
     except (EngineError, KeyError, TypeError):
         return []

@@ -10,6 +10,7 @@ Rules:
 """
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -98,11 +99,11 @@ def join_network(root: Path, order: JoinOrder, randomness: Randomness) -> Made:
         NodeSettingsError: what it told, or the order, makes no valid settings; nothing was made.
         FileUnwritableError: it cannot be written; nothing is left of it.
     """
-    rpc = EngineRpc(order.url)
     try:
-        told = _ask(rpc, order.url)
-        genesis = rpc.ask("genesis")["genesis"]
-        trusted = _trusted(rpc, order, told)
+        with closing(EngineRpc(order.url)) as rpc:
+            told = _ask(rpc, order.url)
+            genesis = rpc.ask("genesis")["genesis"]
+            trusted = _trusted(rpc, order, told)
         document = read_app_state(json.dumps(genesis["app_state"]).encode())
     except (EngineError, GenesisDiffersError, KeyError, TypeError, ValueError) as wrong:
         raise NetworkUnlikeError(url=order.url, detail=f"{type(wrong).__name__}: {wrong}") from wrong
@@ -139,13 +140,23 @@ def _bare(address: str) -> str:
 
 
 def _trusted(rpc: EngineRpc, order: JoinOrder, told: _Told) -> tuple[int, bytes] | None:
-    """Rules J-2 and J-3."""
+    """The header to join by, or None (rules J-2 and J-3).
+
+    Raises:
+        NetworkUnlikeError: the node that is asked has another one at that height.
+    """
     by_snapshot = order.by_snapshot
     if by_snapshot is None:
         by_snapshot = told.first_height > 1 or told.height > YOUNG or order.trusted is not None
     if not by_snapshot:
         return None
-    return order.trusted or (told.height, header_hash(rpc.light_block(told.height).header))
+    height, given = order.trusted or (told.height, None)
+    seen = header_hash(rpc.light_block(height).header)
+    if given not in (None, seen):
+        raise NetworkUnlikeError(
+            url=order.url, detail=f"its header at height {height} is {seen.hex()}, you trust {given.hex()}"
+        )
+    return height, seen
 
 
 def _settings(order: JoinOrder, told: _Told, trusted: tuple[int, bytes] | None) -> NodeSettings:

@@ -12,6 +12,7 @@ Nothing is removed: what gives way is laid aside beside its place.
 """
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -83,7 +84,8 @@ def _mend(folder: NodeFolder, url: str, *, anew: bool) -> Recovered:
 
 def _height(url: str) -> int:
     try:
-        return EngineRpc(url).latest_height()
+        with closing(EngineRpc(url)) as rpc:
+            return rpc.latest_height()
     except EngineError as wrong:
         raise NetworkUnlikeError(url=url, detail=str(wrong)) from wrong
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Final, NamedTuple
@@ -15,7 +16,7 @@ from gridproof.drivers.embedded import holder_of
 from .errors import NetworkSilentError
 from .folder import NodeFolder
 from .serving import read_stopped
-from .settings import NodeSettings, load
+from .settings import load
 from .supervisor import tied
 
 START_S: Final = 90.0
@@ -143,13 +144,13 @@ def status_of(folder: NodeFolder) -> NodeStatus:
     if not runs:
         return bare._replace(stopped=stopped.sentence if stopped else "")
     try:
-        return _told(bare, settings)
+        with closing(EngineRpc(f"http://{settings.engine.rpc}", ANSWER_S)) as rpc:
+            return _told(bare, rpc)
     except (EngineError, KeyError, TypeError, ValueError):
         return bare
 
 
-def _told(bare: NodeStatus, settings: NodeSettings) -> NodeStatus:
-    rpc = EngineRpc(f"http://{settings.engine.rpc}", ANSWER_S)
+def _told(bare: NodeStatus, rpc: EngineRpc) -> NodeStatus:
     status: dict[str, Any] = rpc.ask("status")
     sync = status["sync_info"]
     return bare._replace(

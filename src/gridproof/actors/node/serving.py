@@ -120,7 +120,7 @@ def _opened(folder: NodeFolder, factory: ApplicationFactory, options: Options, p
                 options = options._replace(observer=figures)
                 service = Service(store, factory, figures.verifier(verifier), options)
                 figures.watch(service.application, store.size_bytes)
-                with closing(service), _told(figures, page), Server(service.answer, folder.socket) as server:
+                with closing(service), _told(figures, page), Server(service.answer_all, folder.socket) as server:
                     head = service.application.info()
                     _log.info("serving", height=head.height, app_hash=head.app_hash.hex())
                     yield server

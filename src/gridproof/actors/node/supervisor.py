@@ -18,7 +18,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
@@ -45,6 +45,7 @@ from .program import find_engine
 from .serving import RESTARTS, read_stopped
 from .settings import NodeSettings, load
 
+SERVE: tuple[str, ...] = (sys.executable, "-m", "gridproof", "node", "serve", "-C")  # a rehearsal has another program
 HOLD_S: Final = 1.0
 START_S: Final = 60.0
 END_S: Final = 20.0
@@ -56,8 +57,12 @@ ECHO_EVERY_S: Final = 5.0
 ASK_S: Final = 5.0
 MAX_LOG_BYTES: Final = 50 * 2**20
 QUICK_FAILURES: Final = 5
+FOLLOW_S: Final = 3.0  # within which an Application that fails has ended, after the engine noticed
+MAX_WORDS: Final = 600
 _FAILURE: Final = re.compile(r"CONSENSUS FAILURE")
+_FUTURE: Final = "is too far in the future"
 _HEIGHT: Final = re.compile(r'"height":\s*"?(\d+)')
+_REASON: Final = re.compile(r'"err":"((?:[^"\\]|\\.){1,600})')
 
 Tell = Callable[[str], None]
 
@@ -100,7 +105,7 @@ class Supervisor:
         self._stop = stop
         self._tell = tell
         self._starts = 0
-        self._command = command or (sys.executable, "-m", "gridproof", "node", "serve", "-C")
+        self._command = command or SERVE
         self._engine = find_engine(self.settings.engine.program)
         require_whole(folder)
         try:
@@ -151,7 +156,8 @@ class Supervisor:
             ended = self._await_socket(application)
             if ended is None and not self._stop.is_set():
                 engine = _Engine(self._engine, self.folder)
-                ended = self._watch(application, engine)
+                with closing(_Stall(self.settings)) as stall:
+                    ended = self._watch(application, engine, stall)
             return ended
         finally:
             if engine is not None:
@@ -199,19 +205,17 @@ class Supervisor:
                 return Ended(f"The ledger's process did not open its socket within {START_S:.0f} s.")
         return None
 
-    def _watch(self, application: subprocess.Popen[bytes], engine: "_Engine") -> Ended | None:
+    def _watch(self, application: subprocess.Popen[bytes], engine: "_Engine", stall: "_Stall") -> Ended | None:
         heard = monotonic()
-        stall = _Stall(self.settings)
+        told_of_clock = False
         while not self._stop.wait(LOOK_S):
             if application.poll() is not None:
                 return self._why_application_ended()
-            if engine.failed_at is not None:  # W-4
-                return Ended(_FAILED.format(height=engine.failed_at), failed_at=engine.failed_at)
-            if not engine.runs:
-                with suppress(subprocess.TimeoutExpired):  # an Application that fails takes the engine along
-                    application.wait(1.0)
-                    return self._why_application_ended()
-                return Ended(f"{ENGINE_WORDS} {engine.last_words}")
+            if engine.failed_at is not None or not engine.runs:
+                return self._why_engine_ended(application, engine)
+            if engine.refuses_the_future and not told_of_clock:
+                told_of_clock = True
+                self._tell(_BEHIND)
             if monotonic() - heard > ECHO_EVERY_S:
                 if not echoes(self.folder.socket, self.settings.watch.application_s, self._stop):
                     return self._why_application_is_silent(application)
@@ -220,6 +224,15 @@ class Supervisor:
                 if told:
                     self._tell(told)
         return None
+
+    def _why_engine_ended(self, application: subprocess.Popen[bytes], engine: "_Engine") -> Ended:
+        """The Application's reason where it has one: when it fails, the engine ends too, or reports a failure (W-4)."""
+        with suppress(subprocess.TimeoutExpired):
+            application.wait(FOLLOW_S)
+            return self._why_application_ended()
+        if engine.failed_at is None:
+            return Ended(f"{ENGINE_WORDS} {engine.last_words}")
+        return Ended(_FAILED.format(height=engine.failed_at, words=engine.failure), failed_at=engine.failed_at)
 
     def _why_application_is_silent(self, application: subprocess.Popen[bytes]) -> Ended:
         with suppress(subprocess.TimeoutExpired):  # it hangs up when it ends
@@ -235,9 +248,14 @@ class Supervisor:
 
 
 ENGINE_WORDS: Final = "The engine ended:"
+_BEHIND: Final = (
+    "The clock of this machine is more than a minute behind the network's: the engine takes the others' blocks for "
+    "blocks of the future and refuses them. Set the clock right; the node then goes on by itself."
+)
 _FAILED: Final = (
-    "The engine reports a consensus failure at height {height}: what this node computed is not what the network "
-    "agreed on. `gridproof verify ledger` looks for damage; `gridproof node recover` fetches all anew."
+    "The engine reports a consensus failure at height {height}: {words}. If it speaks of the disk, make room. If not, "
+    "what this node computed is not what the network agreed on: `gridproof verify ledger` looks for damage, and "
+    "`gridproof node recover --anew` fetches all anew."
 )
 
 
@@ -246,6 +264,8 @@ class _Engine:
 
     def __init__(self, program: Path, folder: NodeFolder) -> None:
         self.failed_at: int | None = None
+        self.failure = ""
+        self.refuses_the_future = False
         self._height = 0
         self.last_words = "it said nothing."
         self._place = folder.engine_log
@@ -276,10 +296,13 @@ class _Engine:
             self._write(line)
             words = line.decode(errors="replace").strip()
             height = _HEIGHT.search(words)
-            if height:
+            if height:  # a failure does not tell where it happened, what was said before does
                 self._height = int(height[1])
+            self.refuses_the_future |= _FUTURE in words
             if _FAILURE.search(words):
-                self.failed_at = self._height  # the report itself need not name one
+                said = _REASON.search(words)
+                self.failure = said[1] if said else words[:MAX_WORDS]
+                self.failed_at = self._height
             if words:
                 self.last_words = words[:1_000]
         if source is not None:
@@ -309,6 +332,10 @@ class _Stall:
         self._height = -1
         self._since = monotonic()
         self._told = False
+
+    def close(self) -> None:
+        """Hang up."""
+        self._rpc.close()
 
     def look(self) -> str | None:
         """What to tell, once a stall."""

@@ -175,14 +175,14 @@ def _placed(statement: AnyStatement, height: int) -> AnyStatement:
     return statement
 
 
-def signed_power(proof: LightProof) -> tuple[int, int]:
+def signed_power(proof: LightProof) -> tuple[int | None, int]:
     """How much of the validators' power signed the header that tells the state, and how much there is.
 
-    A header that is trusted itself has no votes in the file, and none are needed: it counts as signed by all.
+    A header that is trusted itself has no votes in the file, and needs none: of it nothing is said.
     """
     total = sum(each.power for each in proof.end.validators)
     if not proof.blocks:
-        return total, total
+        return None, total
     block = proof.blocks[-1]
     entries = zip(block.commit.votes, block.validators, strict=False)
     return sum(each.power for vote, each in entries if vote.flag == Flag.COMMIT), total

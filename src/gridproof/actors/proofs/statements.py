@@ -6,6 +6,7 @@ is empty, and its proof one of absence.
 """
 
 from collections.abc import Mapping
+from enum import IntEnum
 from typing import Annotated, Any, Final, NamedTuple
 
 from msgspec import Meta
@@ -125,6 +126,11 @@ class Shown(NamedTuple):
 class Statement(Record, frozen=True):
     """Something that follows from a header."""
 
+    @property
+    def claims(self) -> str:
+        """The word for what it states, unproven."""
+        raise NotImplementedError
+
     def verify(self, ground: Ground) -> Shown:
         """Show what is stated, if it follows from the ground.
 
@@ -148,6 +154,11 @@ class Entry(Statement, frozen=True, tag=1):
     place: Annotated[tuple[int | bytes, ...], Meta(max_length=8)]
     value: bytes
     proof: bytes
+
+    @property
+    def claims(self) -> str:
+        """The word for what it states (`Statement.claims`)."""
+        return self.kind if self.value else f"absence of {self.kind}"
 
     def verify(self, ground: Ground) -> Shown:
         """Show the entry (`Statement.verify`).
@@ -186,6 +197,11 @@ class Folded(Statement, frozen=True, tag=2):
     proof: bytes
     value: bytes
     path: Path_
+
+    @property
+    def claims(self) -> str:
+        """The word for what it states (`Statement.claims`)."""
+        return self.kind
 
     def verify(self, ground: Ground) -> Shown:
         """Show the slot's entry (`Statement.verify`).
@@ -228,6 +244,11 @@ class InBatch(Statement, frozen=True, tag=3):
     position: int
     leaf_path: Path_
 
+    @property
+    def claims(self) -> str:
+        """The word for what it states (`Statement.claims`)."""
+        return "record"
+
     def verify(self, ground: Ground) -> Shown:
         """Show the record's place, and whether it counts (`Statement.verify`).
 
@@ -260,6 +281,11 @@ class IsValidator(Statement, frozen=True, tag=4):
 
     address: Annotated[bytes, Meta(min_length=20, max_length=20)]
 
+    @property
+    def claims(self) -> str:
+        """The word for what it states (`Statement.claims`)."""
+        return "validator"
+
     def verify(self, ground: Ground) -> Shown:
         """Show its key and power (`Statement.verify`).
 
@@ -285,6 +311,11 @@ class OwnRecords(Statement, frozen=True, tag=5):
     file: ProofFile
     region: Entry
     months: Annotated[tuple[Entry, ...], Meta(max_length=1_200)]
+
+    @property
+    def claims(self) -> str:
+        """The word for what it states (`Statement.claims`)."""
+        return "records"
 
     def verify(self, ground: Ground) -> Shown:
         """Show the readings (`Statement.verify`).
@@ -332,6 +363,11 @@ class OwnBill(Statement, frozen=True, tag=6):
 
     file: BillProof
 
+    @property
+    def claims(self) -> str:
+        """The word for what it states (`Statement.claims`)."""
+        return "whole-bill"
+
     def verify(self, ground: Ground) -> Shown:
         """Show what is to be paid (`Statement.verify`).
 
@@ -356,6 +392,11 @@ class OwnBill(Statement, frozen=True, tag=6):
 
 class StateRoot(Statement, frozen=True, tag=7):
     """Nothing but the app hash itself, for `verify record` and `verify bill`, which take one."""
+
+    @property
+    def claims(self) -> str:
+        """The word for what it states (`Statement.claims`)."""
+        return "app-hash"
 
     def verify(self, ground: Ground) -> Shown:
         """Show the app hash (`Statement.verify`)."""
@@ -401,6 +442,8 @@ def plain(value: Any) -> Any:
     """A shown value as JSON has it: records as objects, bytes as hexadecimal digits."""
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, IntEnum):
+        return value.name.lower()
     if isinstance(value, Record):
         return {name: plain(each) for name, each in _fields(value).items()}
     if isinstance(value, Mapping):

@@ -9,7 +9,7 @@ Rules:
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -33,14 +33,15 @@ FAREWELL_S: Final = 1.0  # for the last replies to be taken, once a connection e
 
 _log = logger("node")
 
-Answerer = Callable[[abci.Request], abci.Response]
+Answerer = Callable[[Sequence[abci.Request]], Iterable[abci.Response]]
 
 
 class Server:
     """Serves an Application to its engine until closed; runs in threads of its own.
 
     Args:
-        answer: answers a request; called from several threads, but for blocks from one only.
+        answer: answers requests that came together, in order; called from several threads, but for blocks from one
+            only. What it raises belongs to the first request that it has not answered.
         path: of the socket, which is this user's alone.
 
     Attributes:
@@ -148,14 +149,16 @@ class Server:
         return await self._loop.run_in_executor(self._lanes[lane], lambda: b"".join(self._replies(requests)))
 
     def _replies(self, requests: list[abci.Request]) -> Iterator[bytes]:
-        for request in requests:
-            if self.failure is not None:
-                return
+        responses, answered = iter(self._answer(requests)), 0
+        while self.failure is None:
             try:
-                response = self._answer(request)
+                response = next(responses, None)
             except Exception as failure:  # noqa: BLE001 - the edge of the process: the engine must learn of it (S-4)
-                self._fail(request, failure)
+                self._fail(requests[answered], failure)
                 response = abci.Response(exception=abci.ResponseException(error=str(self.failure)))
+            if response is None:
+                return
+            answered += 1
             yield frame(response.SerializeToString())
 
     def _fail(self, request: abci.Request, failure: Exception) -> None:

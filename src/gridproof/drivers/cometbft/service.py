@@ -11,9 +11,8 @@ Rules:
     B-5 A failure of the Application is told as an exception, after which nothing more may be asked: the engine ends.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from threading import Lock
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from time import monotonic, perf_counter, time
 from typing import Any, Final, NamedTuple
 
@@ -29,9 +28,8 @@ from gridproof.drivers.logs import logger
 from gridproof.drivers.ports import ApplicationFactory
 from gridproof.drivers.snapshots import Intake, discard, is_restoring
 from gridproof.errors import GridproofError, Refusal
-from gridproof.state import Block, BlockResult, Misbehaviour, Transaction, Validator, Verifier, system
-from gridproof.state.admission import bare
-from gridproof.state.errors import NonceAhead, NothingStagedError, StateError, UnknownQueryError, WrongBlockError
+from gridproof.state import Block, BlockResult, Misbehaviour, Validator, Verifier, system
+from gridproof.state.errors import NothingStagedError, StateError, UnknownQueryError, WrongBlockError
 from gridproof.state.refusals import pack_error
 from gridproof.state.store import Store
 from gridproof.state.transaction import transaction_hash
@@ -40,6 +38,7 @@ from .committed import Committed
 from .errors import GenesisDiffersError
 from .observing import UNOBSERVED, Observer
 from .sync import Keeping, Sync
+from .waiting import Waiting
 from .wire import abci_pb2 as abci
 
 QUERY_PATH: Final = "/gridproof/1"
@@ -47,13 +46,14 @@ KEY_PATH: Final = "/key"
 PROOF_TYPE: Final = "gridproof/smt/1"
 GENESIS_FIELD: Final = "genesis"
 PATIENCE_S: Final = 60.0
-KEPT_NAMES: Final = 65_536
+AT_ONCE: Final = 64  # envelopes that are tested together: a few milliseconds of work
 FRAME_BYTES: Final = 8  # what a block adds to each transaction: a tag and its length, with room to spare
 UNANSWERED: Final = 1
 RECHECK: Final = 1
 ACCEPT: Final = abci.ResponseProcessProposal.ProposalStatus.ACCEPT
 REJECT: Final = abci.ResponseProcessProposal.ProposalStatus.REJECT
 STEPS: Final = frozenset({"init_chain", "prepare_proposal", "process_proposal", "finalize_block", "commit", "check_tx"})
+_WELCOME: Final = abci.ResponseCheckTx()
 _NO_EXTENSION: Final = abci.ResponseVerifyVoteExtension(status=abci.ResponseVerifyVoteExtension.VerifyStatus.ACCEPT)
 
 _log = logger("node")
@@ -107,7 +107,7 @@ class Service:
         self.sync = Sync(store, intake, options.keeping, self.application.reload, options.observer)
         self._options = options
         self._observer = options.observer
-        self._waiting = _Waiting(options)
+        self._waiting = Waiting(options.patience_s, options.monotonic)
         self._committed = Committed(store, self.application, options.clock, self._waiting.find_refusal)
         self._genesis: bytes | None = None
         self._block: tuple[KeptBlock, BlockResult] | None = None
@@ -130,6 +130,30 @@ class Service:
     def close(self) -> None:
         """End what goes on beside the engine's requests; the store stays open."""
         self.sync.close()
+
+    def answer_all(self, requests: Sequence[abci.Request]) -> Iterator[abci.Response]:
+        """Answer requests of the engine in order; envelopes that came together are tested together.
+
+        Raises:
+            WireError, GridproofError: as `answer`, at the place of the request that it is about.
+        """
+        at = 0
+        while at < len(requests):
+            end = at
+            while end < len(requests) and end - at < AT_ONCE and requests[end].WhichOneof("value") == "check_tx":
+                end += 1
+            if end - at < 2:
+                yield self.answer(requests[at])
+                at += 1
+                continue
+            began = perf_counter()
+            self._options.reached("before check_tx")
+            responses = self._check_all([request.check_tx for request in requests[at:end]])
+            self._options.reached("after check_tx")
+            for response in responses:
+                self._observer.answered("check_tx", (perf_counter() - began) / (end - at))
+                yield abci.Response(check_tx=response)
+            at = end
 
     def answer(self, request: abci.Request) -> abci.Response:
         """Answer a request of the engine.
@@ -189,24 +213,49 @@ class Service:
     # --- what waits ------------------------------------------------------------------------------------------------
 
     def _check_tx(self, asked: abci.RequestCheckTx) -> abci.ResponseCheckTx:
-        """Rule B-4."""
+        (response,) = self._check_all((asked,))
+        return response
+
+    def _check_all(self, asked: Sequence[abci.RequestCheckTx]) -> list[abci.ResponseCheckTx]:
+        """Rule B-4. What was tested before is only looked at again: its place among its sender's, and its age."""
+        names = [transaction_hash(each.tx) for each in asked]
+        verdicts: list[Refusal | None] = [None] * len(asked)
         try:
             self._require_born()
-            if asked.type == RECHECK:
-                self._waiting.require_welcome(asked.tx)
-            transaction = self.application.check_tx(asked.tx)
-            if asked.type == RECHECK:
-                self._require_patience(transaction)
-        except Refusal as refusal:
-            self._waiting.forget(asked.tx)
-            if asked.type == RECHECK:
-                self._waiting.refuse(transaction_hash(asked.tx), refusal)  # for its sender, who may still ask
-            self._observer.checked(refusal.code, again=asked.type == RECHECK)
-            return abci.ResponseCheckTx(code=refusal.code, log=str(refusal), data=pack_error(refusal))
-        if asked.type != RECHECK:
-            self._waiting.forget(asked.tx)  # handed in again, it has another chance
-        self._observer.checked(0, again=asked.type == RECHECK)
-        return abci.ResponseCheckTx()
+        except Refusal as unborn:
+            verdicts = [unborn] * len(asked)
+        else:
+            again = {at for at, each in enumerate(asked) if each.type == RECHECK and names[at] in self._waiting}
+            fresh = [at for at in range(len(asked)) if at not in again]
+            for at, checked in zip(fresh, self.application.check_all([asked[at].tx for at in fresh]), strict=True):
+                if isinstance(checked, Refusal):
+                    verdicts[at] = checked
+                else:
+                    self._waiting.admit(names[at], checked, anew=asked[at].type != RECHECK)
+                    again |= {at} if asked[at].type == RECHECK else set()
+            for at, refusal in self._look_again({at: names[at] for at in again}).items():
+                verdicts[at] = refusal
+        return [self._checked(*each) for each in zip(asked, names, verdicts, strict=True)]
+
+    def _look_again(self, names: Mapping[int, bytes]) -> dict[int, Refusal | None]:
+        """The verdicts on transactions that wait, by their places; `names` are their hashes."""
+        if not names:
+            return {}
+        with self.application.reading() as view:
+            set_s = system.operator_clock_s(view)
+            now_s = self.application.info().time_s if set_s is None else set_s
+            next_nonce = lru_cache(maxsize=None)(partial(system.next_nonce, view))
+            return {at: self._waiting.judge(name, now_s, next_nonce) for at, name in names.items()}
+
+    def _checked(self, asked: abci.RequestCheckTx, name: bytes, refusal: Refusal | None) -> abci.ResponseCheckTx:
+        again = asked.type == RECHECK
+        self._observer.checked(0 if refusal is None else refusal.code, again=again)
+        if refusal is None:
+            return _WELCOME
+        self._waiting.forget_all((name,))
+        if again:
+            self._waiting.refuse(name, refusal)  # for its sender, who may still ask
+        return abci.ResponseCheckTx(code=refusal.code, log=str(refusal), data=pack_error(refusal))
 
     def _require_born(self) -> None:
         """Return if there is a ledger: the engine of a node that still takes a snapshot in asks all the same.
@@ -218,17 +267,6 @@ class Service:
             _ = self.application.chain_id
         except StateError as unborn:
             raise NoLedgerYet from unborn
-
-    def _require_patience(self, transaction: Transaction) -> None:
-        """Return unless a transaction has waited too long for an earlier nonce.
-
-        Raises:
-            NonceAhead: it has.
-        """
-        with self.application.reading() as view:
-            expected = system.next_nonce(view, transaction.sender)
-        if transaction.body.nonce != expected and self._waiting.is_over(transaction.hash, expected):
-            raise NonceAhead(nonce=transaction.body.nonce, expected=expected)
 
     # --- blocks ----------------------------------------------------------------------------------------------------
 
@@ -339,69 +377,6 @@ class Service:
         return abci.ResponseQuery(
             key=asked.data, value=found.value, height=found.height, proof_ops=abci.ProofOps(ops=proof)
         )
-
-
-class _Waiting:
-    """What this node knows of transactions that wait in the engine; bounded."""
-
-    def __init__(self, options: Options) -> None:
-        self._options = options
-        self._guard = Lock()
-        self._refused: OrderedDict[bytes, Refusal] = OrderedDict()
-        self._since: OrderedDict[bytes, tuple[int, float]] = OrderedDict()
-
-    def refuse(self, name: bytes, refusal: Refusal) -> None:
-        """Remember why a transaction was left out of a proposal."""
-        with self._guard:
-            self._refused[name] = bare(refusal)
-            while len(self._refused) > KEPT_NAMES:
-                self._refused.popitem(last=False)
-
-    def require_welcome(self, raw: bytes) -> None:
-        """Return unless a transaction was left out of a proposal of this node.
-
-        Raises:
-            Refusal: the reason for it.
-        """
-        if not self._refused:
-            return
-        refusal = self._refused.get(transaction_hash(raw))
-        if refusal is not None:
-            raise bare(refusal)
-
-    def find_refusal(self, name: bytes) -> Refusal | None:
-        """Why a transaction came no further at this node, or None."""
-        refusal = self._refused.get(name)
-        return None if refusal is None else bare(refusal)
-
-    def is_over(self, name: bytes, expected: int) -> bool:
-        """Whether a transaction has waited long enough for an earlier one; it begins to when it is asked first.
-
-        Args:
-            name: the transaction's hash.
-            expected: its sender's next nonce; where that has moved, the earlier ones are coming, and it begins anew.
-        """
-        now = self._options.monotonic()
-        with self._guard:
-            for_nonce, since = self._since.get(name, (expected, now))
-            if for_nonce != expected:
-                since = now
-            self._since[name] = expected, since
-            while len(self._since) > KEPT_NAMES:
-                self._since.popitem(last=False)
-        return now - since > self._options.patience_s
-
-    def forget(self, raw: bytes) -> None:
-        """A transaction waits no longer."""
-        if self._refused or self._since:
-            self.forget_all((transaction_hash(raw),))
-
-    def forget_all(self, names: Iterable[bytes]) -> None:
-        """Transactions wait no longer."""
-        with self._guard:
-            for name in names:
-                self._refused.pop(name, None)
-                self._since.pop(name, None)
 
 
 def read_app_state(raw: bytes) -> bytes:

@@ -13,7 +13,7 @@ import pytest
 from gridproof.drivers.cometbft import server as module
 from gridproof.drivers.cometbft.errors import NodeFailedError
 from gridproof.drivers.cometbft.frames import MAX_FRAME_BYTES, Frames, frame
-from gridproof.drivers.cometbft.server import Server
+from gridproof.drivers.cometbft.server import Answerer, Server
 from gridproof.drivers.cometbft.wire import abci_pb2 as abci
 from gridproof.drivers.errors import SocketPathError, WireError
 from gridproof.state.errors import NothingStagedError
@@ -34,6 +34,11 @@ def check(raw: bytes) -> abci.Request:
 
 def query(path: str) -> abci.Request:
     return abci.Request(query=abci.RequestQuery(path=path))
+
+
+def each(answer: Callable[[abci.Request], abci.Response]) -> Answerer:
+    """Answers requests that came together one by one."""
+    return lambda requests: map(answer, requests)
 
 
 class Answers:
@@ -115,7 +120,7 @@ def answers() -> Answers:
 
 @pytest.fixture
 def server(answers: Answers, tmp_path: Path) -> Iterator[Server]:
-    with Server(answers, tmp_path / "s") as made:
+    with Server(each(answers), tmp_path / "s") as made:
         yield made
         for gate in answers.gates.values():
             gate.set()
@@ -332,7 +337,7 @@ def test_s4_what_the_application_does_not_know_is_a_failure(tmp_path: Path) -> N
     def answer(_request: abci.Request) -> abci.Response:
         raise WireError(detail="a request of no kind that this application knows")
 
-    with Server(answer, tmp_path / "s") as server:
+    with Server(each(answer), tmp_path / "s") as server:
         here = Link(server)
         here.link.sendall(frame(b""))  # a request of no kind is a message without bytes
         reply = here.hear()
@@ -378,7 +383,7 @@ def test_the_socket_is_its_users_alone_and_gone_at_the_end(server: Server) -> No
 def test_the_process_mask_is_as_before(tmp_path: Path, answers: Answers) -> None:
     before = os.umask(0o022)
     try:
-        with Server(answers, tmp_path / "s"):
+        with Server(each(answers), tmp_path / "s"):
             assert os.umask(0o022) == 0o022
     finally:
         os.umask(before)
@@ -387,20 +392,20 @@ def test_the_process_mask_is_as_before(tmp_path: Path, answers: Answers) -> None
 def test_a_socket_that_a_killed_process_left_is_replaced_and_a_file_is_not(tmp_path: Path, answers: Answers) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left:
         left.bind(str(tmp_path / "s"))
-    with Server(answers, tmp_path / "s") as server:
+    with Server(each(answers), tmp_path / "s") as server:
         here = Link(server)
         assert here.ask(echo("x")).echo.message == "x"
         here.link.close()
     (tmp_path / "file").write_text("mine")
     with pytest.raises(SocketPathError):
-        Server(answers, tmp_path / "file")
+        Server(each(answers), tmp_path / "file")
     assert (tmp_path / "file").read_text() == "mine"
 
 
 @pytest.mark.parametrize("place", ["none/s", "x" * 120])
 def test_a_place_that_cannot_be_is_said(tmp_path: Path, answers: Answers, place: str) -> None:
     with pytest.raises(SocketPathError) as refused:
-        Server(answers, tmp_path / place)
+        Server(each(answers), tmp_path / place)
     assert refused.value.socket == str(tmp_path / place)
 
 

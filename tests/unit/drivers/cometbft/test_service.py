@@ -416,7 +416,7 @@ def test_b5_a_failure_comes_out_as_it_is() -> None:
     def fail(*_: object) -> None:
         raise MemoryError
 
-    node.service.application.check_tx = fail  # type: ignore[assignment]
+    node.service.application.check_all = fail  # type: ignore[assignment]
     with pytest.raises(MemoryError):
         node.check(GOOD)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from gridproof.drivers import wire
-from gridproof.drivers.cometbft import service as module
-from gridproof.drivers.cometbft.service import DEFAULTS, PATIENCE_S
+from gridproof.drivers.cometbft import waiting as module
+from gridproof.drivers.cometbft.service import DEFAULTS, FRAME_BYTES, PATIENCE_S
 from gridproof.primitives.hashing import sha256
 from gridproof.state.errors import CheckFailed, Expired, NonceAhead, NonceUsed
 from gridproof.state.refusals import unpack_error
@@ -246,7 +246,7 @@ def test_a_proposal_keeps_within_the_room_with_what_the_engine_adds() -> None:
     raws = [signed("operator", post(f"{nonce}"), nonce=nonce) for nonce in range(5)]
     size = len(raws[0])
     for whole in range(5):
-        chosen = node.propose(raws, room=whole * (size + module.FRAME_BYTES) + size)
+        chosen = node.propose(raws, room=whole * (size + FRAME_BYTES) + size)
         assert chosen == raws[:whole]
     assert node.propose(raws, room=0) == []
     assert node.propose([]) == []

@@ -1,0 +1,218 @@
+"""A reader who types what a page about a network says: `node start` goes on in a terminal, all else runs to its end.
+
+What a page shows:
+- a fenced `console` block: each line that begins with `$ ` is typed; a backslash at its end goes on in the next;
+- a comment above a block: `not run` leaves it out, `exit code N` says how its commands end, `file: NAME` writes the
+  block into a file, `append: NAME` writes it at a file's end;
+- a comment of its own: `ctrl-c: NODE` and `kill: NODE` end what runs in a node's terminal, `install: version 2` puts
+  another program in the place of the first, `until the upgrade` lets blocks pass.
+"""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any, Final, NamedTuple
+
+from gridproof.actors.node.folder import NodeFolder
+from gridproof.actors.node.running import status_of
+from gridproof.drivers import tether
+
+from tests.shared import ROOT
+
+PATIENCE_S: Final = 240.0
+LOOK_S: Final = 0.2
+SUBNET: Final = "127.0.1"  # as pages have it
+PART: Final = re.compile(r"^<!-- (?P<note>[^>]+) -->$|^```(?P<kind>\w*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+START: Final = "gridproof node start "
+
+
+class Deed(NamedTuple):
+    """One thing to do.
+
+    Attributes:
+        what: `type`, `file`, `append`, or what a comment of its own says.
+        about: the command, the file's name, or the node.
+        text: the file's content.
+        code: the exit code that a command ends with.
+    """
+
+    what: str
+    about: str
+    text: str = ""
+    code: int = 0
+
+
+def deeds(page: str) -> Iterator[Deed]:
+    """What a page asks of its reader, in order."""
+    note = ""
+    for part in PART.finditer(page):
+        if part["note"] is not None:
+            what, _, about = part["note"].partition(": ")
+            if what in ("ctrl-c", "kill", "install", "until the upgrade"):
+                yield Deed(what, about)
+            else:
+                note = part["note"]
+            continue
+        yield from _of_block(note, part["kind"], part["body"])
+        note = ""
+
+
+def _of_block(note: str, kind: str, body: str) -> Iterator[Deed]:
+    what, _, about = note.partition(": ")
+    if what in ("file", "append"):
+        yield Deed(what, about, body)
+    elif kind == "console" and note != "not run":
+        code = int(note.removeprefix("exit code ")) if note.startswith("exit code ") else 0
+        lines = re.sub(r"\\\n\s*", "", body).splitlines()
+        yield from (Deed("type", line.removeprefix("$ "), code=code) for line in lines if line.startswith("$ "))
+
+
+class Reader:
+    """Does what a page says, in a folder and at addresses of its own.
+
+    Args:
+        folder: an empty one.
+        subnet: of loopback addresses that are free.
+        programs: folders with a program `gridproof` each, by what is installed; the first one is at the beginning.
+    """
+
+    def __init__(self, folder: Path, subnet: str, programs: dict[str, Path]) -> None:
+        self.folder = folder
+        self.subnet = subnet
+        self.height = 0
+        self.typed: list[str] = []
+        self._programs = programs
+        self._installed = next(iter(programs.values()))
+        self._terminals: dict[str, subprocess.Popen[bytes]] = {}
+        self._fresh: set[str] = set()
+
+    def close(self) -> None:
+        """Close all terminals."""
+        for process in self._terminals.values():
+            process.kill()
+            process.wait()
+        self._terminals.clear()
+
+    def do(self, deed: Deed) -> None:
+        """Do one thing.
+
+        Raises:
+            AssertionError: a command ended otherwise than the page says.
+        """
+        about = deed.about.replace(SUBNET + ".", self.subnet + ".")
+        match deed.what:
+            case "file":
+                (self.folder / about).write_text(deed.text, encoding="utf-8")
+            case "append":
+                with (self.folder / about).open("a", encoding="utf-8") as file:
+                    file.write(deed.text)
+            case "ctrl-c":
+                assert self._end(about, signal.SIGINT) == 0, about
+            case "kill":
+                self._end(about, signal.SIGKILL)
+            case "install":
+                self._installed = self._programs[about]
+            case "until the upgrade":
+                self._until_the_upgrade()
+            case _:
+                self._type(about, deed.code)
+
+    def _type(self, command: str, code: int) -> None:
+        if command.startswith(START) and not code:
+            self._open_terminal(command)
+            return
+        self._await_nodes()
+        ended = self.run(self._fitted(command))
+        assert ended.returncode == code, f"$ {command}\n{ended.returncode}\n{ended.stdout}\n{ended.stderr}"
+        assert "Traceback" not in ended.stderr, ended.stderr
+        self.typed.append(command)
+        if command.startswith("gridproof net init "):
+            self._quicken()
+
+    def _fitted(self, command: str) -> str:
+        """The command for a network that has little time."""
+        if command.startswith("gridproof net init "):
+            return f"{command} --subnet {self.subnet} --commit-ms 100"
+        if "--height " in command:
+            if not self.height:
+                self.height = self.status("company-1")["height"] + 20
+            return re.sub(r"--height \d+", f"--height {self.height}", command)
+        return command
+
+    def _quicken(self) -> None:
+        """Snapshots come early."""
+        for path in self.folder.glob("*/*/node.toml"):
+            path.write_text(re.sub(r"(?m)^snapshot_every = \d+", "snapshot_every = 10", path.read_text()))
+
+    def run(self, command: str) -> "subprocess.CompletedProcess[str]":
+        """Type a command and wait for its end."""
+        return subprocess.run(
+            ["/bin/sh", "-c", command], cwd=self.folder, env=self._variables(), stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+        )  # fmt: skip
+
+    def status(self, node: str) -> dict[str, Any]:
+        """What `gridproof node status` tells of a node."""
+        told = self.run(f"gridproof node status --json -C riedholz/{node}").stdout
+        value = json.loads(told)
+        assert isinstance(value, dict)
+        return value
+
+    def _variables(self) -> dict[str, str]:
+        path = os.pathsep.join([str(self._installed), str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+        return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+
+    # --- terminals -----------------------------------------------------------------------------------------------------
+
+    def _open_terminal(self, command: str) -> None:
+        node = Path(shlex.split(command)[-1]).name
+        assert node not in self._terminals, f"a node runs in the terminal of {node} already"
+        words = [str(self._installed / "gridproof"), *shlex.split(command)[1:]]
+        with (self.folder / f"{node}.terminal").open("ab") as screen:
+            self._terminals[node] = subprocess.Popen(  # dies with this process
+                [sys.executable, "-I", "-S", str(tether.__file__), str(os.getpid()), *words],
+                cwd=self.folder, env=self._variables(), stdin=subprocess.DEVNULL, stdout=screen, stderr=screen,
+            )  # fmt: skip
+        self._fresh.add(node)
+        self.typed.append(command)
+
+    def _end(self, node: str, number: signal.Signals) -> int:
+        self._await_nodes()
+        process = self._terminals.pop(node)
+        process.send_signal(number)
+        return process.wait(PATIENCE_S)
+
+    def _await_nodes(self) -> None:
+        """As a reader does, before going on: until those that were started are up."""
+        deadline = monotonic() + PATIENCE_S
+        while self._fresh:
+            for node in sorted(self._fresh):
+                assert self._terminals[node].poll() is None, self._story(node)
+                status = status_of(NodeFolder(self.folder / "riedholz" / node))
+                if status.height and not status.catching_up:
+                    self._fresh.discard(node)
+            assert not self._fresh or monotonic() < deadline, "".join(map(self._story, self._fresh))
+            if self._fresh:
+                sleep(LOOK_S)
+
+    def _until_the_upgrade(self) -> None:
+        """Let blocks pass; a company's request for another weight of its vote costs a block, and decides nothing."""
+        deadline = monotonic() + PATIENCE_S
+        weight = 10
+        while (status_of(NodeFolder(self.folder / "riedholz" / "company-1")).height or 0) <= self.height:
+            weight = 21 - weight
+            asked = f"rm -f pass.json; gridproof node join --power {weight} --into pass.json -C riedholz/company-1"
+            ended = self.run(f"{asked} && gridproof node support pass.json -C riedholz/company-1")
+            assert monotonic() < deadline, ended.stderr
+
+    def _story(self, node: str) -> str:
+        said = (self.folder / f"{node}.terminal").read_text(errors="replace")
+        logs = (self.folder / "riedholz" / node / "logs").glob("*.log")
+        return f"--- {node}\n{said}\n" + "\n".join(path.read_text(errors="replace")[-2_000:] for path in logs)
