@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 from base64 import b64encode
+from contextlib import closing
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -115,10 +116,11 @@ def test_the_engine_makes_blocks_with_them_before_our_server(program: Path, tmp_
     service = Service(MemoryStore(), consensus.application, SerialVerifier())
     place = tmp_path / "s"
     config.write_bytes(config_of(settings, str(place)))
-    with Server(service.answer, place) as server, (tmp_path / "log").open("wb") as log:
+    rpc = EngineRpc(f"http://{host}:26657", 2.0)
+    with Server(service.answer_all, place) as server, (tmp_path / "log").open("wb") as log, closing(rpc):
         node = subprocess.Popen([program, "node", "--home", str(root / "engine")], stdout=log, stderr=log)
         try:
-            rpc, deadline = EngineRpc(f"http://{host}:26657", 2.0), monotonic() + PATIENCE_S
+            deadline = monotonic() + PATIENCE_S
             while not _height(rpc):
                 assert node.poll() is None, (tmp_path / "log").read_text()[-2_000:]
                 assert monotonic() < deadline, (tmp_path / "log").read_text()[-2_000:]

@@ -1,5 +1,6 @@
 """What is wrong with a node: each finding with what to do, and nothing that a peer says trips it."""
 
+import shutil
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,7 +8,6 @@ from typing import Any, NamedTuple
 import pytest
 from msgspec.structs import replace
 
-from gridproof.actors.node import doctor as module
 from gridproof.actors.node.doctor import Finding, examine
 from gridproof.actors.node.folder import NodeFolder
 from gridproof.drivers.embedded import FolderLock
@@ -42,7 +42,7 @@ def test_each_fault_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     folder.signer_key.chmod(0o644)
     folder.signer_state.unlink()
     folder.stopped.write_text('{"error": "X", "sentence": "The disk is full.", "lasts": true}')
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _path: Usage(2**20))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(2**20))
     found = findings(folder)
     assert {name for name, each in found.items() if each.is_wrong} == {
         "engine", "rights", "disk", "files", "last stop", "node",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gridproof.actors.node import folder as folder_module
 from gridproof.actors.node import founding
 from gridproof.actors.node.errors import NodeFolderTakenError, NodeSettingsError, NoNodeError
 from gridproof.actors.node.folder import NodeFolder, has_blocks, height_of
@@ -138,7 +138,7 @@ def test_a_rename_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: 
 
 
 def test_a_folder_above_that_takes_nothing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(founding, "mkdtemp", Fails(founding.mkdtemp, 0))
+    monkeypatch.setattr(founding, "mkdtemp", Fails(None, 0))
     with pytest.raises(FileUnwritableError):
         node_in(tmp_path / "node")
     (tmp_path / "file").write_text("x")
@@ -173,7 +173,7 @@ def test_an_engine_has_blocks_once_its_store_is_there(tmp_path: Path) -> None:
 def test_the_socket_lies_in_the_folder_or_in_a_private_place_under_a_short_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder_module.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     assert NodeFolder(Path("/n")).socket == Path("/n/node.sock")
     deep = NodeFolder(Path("/" + "x" * 120))
     holder = tmp_path / f"gridproof-{os.getuid()}"
@@ -187,7 +187,7 @@ def test_the_socket_lies_in_the_folder_or_in_a_private_place_under_a_short_name(
 def test_a_place_for_sockets_that_somebody_else_made_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder_module.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     holder = tmp_path / f"gridproof-{os.getuid()}"
     deep = NodeFolder(Path("/" + "x" * 120))
     holder.mkdir()
@@ -202,7 +202,7 @@ def test_a_place_for_sockets_that_somebody_else_made_is_not_used(
         _ = deep.socket
     holder.unlink()
     holder.mkdir(0o700)
-    monkeypatch.setattr(folder_module.os, "getuid", lambda: os.geteuid() + 1)
+    monkeypatch.setattr(os, "getuid", lambda: os.geteuid() + 1)
     (tmp_path / f"gridproof-{os.geteuid() + 1}").mkdir(0o700)
     with pytest.raises(FolderUnusableError):
         _ = deep.socket

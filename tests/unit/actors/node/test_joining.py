@@ -108,11 +108,14 @@ def test_j1_a_peer_that_is_none_is_not_written_down(network: Rpc, tmp_path: Path
 
 
 def test_j2_a_header_that_is_given_is_the_one_that_is_trusted(network: Rpc, tmp_path: Path) -> None:
-    made = joined(network, tmp_path / "n", trusted=(17, b"\xaa" * 32))
+    made = joined(network, tmp_path / "n", trusted=(17, b"\x11" * 32))
     sync = load(made.folder.root).sync
     assert sync is not None
-    assert (sync.height, sync.header_hash) == (17, "aa" * 32)
-    assert made.trusted == (17, b"\xaa" * 32)
+    assert (sync.height, sync.header_hash) == (17, "11" * 32)
+    assert made.trusted == (17, b"\x11" * 32)
+    with pytest.raises(NetworkUnlikeError):
+        joined(network, tmp_path / "other", trusted=(17, b"\xaa" * 32))  # the network has another there
+    assert not (tmp_path / "other").exists()
 
 
 def test_j2_where_none_is_given_that_of_the_asked_node_is_taken_and_told(network: Rpc, tmp_path: Path) -> None:

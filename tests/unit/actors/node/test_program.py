@@ -84,7 +84,7 @@ def test_a_home_may_be_written_as_a_tilde(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", ["v" + VERSION, VERSION + "+abcdef1"])
 def test_a_version_may_bear_marks(tmp_path: Path, version: str) -> None:
-    assert find_engine(str(put(tmp_path / "e", version)))
+    assert find_engine(str(put(tmp_path / "e", version))) == tmp_path / "e"
 
 
 @pytest.mark.parametrize("version", ["0.38.24", "1.0.1", "", VERSION + "1", "\x07" * 1_000])

@@ -107,7 +107,7 @@ def test_a_node_that_is_gone_before_it_is_told_is_stopped(folder: NodeFolder, mo
     def gone(_process: int, _number: int) -> None:
         raise ProcessLookupError
 
-    monkeypatch.setattr(module.os, "kill", gone)
+    monkeypatch.setattr(os, "kill", gone)
     with holder(folder) as node:
         assert stop_node(folder) is True
         monkeypatch.undo()

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, Self
@@ -82,7 +83,13 @@ class Run:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"LOOK_S": 0.02, "FIRST_PAUSE_S": 0.01, "LONGEST_PAUSE_S": 0.05, "ECHO_EVERY_S": 0.05}.items():
+    for name, value in {
+        "LOOK_S": 0.02,
+        "FIRST_PAUSE_S": 0.01,
+        "LONGEST_PAUSE_S": 0.05,
+        "ECHO_EVERY_S": 0.05,
+        "FOLLOW_S": 0.2,
+    }.items():
         monkeypatch.setattr(module, name, value)
 
 
@@ -194,7 +201,7 @@ def test_w2_a_pause_starts_small_again_once_they_ran_for_a_while(monkeypatch: py
     monkeypatch.setattr(module, "monotonic", lambda: now[0])
     run = Run(made(place), ledger(place / "ledger.py", ""))
     waits: list[float] = []
-    monkeypatch.setattr(run.stop, "wait", lambda pause_s: bool(waits.append(pause_s)))
+    monkeypatch.setattr(run.stop, "wait", waits.append)
     lasted = iter([1, 1, 1, 1, 1, 61, 1])
 
     def once() -> Ended | None:
@@ -514,9 +521,9 @@ def test_an_echo_is_heard_and_silence_is_not(tmp_path: Path) -> None:
     assert not echoes(path, 0.1)
     gate = Event()
 
-    def answer(_request: abci.Request) -> abci.Response:
+    def answer(requests: Sequence[abci.Request]) -> list[abci.Response]:
         gate.wait(PATIENCE_S)
-        return abci.Response(echo=abci.ResponseEcho(message="?"))
+        return [abci.Response(echo=abci.ResponseEcho(message="?")) for _ in requests]
 
     with Server(answer, path):
         assert not echoes(path, 0.1)
