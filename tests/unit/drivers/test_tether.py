@@ -1,5 +1,6 @@
 """A tethered process dies with the one that started it."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -78,9 +79,9 @@ def test_it_is_tied_before_it_looks_whether_its_parent_is_there(monkeypatch: pyt
         steps.append("parent")
         return 7
 
-    monkeypatch.setattr(tether.ctypes, "CDLL", lambda *_, **__: Library())
-    monkeypatch.setattr(tether.os, "getppid", parent)
-    monkeypatch.setattr(tether.os, "execv", lambda *command: steps.append(command))
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: Library())
+    monkeypatch.setattr(os, "getppid", parent)
+    monkeypatch.setattr(os, "execv", lambda *command: steps.append(command))
     tether.main(7, ["/bin/x", "y"])
     assert steps == [(1, signal.SIGKILL), "parent", ("/bin/x", ["/bin/x", "y"])]
     with pytest.raises(SystemExit):
