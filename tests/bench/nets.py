@@ -56,7 +56,7 @@ class Net:
         """Hand in transactions; seconds until all stand in blocks.
 
         Args:
-            per_node: for each node those that it is given, dealt to its connections in turn; each connection keeps order.
+            per_node: for each node those that it is given, dealt to its connections in turn, each of which keeps order.
             bundled: fifty in one request that waits for nothing; else each in a request of its own that waits for the
                 node's word, as the product's clients do.
         """
