@@ -7,7 +7,7 @@ It runs as a child of the supervisor, which starts the engine once the socket is
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from threading import Event
 from typing import Final, NamedTuple
