@@ -26,7 +26,7 @@ from .measure import Spread, on_core, timed
 from .nets import COMMIT_MS, CONNECTIONS, P2P, PATIENCE_S, RPC, VALIDATORS, Net, gridproof_net, kvstore_net
 from .results import Figure, Row, Section
 
-SENDERS: Final = 96
+SENDERS: Final = 96  # a whole number for each connection
 FROM_K: Final = 2_000_000  # of the meters' first period, some decades ahead
 LIMIT_SMALL: Final = 0.8
 LIMIT_RECORDS: Final = 0.7

@@ -90,8 +90,8 @@ def sender(trial: Trial) -> None:
                     before = _slots(lab) if code else None
                     place = client.wait(client.submit(raw), load.WAIT_S * 10)
                     assert place.result.code == code, place.result
+                    lab.until_height(place.height)
                     if before is not None:
-                        lab.until_height(place.height)
                         assert _slots(lab) == before, "what was refused changed the slot"
                         trial.counts.update(name for name, number in ATTACKS.items() if number == code)
             codes = _codes(lab)

@@ -33,6 +33,8 @@ from tests.kvstore_network import free_ports
 PATIENCE_S: Final = 240.0  # far above what anything here takes; who needs it has hung
 LOOK_S: Final = 0.05
 COMMIT_MS: Final = 100
+PROPOSE: Final = "FAULTS_PROPOSE_MS"
+PROPOSE_MS: Final = 1_000
 ROOT: Final = Path(__file__).resolve().parents[2]
 PRODUCT: Final = ("-m", "gridproof", "node", "start", "-C")
 VICTIM: Final = ("-m", "tests.faults.victims", "start")
@@ -112,11 +114,11 @@ class Node:
 
     def application(self) -> int | None:
         """The process of the ledger, where it runs."""
-        return next((pid for pid in self.children() if b"cometbft" not in _command(pid)), None)
+        return next((pid for pid in self.children() if b"\0serve\0" in _command(pid)), None)
 
     def engine(self) -> int | None:
         """The engine's process, where it runs."""
-        return next((pid for pid in self.children() if b"cometbft" in _command(pid)), None)
+        return next((pid for pid in self.children() if b"\0--home\0" in _command(pid)), None)
 
     def send(self, number: signal.Signals, which: str) -> bool:
         """Send a signal to one of its processes: `application`, `engine` or `supervisor`; whether that was there."""
@@ -191,6 +193,7 @@ class Lab:
         victims: numbers of the nodes whose processes can be told to fail.
         programs: engines other than the usual one, by number of the node.
         stall_s: how long a node waits for a block before it says so.
+        quick: whether nodes wait for a proposal less long than the product's do, so that a test takes less time.
     """
 
     def __init__(
@@ -203,9 +206,11 @@ class Lab:
         victims: Iterable[int] = (),
         programs: dict[int, Path] | None = None,
         stall_s: int = 5,
+        quick: bool = False,
     ) -> None:
         self.born = born or genesis.birth(count)
-        self.victims = frozenset(victims)
+        self.victims = frozenset(range(count) if quick else victims)
+        self._variables = {PROPOSE: str(PROPOSE_MS)} if quick else {}
         self._programs = programs or {}
         self._stall_s = stall_s
         net, part = secrets.token_bytes(2)  # of the loopback range, so that networks beside this one do not meet it
@@ -273,7 +278,7 @@ class Lab:
 
     def start(self, node: Node, **variables: str) -> None:
         """Start a node, as a victim where it is one."""
-        node.start(VICTIM if node.number in self.victims else PRODUCT, **variables)
+        node.start(VICTIM if node.number in self.victims else PRODUCT, **self._variables, **variables)
 
     @property
     def urls(self) -> list[str]:

@@ -15,6 +15,7 @@ BIRTH: Final = ("before init_chain", "after init_chain")
 KILLED: Final = "was killed"
 PAUSED: Final = ("application", "engine", "supervisor")
 LONGEST_S: Final = 2.0
+IN_A_ROW: Final = 3  # faults of one node before it is waited for
 
 
 # --- killed at each step ---------------------------------------------------------------------------------------------
@@ -22,7 +23,7 @@ LONGEST_S: Final = 2.0
 
 def kill_points(trial: Trial) -> None:
     """Kill the application before and after each call of a block, under load: two nodes at a time, at two steps."""
-    with Lab(trial.folder, victims=range(4)) as lab, trial.loaded(lab):
+    with Lab(trial.folder, victims=range(4), quick=trial.quick) as lab, trial.loaded(lab):
         for round_ in range(trial.times):
             for first in range(0, len(STEPS), 2):
                 steps = STEPS[first : first + 2]
@@ -68,21 +69,28 @@ def _chaos(trial: Trial, count: int, times: int) -> None:
     at_once = (count - 1) // 3
     left = [(what, time) for what in ACTIONS for time in range(times)]
     trial.chance.shuffle(left)
-    with Lab(folder, count, links=True, victims=range(count)) as lab, trial.loaded(lab) as loader:
+    with Lab(folder, count, links=True, victims=range(count), quick=trial.quick) as lab, trial.loaded(lab) as loader:
         while left:
             nodes = trial.chance.sample(lab.nodes, trial.chance.randint(1, at_once))
-            done = [left.pop() for _ in nodes if left]
-            for node, (what, _) in zip(nodes, done, strict=False):
-                ACTIONS[what][0](trial, lab, node)
-            told = loader.count
-            lab.until(lambda: loader.count > told or bool(loader.failures), "the others go on")  # noqa: B023
-            trial.nap(LONGEST_S)
-            for node, (what, _) in zip(nodes, done, strict=False):
-                ACTIONS[what][1](trial, lab, node)
-                trial.counts[f"{what}, {count} nodes"] += 1
+            done: list[str] = []
+            for _ in range(trial.chance.randint(1, IN_A_ROW)):
+                done += _break(trial, lab, loader, [(node, left.pop()[0]) for node in nodes if left])
             with trial.measured("back after a fault"):
                 lab.until_height(lab.height() + 1, nodes)
-            trial.tell(f"{count} nodes: {', '.join(what for what, _ in done)}; {len(left)} to come")
+            trial.counts.update(f"{what}, {count} nodes" for what in done)
+            trial.tell(f"{count} nodes: {', '.join(done)}; {len(left)} to come")
+
+
+def _break(trial: Trial, lab: Lab, loader: Loader, faults: Sequence[tuple[Node, str]]) -> list[str]:
+    """Break nodes, see that the others go on, and mend them; who was broken before may still be on its way back."""
+    for node, what in faults:
+        ACTIONS[what][0](trial, lab, node)
+    told = loader.count
+    lab.until(lambda: loader.count > told or bool(loader.failures), "the others go on")
+    trial.nap(LONGEST_S)
+    for node, what in faults:
+        ACTIONS[what][1](trial, lab, node)
+    return [what for _, what in faults]
 
 
 def _kill(trial: Trial, lab: Lab, node: Node) -> None:
@@ -90,7 +98,7 @@ def _kill(trial: Trial, lab: Lab, node: Node) -> None:
     if which == "all":
         node.kill()
     else:
-        node.send(signal.SIGKILL, which)
+        lab.until(lambda: node.send(signal.SIGKILL, which), f"the {which} of node {node.number} is there")
 
 
 def _start_again(_trial: Trial, lab: Lab, node: Node) -> None:
@@ -99,7 +107,8 @@ def _start_again(_trial: Trial, lab: Lab, node: Node) -> None:
 
 
 def _pause(trial: Trial, lab: Lab, node: Node) -> None:
-    node.send(signal.SIGSTOP, trial.chance.choice(PAUSED))
+    which = trial.chance.choice(PAUSED)
+    lab.until(lambda: node.send(signal.SIGSTOP, which), f"the {which} of node {node.number} is there")
 
 
 def _go_on(_trial: Trial, lab: Lab, node: Node) -> None:
@@ -118,7 +127,7 @@ def _connect(_trial: Trial, lab: Lab, node: Node) -> None:
 
 
 def _end(_trial: Trial, lab: Lab, node: Node) -> None:
-    assert node.end() == 0, node.words()
+    assert node.end() in (0, -signal.SIGTERM), node.words()  # the latter before it listens to signals
 
 
 ACTIONS: Final = {
@@ -134,7 +143,7 @@ ACTIONS: Final = {
 
 def third(trial: Trial) -> None:
     """Take more than a third of the power away: no block comes; give enough back, and the network goes on."""
-    with Lab(trial.folder, links=True, stall_s=5) as lab, trial.loaded(lab) as loader:
+    with Lab(trial.folder, links=True, quick=trial.quick) as lab, trial.loaded(lab) as loader:
         for time in range(trial.times):
             gone = trial.chance.sample(lab.nodes, 2)
             _halt(lab, gone, loader)

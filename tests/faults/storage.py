@@ -25,7 +25,7 @@ HOUR_S: Final = 3_600
 
 def storage(trial: Trial) -> None:
     """Fill, tear, empty and put back what lies on a node's disk, one after the other, under load."""
-    with Lab(trial.folder, victims=[BROKEN]) as lab:
+    with Lab(trial.folder, victims=[BROKEN], quick=trial.quick) as lab:
         with trial.loaded(lab):
             for round_ in range(trial.times):
                 for what, fault in FAULTS.items():

@@ -23,6 +23,7 @@ class Trial:
         times: how often each thing is done.
         seed: of all chance.
         tell: told how far it is.
+        quick: whether networks may hurry where they wait for who is away.
 
     Attributes:
         counts: how often what happened.
@@ -31,8 +32,15 @@ class Trial:
     """
 
     def __init__(
-        self, folder: Path, times: int, seed: int = 1, tell: Callable[[str], None] = lambda _words: None
+        self,
+        folder: Path,
+        times: int,
+        seed: int = 1,
+        tell: Callable[[str], None] = lambda _words: None,
+        *,
+        quick: bool = False,
     ) -> None:
+        self.quick = quick
         self.folder = folder
         self.times = times
         self.chance = random.Random(seed)

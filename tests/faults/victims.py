@@ -8,7 +8,8 @@ It is the product's own node but for what is asked of it by files in `FOLDER/fau
 | `propose` | the kind of bad block that it proposes when it is its turn |
 | `room` | so many bytes may the ledger's file still grow, as on a disk that fills up |
 
-The variable GRIDPROOF_CLOCK_SKEW_S puts its clock so many seconds before or behind.
+The variable GRIDPROOF_CLOCK_SKEW_S puts its clock so many seconds ahead, FAULTS_PROPOSE_MS lets it wait for a proposal
+less long than networks do.
 """
 
 import logging
@@ -16,6 +17,7 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 from time import time
@@ -25,10 +27,13 @@ from typing import Final
 from gridproof.actors.node import supervisor
 from gridproof.actors.node.folder import NodeFolder
 from gridproof.actors.node.serving import serve
+from gridproof.drivers.cometbft import engine
+from gridproof.drivers.cometbft.engine import EngineSettings
 from gridproof.drivers.cometbft.service import Options
 from gridproof.errors import GridproofError
 
 from . import proposals
+from .lab import PROPOSE
 
 PAUSE_S: Final = 0.2
 SKEW: Final = "GRIDPROOF_CLOCK_SKEW_S"
@@ -75,6 +80,8 @@ def _start(folder: Path) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     supervisor.FIRST_PAUSE_S = supervisor.LONGEST_PAUSE_S = PAUSE_S  # type: ignore[misc]
+    if PROPOSE in os.environ:
+        supervisor.__dict__["config_file"] = _hurried(engine.config_file, int(os.environ[PROPOSE]))
     command = (sys.executable, "-m", "tests.faults.victims", "serve")
     try:
         supervisor.Supervisor(NodeFolder(folder), stop, _say, command).run()
@@ -82,6 +89,15 @@ def _start(folder: Path) -> int:
         _say(f"{type(wrong).__name__}: {wrong}")
         return 1
     return 0
+
+
+def _hurried(config_file: Callable[[EngineSettings], bytes], propose_ms: int) -> Callable[[EngineSettings], bytes]:
+    wanted = b'[consensus]\ntimeout_propose = "%dms"\n' % propose_ms
+
+    def write(settings: EngineSettings) -> bytes:
+        return config_file(settings).replace(b"[consensus]\n", wanted)
+
+    return write
 
 
 def _serve(folder: Path) -> int:

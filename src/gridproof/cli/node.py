@@ -1,11 +1,8 @@
 """`gridproof node`: one company's node of a network."""
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -51,20 +48,15 @@ def start(*, folder: NodeDir = HERE, as_json: AsJson = False) -> int:
     """
     from gridproof.actors.node.errors import LastingError
     from gridproof.actors.node.supervisor import Supervisor
+    from gridproof.actors.stopping import stopped_by_signals
 
     speaker = Speaker(as_json=as_json)
-    stop = Event()
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
     try:
-        supervisor = Supervisor(_node(folder), stop, speaker.note)
-        node = supervisor.settings
-        speaker.note(f"Node of {node.node.name} on {node.node.chain_id}; clients ask http://{node.engine.rpc}")
-        supervisor.run()
+        with stopped_by_signals() as stop:
+            supervisor = Supervisor(_node(folder), stop, speaker.note)
+            node = supervisor.settings
+            speaker.note(f"Node of {node.node.name} on {node.node.chain_id}; clients ask http://{node.engine.rpc}")
+            supervisor.run()
     except LastingError as wrong:
         say_error(wrong, as_json=as_json)
         return LASTS

@@ -1,9 +1,5 @@
 """`gridproof run`: all actors at work over the readings that were imported."""
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -37,34 +33,18 @@ def run(
     """
     from gridproof.actors.community.access import at_helm
     from gridproof.actors.community.running import Run
+    from gridproof.actors.stopping import stopped_by_signals
 
     speaker = Speaker(as_json=as_json)
     community = open_community(folder, passphrase_file)
     until_s = None if until is None else community.times.parse(until)
-    with at_helm(community.folder) as reached, _stopped_by_signals() as stop, speaker.progress("periods") as step:
+    with at_helm(community.folder) as reached, stopped_by_signals() as stop, speaker.progress("periods") as step:
         at_work = Run(community, reached, stop, step)
         outcome = at_work.serve(until_s) if serve else at_work.work_off(until_s)
         status = reached.client.status()
     told = _told(community, outcome, status)
     speaker.result(told, lambda words: _say(words, community, outcome, status, until_s))
     return 130 if outcome.stopped else 0
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[threading.Event]:
-    """Let Ctrl-C and a polite kill end the work between two instants; a second Ctrl-C ends it at once."""
-    stop = threading.Event()
-
-    def ask_to_stop(number: int, _frame: object) -> None:
-        stop.set()
-        signal.signal(number, signal.default_int_handler)
-
-    kept = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
 
 
 def _told(community: "Community", outcome: "Outcome", status: "Status") -> dict[str, Any]:

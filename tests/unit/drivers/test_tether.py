@@ -1,11 +1,14 @@
 """A tethered process dies with the one that started it."""
 
+import ctypes
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from time import monotonic, sleep
+
+import pytest
 
 from gridproof.drivers import tether
 
@@ -62,3 +65,25 @@ def test_it_is_killed_when_its_parent_is() -> None:
         while is_there(child):
             assert monotonic() < deadline, "it outlived its parent"
             sleep(0.01)
+
+
+def test_it_is_tied_before_it_looks_whether_its_parent_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a parent that dies in between would not be noticed."""
+    steps: list[object] = []
+
+    class Library:
+        def prctl(self, *arguments: int) -> None:
+            steps.append(arguments[:2])
+
+    def parent() -> int:
+        steps.append("parent")
+        return 7
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: Library())
+    monkeypatch.setattr(os, "getppid", parent)
+    monkeypatch.setattr(os, "execv", lambda *command: steps.append(command))
+    tether.main(7, ["/bin/x", "y"])
+    assert steps == [(1, signal.SIGKILL), "parent", ("/bin/x", ["/bin/x", "y"])]
+    with pytest.raises(SystemExit):
+        tether.main(8, ["/bin/x"])
+    assert steps[-1] == "parent", "nothing was run"

@@ -1,5 +1,6 @@
 """Engines are found by version and sources, built once, and what cannot be had is told."""
 
+import json
 import os
 import re
 import subprocess
@@ -13,7 +14,7 @@ from gridproof.drivers import tether
 
 from tests.unit.tools.test_versions import script
 from tools.engines import __main__ as engines
-from tools.engines import chromium, cometbft, go_build, kubo
+from tools.engines import chromium, cometbft, go_build, kubo, skewed
 from tools.engines.go_build import Build
 from tools.environment import SetupError
 
@@ -122,6 +123,32 @@ def test_two_runs_at_once_build_once(home: Path) -> None:
     ]
     assert [run.communicate()[0] for run in runs] == [f"{kubo.BUILD.program}\n"] * 2
     assert len((home / "builds").read_text().splitlines()) == 1
+
+
+def test_an_engine_may_be_built_over_one_altered_passage_of_the_standard_library(home: Path) -> None:
+    clock = home / "go-root" / "src" / "time" / "time.go"
+    clock.parent.mkdir(parents=True)
+    clock.write_text("package time\n\nfunc Now() Time {\n\treturn Time{}\n}\n")
+    version = cometbft.VERSION
+    script(
+        home / "bin" / "go",
+        f'[ "$1" = env ] && echo {home / "go-root"} && exit\n' + BUILDS.replace(RIGHT, f"echo {version}"),
+    )
+    assert skewed.install() == skewed.BUILD.program
+    told = json.loads((skewed.BUILD.folder / "overlay.json").read_text())["Replace"]
+    assert "func trueNow() Time {" in Path(told[str(clock)]).read_text()
+    assert "func Now() Time {" in Path(told[str(clock.parent / "skew.go")]).read_text()
+    assert f"-overlay {skewed.BUILD.folder / 'overlay.json'}" in (home / "builds").read_text()
+    assert skewed.BUILD.folder != cometbft.BUILD.folder
+
+
+def test_a_standard_library_without_the_passage_is_refused(home: Path) -> None:
+    clock = home / "go-root" / "src" / "time" / "time.go"
+    clock.parent.mkdir(parents=True)
+    clock.write_text("package time\n")
+    script(home / "bin" / "go", f"echo {home / 'go-root'}")
+    with pytest.raises(SetupError, match="is not as expected"):
+        skewed.install()
 
 
 def test_without_go_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

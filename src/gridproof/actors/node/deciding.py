@@ -12,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from gridproof.actors import credentials
 from gridproof.actors.errors import NodeUnclearError
 from gridproof.connectors.files import read_limited, read_private, write_whole
@@ -175,8 +177,9 @@ def read_request(path: Path, chain_id: str) -> SetValidator:
         told: dict[str, Any] = json.loads(read_limited(path, MAX_REQUEST))
         if told["form"] != FORM or told["chain_id"] != chain_id:
             raise RequestError(path=str(path), detail=f"it is of {told['form']!r} for the chain {told['chain_id']!r}")
-        change = SetValidator(
-            int(told["participant"]), bytes.fromhex(told["key"]), int(told["power"]), bytes.fromhex(told["proof"])
+        change = msgspec.convert(  # unlike the class, it holds numbers to their limits
+            (1, told["participant"], bytes.fromhex(told["key"]), told["power"], bytes.fromhex(told["proof"])),
+            SetValidator,
         )
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as wrong:
         raise RequestError(path=str(path), detail=f"{type(wrong).__name__}: {wrong}") from wrong

@@ -6,14 +6,13 @@ It runs as a child of the supervisor, which starts the engine once the socket is
 
 import json
 import os
-import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from threading import Event
-from types import FrameType
 from typing import Final, NamedTuple
 
+from gridproof.actors.stopping import stopped_by_signals
 from gridproof.app import application
 from gridproof.connectors.files import PRIVATE_FILE, read_limited, write_whole
 from gridproof.drivers.cometbft.errors import FiguresAddressError, GenesisDiffersError
@@ -80,7 +79,10 @@ def serve(
     try:
         settings = load(folder.root)
         options = _by_settings(settings, folder, options)
-        with _signals(stop) as over, _opened(folder, factory, options, settings.figures.node) as server:
+        with (
+            stopped_by_signals() if stop is None else nullcontext(stop) as over,
+            _opened(folder, factory, options, settings.figures.node) as server,
+        ):
             ready()
             while not over.wait(LOOK_S) and not server.ended.is_set():
                 pass
@@ -145,24 +147,6 @@ def _told(figures: Figures, address: str) -> Iterator[None]:
 def _restarts() -> int:
     told = os.environ.get(RESTARTS, "")
     return int(told) if told.isdecimal() else 0
-
-
-@contextmanager
-def _signals(stop: Event | None) -> Iterator[Event]:
-    if stop is not None:
-        yield stop
-        return
-    over = Event()
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        over.set()
-
-    kept = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield over
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
 
 
 def _write(path: Path, stopped: Stopped) -> None:

@@ -62,7 +62,7 @@ FOLLOW_S: Final = 3.0  # within which an Application that fails has ended, after
 MAX_WORDS: Final = 600
 _FAILURE: Final = re.compile(r"CONSENSUS FAILURE")
 _FUTURE: Final = "is too far in the future"
-_HEIGHT: Final = re.compile(r'"height":"?(\d+)')
+_HEIGHT: Final = re.compile(r'"height":\s*"?(\d+)')
 _REASON: Final = re.compile(r'"err":"((?:[^"\\]|\\.){1,600})')
 
 Tell = Callable[[str], None]

@@ -9,6 +9,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
+from unicodedata import normalize
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -191,7 +192,7 @@ def config_file(settings: EngineSettings) -> bytes:
     tables: dict[str, dict[str, Any]] = {
         "": {
             "proxy_app": f"unix://{settings.application}",
-            "moniker": settings.name,
+            "moniker": _moniker(settings.name),
             "log_level": settings.log_level,
             "log_format": "json",
             "priv_validator_key_file": SIGNER_KEY,
@@ -261,6 +262,12 @@ def _validator(name: str, validator: Validator) -> dict[str, Any]:
         "power": str(validator.power),
         "name": name,
     }
+
+
+def _moniker(name: str) -> str:
+    """A name in the letters that the engine takes for it, printable ASCII; it is for people alone."""
+    plain = normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return "".join(each for each in plain if each.isprintable()).strip() or "node"
 
 
 def _toml(value: object) -> str:

@@ -194,9 +194,32 @@ def test_a_node_that_joins_by_a_snapshot_is_told_what_to_trust() -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
-def test_a_name_of_any_letters_is_read_as_it_was_written(name: str) -> None:
+def test_a_name_of_any_letters_is_told_the_engine_in_those_that_it_takes(name: str) -> None:
+    """It ends at the start otherwise: `info.Moniker must be valid non-empty ASCII text without tabs`."""
+    moniker = read(name=name)["moniker"]
+    assert moniker.isascii()
+    assert moniker.isprintable()
+    assert moniker.strip() == moniker != ""
+
+
+@pytest.mark.parametrize(
+    ("name", "moniker"),
+    [
+        ("Alpha", "Alpha"),
+        (" Zürich & Söhne ", "Zurich & Sohne"),
+        ("日本", "node"),
+        ("a\tb", "ab"),
+        ("\U0001f600", "node"),
+    ],
+)
+def test_a_name_stays_as_near_as_it_can(name: str, moniker: str) -> None:
+    assert read(name=name)["moniker"] == moniker
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
+def test_a_text_of_any_letters_is_read_as_it_was_written(text: str) -> None:
     """TOML knows no pairs of escapes, as JSON writes letters beyond the basic plane."""
-    assert read(name=name)["moniker"] == name
+    assert read(log_level=text)["log_level"] == text
 
 
 def test_the_settings_are_the_same_bytes_at_every_start() -> None:

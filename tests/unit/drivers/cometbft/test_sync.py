@@ -132,7 +132,7 @@ def test_a_piece_that_is_not_there_or_was_altered_is_answered_with_nothing(giver
     assert giver.chunk(first, 0)
     assert giver.chunk(first, first.chunks) == b""
     assert giver.chunk(abci.Snapshot(height=99, format=first.format), 0) == b""
-    for piece in (tmp_path / "snapshots").glob("8/*.chunk"):
+    for piece in (tmp_path / "snapshots").glob("*/*.chunk"):
         piece.write_bytes(b"altered")
     assert giver.chunk(first, 0) == b""
 

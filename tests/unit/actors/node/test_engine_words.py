@@ -1,0 +1,51 @@
+"""What the supervisor takes from the engine's words: where it failed and why, and that it refuses the future."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+
+from gridproof.actors.node.folder import NodeFolder
+from gridproof.actors.node.supervisor import _Engine
+
+from tests.unit.tools.test_versions import script
+
+BLOCK = '{"_msg":"finalizing commit of block","height":41,"module":"consensus"}'
+FAILURE = (
+    r'{"_msg":"CONSENSUS FAILURE!!!","err":"it said \"no\": wrong app hash","module":"consensus","stack":"goroutine"}'
+)
+FUTURE = '{"_msg":"Error in validation","err":"block time x is too far in the future (wall clock y)","height":4}'
+
+
+@contextmanager
+def saying(tmp_path: Path, *lines: str) -> Iterator[_Engine]:
+    folder = NodeFolder(tmp_path / "node")
+    folder.logs.mkdir(parents=True)
+    words = tmp_path / "words"
+    words.write_text("".join(f"{line}\n" for line in lines))
+    engine = _Engine(script(tmp_path / "engine", f'cat "{words}"\nexec sleep 600'), folder)
+    try:
+        deadline = monotonic() + 60
+        while folder.engine_log.read_text() != words.read_text():
+            assert monotonic() < deadline
+            sleep(0.01)
+        yield engine
+    finally:
+        engine.end()
+
+
+def test_a_failure_is_told_with_the_last_height_and_the_engines_reason(tmp_path: Path) -> None:
+    with saying(tmp_path, BLOCK, FAILURE, FUTURE) as engine:
+        assert engine.runs
+    assert engine.failed_at == 41
+    assert engine.failure == r"it said \"no\": wrong app hash"
+
+
+def test_blocks_that_are_refused_as_of_the_future_are_noticed(tmp_path: Path) -> None:
+    with saying(tmp_path, BLOCK) as engine:
+        pass
+    assert not engine.refuses_the_future
+    with saying(tmp_path / "again", BLOCK, FUTURE) as engine:
+        pass
+    assert engine.refuses_the_future
+    assert engine.failed_at is None

@@ -1,0 +1,208 @@
+"""A node's folder: made whole or not at all, its secrets its owner's alone."""
+
+import json
+import os
+import tempfile
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from gridproof.actors.node import founding
+from gridproof.actors.node.errors import NodeFolderTakenError, NodeSettingsError, NoNodeError
+from gridproof.actors.node.folder import NodeFolder, has_blocks, height_of
+from gridproof.actors.node.founding import make_node
+from gridproof.actors.node.settings import load
+from gridproof.connectors import files
+from gridproof.connectors.files import FileUnwritableError
+from gridproof.drivers.cometbft.engine import read_signer_file
+from gridproof.drivers.embedded import EmbeddedLedger
+from gridproof.drivers.errors import FolderUnusableError
+
+from tests.tiny.app import tiny, tiny_genesis
+from tests.unit.actors.node.homes import COMPANY_KEYS, NODE_KEY, SIGNER, birth, mode, node_in, settings
+from tests.unit.drivers.scenes import OPTIONS, grow
+
+
+def test_a_folder_holds_all_that_a_node_starts_from(tmp_path: Path) -> None:
+    of = settings()
+    folder = node_in(tmp_path / "node", of)
+    assert load(folder.root) == of
+    assert folder.genesis.read_bytes() == tiny_genesis()
+    assert read_signer_file(folder.signer_key.read_bytes(), "") == SIGNER
+    assert read_signer_file(folder.node_key.read_bytes(), "") == NODE_KEY
+    assert json.loads(folder.signer_state.read_bytes()) == {"height": "0", "round": 0, "step": 0}
+    assert folder.key_file("Alpha Energy").read_bytes() == COMPANY_KEYS
+    assert json.loads(folder.engine_genesis.read_bytes())["chain_id"] == "tiny-1"
+    folder.require_node()
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
+def test_folders_have_mode_0700_and_secrets_0600_whatever_the_mask(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        folder = node_in(tmp_path / "node")
+    finally:
+        os.umask(before)
+    for place in (folder.root, *(path for path in folder.root.rglob("*") if path.is_dir())):
+        assert mode(place) == 0o700, place
+    secrets = folder.secret_files
+    assert secrets == sorted([folder.signer_key, folder.node_key, folder.key_file("Alpha Energy")])
+    assert [mode(path) for path in (*secrets, folder.signer_state)] == [0o600] * 4
+
+
+def test_a_company_may_keep_its_keys_elsewhere(tmp_path: Path) -> None:
+    folder = make_node(tmp_path / "node", birth(keys=None))
+    assert list(folder.keys.iterdir()) == []
+
+
+def test_no_secret_is_shown(tmp_path: Path) -> None:
+    shown = repr(birth()) + str(birth())
+    for secret in (SIGNER.seed, NODE_KEY.seed, COMPANY_KEYS):
+        assert secret.hex() not in shown
+        assert repr(secret)[2:-1] not in shown
+
+
+def test_no_secret_stands_in_a_file_that_is_none(tmp_path: Path) -> None:
+    folder = node_in(tmp_path / "node")
+    secrets = set(folder.secret_files)
+    needles = [COMPANY_KEYS]
+    for key in (SIGNER, NODE_KEY):
+        needles += [key.seed, key.seed.hex().encode(), b64encode(key.seed)[:40]]
+    assert all(any(needle in path.read_bytes() for needle in needles) for path in secrets)  # the control
+    for path in folder.root.rglob("*"):
+        if path.is_file() and path not in secrets:
+            assert not any(needle in path.read_bytes() for needle in needles), path
+
+
+def test_an_empty_folder_is_filled_and_one_with_something_in_it_stays(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    node_in(tmp_path / "empty").require_node()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").write_text("keep")
+    (tmp_path / "file").write_text("keep")
+    for place in ("full", "file", "empty"):
+        with pytest.raises(NodeFolderTakenError):
+            node_in(tmp_path / place)
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine"]
+
+
+def test_folders_above_that_are_missing_are_made_private(tmp_path: Path) -> None:
+    folder = node_in(tmp_path / "a" / "b" / "node")
+    assert mode(tmp_path / "a") == 0o700
+    folder.require_node()
+
+
+def test_settings_with_a_fault_make_nothing(tmp_path: Path) -> None:
+    of = settings()
+    with pytest.raises(NodeSettingsError):
+        node_in(tmp_path / "node", replace(of, engine=replace(of.engine, external="no address")))
+    assert list(tmp_path.iterdir()) == []
+
+
+class Fails:
+    """Lets a call pass so often, and then fails as a full disk does."""
+
+    def __init__(self, call: Any, after: int) -> None:
+        self._call, self._left = call, after
+
+    def __call__(self, *arguments: Any, **more: Any) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise OSError(28, "No space left on device")
+        return self._call(*arguments, **more)
+
+
+@pytest.mark.parametrize("after", range(7))
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    monkeypatch.setattr(files, "_write_synced", Fails(files._write_synced, after))
+    with pytest.raises(FileUnwritableError) as refused:
+        node_in(tmp_path / "node")
+    assert "No space left" in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    node_in(tmp_path / "node").require_node()  # and it can be tried again
+
+
+@pytest.mark.parametrize("what", ["rename", "rmdir"])
+def test_a_rename_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    (tmp_path / "node").mkdir()
+    monkeypatch.setattr(Path, what, Fails(getattr(Path, what), 0))
+    with pytest.raises(FileUnwritableError):
+        node_in(tmp_path / "node")
+    monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir()] in (["node"], [])
+    assert not list((tmp_path / "node").glob("*"))
+
+
+def test_a_folder_above_that_takes_nothing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(founding, "mkdtemp", Fails(None, 0))
+    with pytest.raises(FileUnwritableError):
+        node_in(tmp_path / "node")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(FileUnwritableError):
+        node_in(tmp_path / "file" / "node")
+
+
+# --- the folder ------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_without_settings_is_no_node(tmp_path: Path) -> None:
+    with pytest.raises(NoNodeError) as refused:
+        NodeFolder(tmp_path).require_node()
+    assert refused.value.folder == str(tmp_path)
+
+
+def test_a_state_is_found_by_its_height_and_no_state_is_height_0(tmp_path: Path) -> None:
+    folder = node_in(tmp_path / "node")
+    assert height_of(folder) == 0
+    with EmbeddedLedger.at(folder.ledger, tiny, tiny_genesis(), OPTIONS) as ledger:
+        grow(ledger, 3)
+    assert height_of(folder) == 3
+
+
+def test_an_engine_has_blocks_once_its_store_is_there(tmp_path: Path) -> None:
+    folder = node_in(tmp_path / "node")
+    assert not has_blocks(folder)
+    (folder.engine_data / "blockstore.db").mkdir()
+    assert has_blocks(folder)
+
+
+def test_the_socket_lies_in_the_folder_or_in_a_private_place_under_a_short_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    assert NodeFolder(Path("/n")).socket == Path("/n/node.sock")
+    deep = NodeFolder(Path("/" + "x" * 120))
+    holder = tmp_path / f"gridproof-{os.getuid()}"
+    assert deep.socket.parent == holder
+    assert deep.socket == NodeFolder(Path("/" + "x" * 120)).socket, "the engine finds it there"
+    assert deep.socket != NodeFolder(Path("/" + "y" * 120)).socket
+    assert len(deep.socket.name) < 32
+    assert mode(holder) == 0o700
+
+
+def test_a_place_for_sockets_that_somebody_else_made_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    holder = tmp_path / f"gridproof-{os.getuid()}"
+    deep = NodeFolder(Path("/" + "x" * 120))
+    holder.mkdir()
+    holder.chmod(0o755)
+    with pytest.raises(FolderUnusableError):
+        _ = deep.socket
+    holder.chmod(0o700)
+    assert deep.socket.parent == holder
+    holder.rename(tmp_path / "elsewhere")
+    holder.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FolderUnusableError):
+        _ = deep.socket
+    holder.unlink()
+    holder.mkdir(0o700)
+    monkeypatch.setattr(os, "getuid", lambda: os.geteuid() + 1)
+    (tmp_path / f"gridproof-{os.geteuid() + 1}").mkdir(0o700)
+    with pytest.raises(FolderUnusableError):
+        _ = deep.socket

@@ -1,0 +1,133 @@
+"""Mending a node's folder: the key never signs twice, and nothing is removed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gridproof.actors.node.errors import NetworkUnlikeError, NodeRunsError, NoNodeError, NothingToRecoverError
+from gridproof.actors.node.folder import NodeFolder, height_of
+from gridproof.actors.node.recovering import MARGIN, Recovered, recover
+from gridproof.actors.node.supervisor import require_whole
+from gridproof.drivers.cometbft.engine import signer_state_file
+from gridproof.drivers.embedded import EmbeddedLedger, FolderLock
+
+from tests.tiny.app import tiny, tiny_genesis
+from tests.unit.actors.node.homes import mode, node_in, rpc
+from tests.unit.drivers.scenes import OPTIONS, grow
+
+NOBODY = "http://127.0.0.1:1"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> NodeFolder:
+    made = node_in(tmp_path / "node")
+    (made.engine_data / "blockstore.db").mkdir()
+    with EmbeddedLedger.at(made.ledger, tiny, tiny_genesis(), OPTIONS) as ledger:
+        grow(ledger, 2)
+    return made
+
+
+def signed_up_to(folder: NodeFolder) -> int:
+    told = json.loads(folder.signer_state.read_bytes())
+    assert told["step"] == (3 if int(told["height"]) else 0)
+    return int(told["height"])
+
+
+def at(height: int, folder: NodeFolder, *, anew: bool = False) -> Recovered:
+    with rpc() as other:
+        other.status(height)
+        return recover(folder, other.url, anew=anew)
+
+
+def test_where_nothing_is_missing_nothing_is_changed(folder: NodeFolder) -> None:
+    before = folder.signer_state.read_bytes()
+    with pytest.raises(NothingToRecoverError):
+        recover(folder, NOBODY)
+    assert folder.signer_state.read_bytes() == before
+    assert height_of(folder) == 2
+
+
+def test_a_lost_record_is_moved_past_all_that_the_network_decided(folder: NodeFolder) -> None:
+    folder.signer_state.unlink()
+    folder.stopped.write_text("{}")
+    done = at(500, folder)
+    assert done == Recovered(500 + MARGIN, ())
+    assert signed_up_to(folder) == 500 + MARGIN
+    assert mode(folder.signer_state) == 0o600
+    assert height_of(folder) == 2, "the state stayed"
+    assert not folder.stopped.exists()
+    require_whole(folder)
+
+
+def test_lost_blocks_lay_the_state_aside_and_leave_the_record(folder: NodeFolder) -> None:
+    folder.signer_state.write_bytes(signer_state_file(77))
+    (folder.engine_data / "blockstore.db").rmdir()
+    done = recover(folder, NOBODY)  # nobody need be asked
+    assert done.silent_until is None
+    assert signed_up_to(folder) == 77
+    assert {path.name for path in done.laid_aside} == {"ledger.aside-1", "data.aside-1"}
+    assert all(path.is_dir() for path in done.laid_aside)
+    assert (folder.root / "ledger.aside-1" / folder.database.name).exists()
+    assert height_of(folder) == 0
+    assert [mode(path) for path in (folder.ledger, folder.engine_data)] == [0o700] * 2
+    require_whole(folder)
+
+
+def test_a_lost_state_alone_is_no_loss(folder: NodeFolder) -> None:
+    folder.ledger.rename(folder.root / "gone")
+    with pytest.raises(NothingToRecoverError):
+        recover(folder, NOBODY)
+
+
+def test_anew_lays_all_aside_each_time_under_a_name_of_its_own(folder: NodeFolder) -> None:
+    at(10, folder, anew=True)
+    assert height_of(folder) == 0
+    done = at(11, folder, anew=True)
+    assert {path.name for path in done.laid_aside} == {"ledger.aside-2", "data.aside-2"}
+    assert (folder.root / "ledger.aside-1").exists()
+
+
+@pytest.mark.parametrize(("known", "network", "then"), [(0, 100, 100 + MARGIN), (900, 100, 900), (50, 100, 120)])
+def test_a_record_never_goes_back_whatever_the_other_node_says(
+    folder: NodeFolder, known: int, network: int, then: int
+) -> None:
+    """It may be behind, or lie: what the key has signed it has signed."""
+    folder.signer_state.write_bytes(signer_state_file(known))
+    assert at(network, folder, anew=True).silent_until == then
+    assert signed_up_to(folder) == then
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b'{"height": null}', b"[" * 60_000])
+def test_a_record_that_cannot_be_read_counts_as_none(folder: NodeFolder, raw: bytes) -> None:
+    folder.signer_state.write_bytes(raw)
+    assert at(100, folder, anew=True).silent_until == 100 + MARGIN
+
+
+def test_without_the_networks_height_nothing_is_changed(folder: NodeFolder) -> None:
+    folder.signer_state.unlink()
+    for anew in (False, True):
+        with pytest.raises(NetworkUnlikeError):
+            recover(folder, NOBODY, anew=anew)
+    with rpc() as other:
+        other.told["status"] = {"sync_info": {"latest_block_height": "many"}}
+        with pytest.raises(NetworkUnlikeError):
+            recover(folder, other.url)
+    assert not folder.signer_state.exists()
+    assert height_of(folder) == 2
+
+
+def test_a_node_that_runs_is_left_alone_and_none_starts_meanwhile(folder: NodeFolder) -> None:
+    lock = FolderLock(folder.root)
+    with pytest.raises(NodeRunsError):
+        recover(folder, NOBODY, anew=True)
+    lock.release()
+    assert height_of(folder) == 2
+    at(5, folder, anew=True)
+    FolderLock(folder.root).release()  # it was let go
+
+
+def test_where_there_is_no_node_nothing_is_made(tmp_path: Path) -> None:
+    with pytest.raises(NoNodeError):
+        recover(NodeFolder(tmp_path), NOBODY)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,176 @@
+"""Starting, stopping and looking at nodes; looking is in nobody's way."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+from gridproof.actors.node import running as module
+from gridproof.actors.node.errors import NetworkSilentError, NoNodeError
+from gridproof.actors.node.folder import NodeFolder
+from gridproof.actors.node.running import await_nodes, last_words, process_of, start_node, status_of, stop_node
+from gridproof.drivers.embedded import FolderLock, holder_of
+from gridproof.drivers.errors import FolderUnusableError, LedgerLockedError
+
+from tests.unit.actors.node.homes import is_there, node_in, rpc, settings, until
+
+HOLDER = """
+import fcntl, os, signal, sys, time
+{before}
+file = os.open(sys.argv[1] + "/lock", os.O_RDWR | os.O_CREAT)
+fcntl.flock(file, fcntl.LOCK_EX)
+os.ftruncate(file, 0); os.pwrite(file, f"{{os.getpid()}}\\n".encode(), 0)
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def holder(folder: NodeFolder, before: str = "") -> "subprocess.Popen[bytes]":
+    """A process that holds a node's folder, as a running node does."""
+    code = HOLDER.format(before=before)
+    made = subprocess.Popen([sys.executable, "-IS", "-c", code, str(folder.root)], stdout=subprocess.PIPE)
+    assert made.stdout is not None
+    made.stdout.readline()
+    made.stdout.close()
+    return made
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> NodeFolder:
+    return node_in(tmp_path / "node")
+
+
+def test_the_process_that_holds_a_folder_is_told_and_looking_changes_nothing(folder: NodeFolder) -> None:
+    assert process_of(folder) is None
+    assert not (folder.root / "lock").exists()
+    with holder(folder) as node:
+        assert process_of(folder) == node.pid
+        node.kill()
+    until(lambda: process_of(folder) is None)
+    assert (folder.root / "lock").read_text() == f"{node.pid}\n"
+
+
+def test_a_node_that_starts_while_it_is_looked_at_starts(folder: NodeFolder) -> None:
+    """Whoever looks shares the lock for a moment: the node tries again."""
+    over = Event()
+
+    def look() -> None:
+        while not over.is_set():
+            holder_of(folder.root)
+
+    lookers = [Thread(target=look) for _ in range(2)]
+    for each in lookers:
+        each.start()
+    try:
+        for _ in range(50):
+            FolderLock(folder.root, 5.0).release()
+    finally:
+        over.set()
+        for each in lookers:
+            each.join()
+
+
+def test_a_lock_that_is_held_stays_held_after_the_patience(folder: NodeFolder) -> None:
+    lock = FolderLock(folder.root)
+    with pytest.raises(LedgerLockedError) as refused:
+        FolderLock(folder.root, 0.05)
+    assert refused.value.held_by == f"process {os.getpid()}"
+    lock.release()
+    (folder.root / "lock").unlink()
+    (folder.root / "lock").mkdir()
+    with pytest.raises(FolderUnusableError):
+        FolderLock(folder.root)
+    (folder.root / "lock").rmdir()
+    (folder.root / "lock").symlink_to("lock")
+    with pytest.raises(FolderUnusableError):
+        holder_of(folder.root)
+
+
+def test_stopping_tells_a_node_to_end(folder: NodeFolder) -> None:
+    assert stop_node(folder) is False
+    with holder(folder) as node:
+        assert stop_node(folder) is True
+        assert node.wait() == -signal.SIGTERM
+
+
+def test_a_node_that_does_not_end_is_killed(folder: NodeFolder) -> None:
+    with holder(folder, "signal.signal(signal.SIGTERM, signal.SIG_IGN)") as node:
+        assert stop_node(folder, 0.2) is True
+        assert node.wait() == -signal.SIGKILL
+
+
+def test_a_node_that_is_gone_before_it_is_told_is_stopped(folder: NodeFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(_process: int, _number: int) -> None:
+        raise ProcessLookupError
+
+    monkeypatch.setattr(os, "kill", gone)
+    with holder(folder) as node:
+        assert stop_node(folder) is True
+        monkeypatch.undo()
+        node.kill()
+
+
+def test_a_node_is_started_in_a_process_of_its_own_that_says_its_words_to_a_file(folder: NodeFolder) -> None:
+    folder.settings.write_text("nonsense")
+    for tie in (False, True):
+        with start_node(folder, dies_with_this=tie) as node:
+            assert node.wait(60) != 0
+        assert "settings have a fault" in last_words(folder)
+    with pytest.raises(NoNodeError):
+        start_node(NodeFolder(folder.root / "none"))
+
+
+def test_last_words_are_the_last_ones(folder: NodeFolder) -> None:
+    assert last_words(folder) == "nothing"
+    (folder.logs / "start.log").write_bytes(b"")
+    assert last_words(folder) == "nothing"
+    (folder.logs / "start.log").write_bytes(b"\xff\n" + b"".join(b"line %d\n" % number for number in range(9)))
+    assert last_words(folder) == "line 4 | line 5 | line 6 | line 7 | line 8"
+
+
+# --- how a node is ---------------------------------------------------------------------------------------------------
+
+
+def test_a_node_that_is_down_says_why_it_stopped(folder: NodeFolder) -> None:
+    status = status_of(folder)
+    assert (status.name, status.runs, status.height, status.stopped) == ("Alpha Energy", False, None, "")
+    folder.stopped.write_text('{"error": "X", "sentence": "Full.", "lasts": true}')
+    assert status_of(folder).stopped == "Full."
+    with pytest.raises(NoNodeError):
+        status_of(NodeFolder(folder.root / "none"))
+
+
+def test_a_node_that_runs_is_asked(tmp_path: Path) -> None:
+    with rpc() as engine:
+        engine.status(12, catching_up=True)
+        engine.told["net_info"]["n_peers"] = "3"
+        engine.told["num_unconfirmed_txs"] = {"n_txs": "5"}
+        folder = node_in(tmp_path / "node", settings(rpc=engine.address))
+        with holder(folder) as node:
+            status = status_of(folder)
+            assert (status.runs, status.height, status.catching_up, status.power) == (True, 12, True, 10)
+            assert (status.peers, status.waiting, status.rpc) == (3, 5, engine.url)
+            assert status.app_hash == "ab" * 32
+            engine.told["status"] = {"sync_info": 7}
+            assert status_of(folder).height is None
+            node.kill()
+
+
+def test_nodes_are_waited_for_until_each_has_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_S", 0.01)
+    with rpc() as engine:
+        engine.status(0)
+        folder = node_in(tmp_path / "node", settings(rpc=engine.address))
+        (folder.logs / "start.log").write_text("I cannot.\n")
+        with holder(folder) as node:
+            with pytest.raises(NetworkSilentError) as refused:
+                await_nodes([folder], 0.1)
+            assert refused.value.detail == "node: I cannot."
+            engine.status(1)
+            await_nodes([folder], 5)
+            node.kill()
+    assert not is_there(node.pid)
