@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,7 +23,7 @@ from gridproof.state import Message, SignatureClaim, sign_transaction
 
 from . import bare
 from .community import CHAIN_ID, ENROL_AT_ONCE, PEOPLE, REGION, VALID_UNTIL_S, Meters, enrolment, genesis, key
-from .measure import Spread, on_core, timed
+from .measure import Spread, on_wall, timed
 from .nets import COMMIT_MS, CONNECTIONS, P2P, PATIENCE_S, RPC, VALIDATORS, Net, gridproof_net, kvstore_net
 from .results import Figure, Row, Section
 
@@ -190,10 +191,10 @@ def _await_snapshot(node: NodeFolder) -> None:
 
 
 def _batches(section: Section, folder: Path, *, quick: bool) -> None:
-    meters = Meters(50, 3) if quick else Meters(1_000, 13)
+    meters = Meters(50, 3) if quick else Meters(1_000, 43)
     batches = [meters.batch(at, meters.records(at)) for at in range(meters.bounds.periods)]
     claims: list[SignatureClaim] = list(batches[0].claims(CHAIN_ID))
-    bare_s = min(timed(on_core, partial(bare.verify, claims)) for _ in range(3)) / 1e9 / len(claims)
+    possible = _bare_rate(claims) / VALIDATORS
     with gridproof_net(folder, COMPANIES, partial(_region, meters)) as (net, _):
         _open(net, meters)
         finals = []
@@ -205,7 +206,6 @@ def _batches(section: Section, folder: Path, *, quick: bool) -> None:
         seconds = net.load([rest, [], [], []]) if rest else finals[-1]
         _require_taken(net)
     records = 2 * meters.meters * max(1, len(rest))
-    possible = available_cores() / (VALIDATORS * bare_s)
     section.rows += [
         Row(
             work=f"batches, {VALIDATORS} validators on one machine: {records:,} records accepted",
@@ -214,6 +214,7 @@ def _batches(section: Section, folder: Path, *, quick: bool) -> None:
             limit=LIMIT_RECORDS,
             actual=Spread.of([records / seconds / possible]),
             at_most=False,
+            note="the bare checks on all cores at once",
         ),
         Row(
             work=f"a batch of {2 * meters.meters:,} records, {VALIDATORS} validators: handed in to final",
@@ -225,6 +226,13 @@ def _batches(section: Section, folder: Path, *, quick: bool) -> None:
     ]
     told = f"{VALIDATORS} validators, batches of {2 * meters.meters:,}: records accepted"
     section.figures.append(Figure(told, "records/s", Spread.of([records / seconds])))
+
+
+def _bare_rate(claims: Sequence[SignatureClaim]) -> float:
+    """How many signatures this machine can check in a second, all its cores at once."""
+    with ThreadPoolExecutor(available_cores()) as pool:
+        seconds = min(timed(on_wall, partial(bare.verify_on, pool, claims)) for _ in range(5)) / 1e9
+    return len(claims) / seconds
 
 
 def _region(meters: Meters, keys: dict[str, NodeKeys]) -> bytes:

@@ -40,7 +40,7 @@ from .verifier import Verifier
 
 KEPT_VERDICTS = 65_536
 KEPT_DECODED = 8_192
-KEPT_BYTES = 8_192
+KEPT_BYTES = 32 * 2**20  # of decoded transactions
 
 
 class Accounts(Protocol):
@@ -66,6 +66,7 @@ class Admission:
         self._chain_id = ""
         self._verdicts: OrderedDict[bytes, Refusal | None] = OrderedDict()
         self._decoded: OrderedDict[bytes, Transaction] = OrderedDict()
+        self._decoded_bytes = 0
 
     def open_envelopes(
         self, view: Reader, raws: Sequence[bytes], now_s: int, unknown: frozenset[type[Message]] = frozenset()
@@ -125,15 +126,24 @@ class Admission:
         return _Envelope(transaction.hash + key, transaction, claim)
 
     def _decode(self, raw: bytes) -> Transaction:
-        """Decode once for CheckTx, proposal and block; large ones are decoded again, so that few bytes are kept."""
+        """Decode once for CheckTx, proposal and block, as far as the bytes that are kept reach."""
         known = self._decoded.get(raw)
         if known is None:
             known = decode_transaction(raw, self._messages)
-            if len(raw) <= KEPT_BYTES:
-                self._decoded[raw] = known
-                while len(self._decoded) > KEPT_DECODED:
-                    self._decoded.popitem(last=False)
+            self._decoded[raw] = known
+            self._decoded_bytes += len(raw)
+            self._let_go()
         return known
+
+    def _let_go(self) -> None:
+        """Keep no more decoded transactions than allowed; the count of bytes is rough where several threads decode."""
+        while len(self._decoded) > KEPT_DECODED or self._decoded_bytes > KEPT_BYTES:
+            try:
+                oldest, _ = self._decoded.popitem(last=False)
+            except KeyError:  # another thread took the last one: the count begins anew
+                self._decoded_bytes = 0
+                return
+            self._decoded_bytes -= len(oldest)
 
     def near_nonces(self, view: Reader, opened: Sequence[Transaction | Refusal]) -> list[Transaction | Refusal]:
         """Drop transactions whose nonce is neither the next one nor a little ahead of it.

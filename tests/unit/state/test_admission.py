@@ -374,8 +374,9 @@ def test_what_is_kept_of_past_transactions_is_bounded(
     admission = application._admission
     for nonce in range(5):
         application.check_tx(signed("operator", nonce=nonce))
+    assert len(admission._decoded) == 2
     large = signed("household-1", PostNotice(1, "x" * 2_000, NOW_S))
     application.check_tx(large)
-    assert len(admission._decoded) == 2
     assert large not in admission._decoded
+    assert admission._decoded_bytes == sum(map(len, admission._decoded))
     assert len(admission._verdicts) == 3
