@@ -12,6 +12,12 @@ from .victims import asked, tell
 CALLS: Final = ("check_tx", "init_chain", "prepare_proposal", "process_proposal", "finalize_block", "commit")
 STEPS: Final = tuple(f"{when} {call}" for call in CALLS for when in ("before", "after"))
 BIRTH: Final = ("before init_chain", "after init_chain")
+TOGETHER: Final = tuple(
+    steps
+    for call in CALLS
+    for pair in [(f"before {call}", f"after {call}")]
+    for steps in ([(step,) for step in pair] if pair == BIRTH else [pair])
+)
 KILLED: Final = "was killed"
 PAUSED: Final = ("application", "engine", "supervisor")
 LONGEST_S: Final = 2.0
@@ -22,11 +28,14 @@ IN_A_ROW: Final = 3  # faults of one node before it is waited for
 
 
 def kill_points(trial: Trial) -> None:
-    """Kill the application before and after each call of a block, under load: two nodes at a time, at two steps."""
+    """Kill the application before and after each call of a block, under load: two nodes at a time, at two steps.
+
+    Who begins anew does so alone: two of four that lose what they know of votes, but not what their keys have signed,
+    are more than a network of four bears.
+    """
     with Lab(trial.folder, victims=range(4), quick=trial.quick) as lab, trial.loaded(lab):
         for round_ in range(trial.times):
-            for first in range(0, len(STEPS), 2):
-                steps = STEPS[first : first + 2]
+            for first, steps in enumerate(TOGETHER):
                 nodes = [lab.nodes[(first + round_ + at) % len(lab.nodes)] for at in range(len(steps))]
                 _kill_at(lab, dict(zip(steps, nodes, strict=True)))
                 trial.counts.update(steps)
