@@ -214,12 +214,15 @@ def recover(
     anew: Annotated[
         bool, typer.Option("--anew", help="Fetch everything again, as after an old backup was put back.")
     ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Even where the network makes no block without this node's vote.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Mend the node's folder after something in it was lost, so that it can start and never signs twice."""
     from gridproof.actors.node.recovering import recover as recover_node
 
-    done = recover_node(_node(folder), url, anew=anew)
+    done = recover_node(_node(folder), url, anew=anew, sure=yes)
 
     def tell(words: Console) -> None:
         for path in done.laid_aside:

@@ -72,8 +72,8 @@ class SignerKeyLostError(LastingError):
 
 
 class SignerStateLostError(LastingError):
-    """The record of what this node's key has signed is gone; the node does not start, for it could sign twice.
-    Run `gridproof node recover`: it moves the record past everything that the network has decided.
+    """The record of what this node's key has signed is gone, or cannot be read; the node does not start, for it could
+    sign twice. Run `gridproof node recover`: it moves the record past everything that the network has decided.
     """
 
     path: str
@@ -140,6 +140,17 @@ class NodeRunsError(NodeError):
     """The node runs; nothing was changed. Stop it first."""
 
     folder: str
+
+
+class VoteNeededError(NodeError):
+    """The key would sign nothing for so many blocks, and without its power the others have no two thirds: these blocks
+    would never come, and the network would stand still for good. Nothing was changed. Put back the newest copy of the
+    record that you are sure of, or let the members agree on a new ledger; `--yes` does it all the same.
+    """
+
+    blocks: int
+    power: int
+    total: int
 
 
 class NothingToRecoverError(NodeError):

@@ -41,7 +41,7 @@ from .errors import (
     SignerKeyLostError,
     SignerStateLostError,
 )
-from .folder import NodeFolder, has_blocks, height_of
+from .folder import NodeFolder, has_blocks, height_of, signed_height
 from .program import find_engine
 from .serving import RESTARTS, read_stopped
 from .settings import NodeSettings, load
@@ -368,7 +368,7 @@ def require_whole(folder: NodeFolder) -> None:
     """
     if not folder.signer_key.is_file():
         raise SignerKeyLostError(path=str(folder.signer_key))
-    if not folder.signer_state.is_file():
+    if signed_height(folder) is None:
         raise SignerStateLostError(path=str(folder.signer_state))
     if not has_blocks(folder) and height_of(folder):
         raise EngineDataLostError(folder=str(folder.engine_data))
