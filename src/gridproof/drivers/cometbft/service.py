@@ -29,7 +29,7 @@ from gridproof.drivers.ports import ApplicationFactory
 from gridproof.drivers.snapshots import Intake, discard, is_restoring
 from gridproof.errors import GridproofError, Refusal
 from gridproof.state import Block, BlockResult, Misbehaviour, Validator, Verifier, system
-from gridproof.state.errors import NothingStagedError, StateError, UnknownQueryError, WrongBlockError
+from gridproof.state.errors import Expired, NothingStagedError, StateError, UnknownQueryError, WrongBlockError
 from gridproof.state.refusals import pack_error
 from gridproof.state.store import Store
 from gridproof.state.transaction import transaction_hash
@@ -275,7 +275,10 @@ class Service:
         proposal = self.application.prepare_proposal(asked.txs, time_s, asked.max_tx_bytes)
         for raw, refusal in proposal.refused:
             name = transaction_hash(raw)
-            self._waiting.refuse(name, refusal)
+            # The block's time is not decided yet: another proposer's may be earlier, and the transaction stand in that.
+            # Its sender would sign it anew. By a committed block's time it is dropped when it is asked about again.
+            if not isinstance(refusal, Expired):
+                self._waiting.refuse(name, refusal)
             self._observer.left_out(refusal.code)
             _log.info("refused", transaction=name.hex(), code=refusal.code)
         return abci.ResponsePrepareProposal(txs=self._within(proposal.chosen, asked.max_tx_bytes))
