@@ -137,6 +137,29 @@ def test_a_rename_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: 
     assert not list((tmp_path / "node").glob("*"))
 
 
+def test_what_a_founding_that_was_killed_left_goes_with_its_secrets_and_others_stay(tmp_path: Path) -> None:
+    mine, other = (tmp_path / f"{founding.STAGING}{name}.abcd1234" for name in ("a[b]", "node"))
+    for left in (mine, other):
+        (left / "signer").mkdir(parents=True)
+        (left / "signer" / "key.json").write_bytes(SIGNER.seed)
+    node_in(tmp_path / "a[b]")
+    assert sorted(tmp_path.iterdir()) == [other, tmp_path / "a[b]"]
+
+
+def test_a_founding_that_is_killed_leaves_what_the_next_one_removes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(founding.shutil, "rmtree", lambda *_args, **_more: None)  # who is killed removes nothing
+    monkeypatch.setattr(Path, "rename", Fails(Path.rename, 0))
+    with pytest.raises(FileUnwritableError):
+        node_in(tmp_path / "node")
+    monkeypatch.undo()
+    (left,) = tmp_path.iterdir()
+    assert (left / "signer" / "key.json").exists()
+    node_in(tmp_path / "node")
+    assert list(tmp_path.iterdir()) == [tmp_path / "node"]
+
+
 def test_a_folder_above_that_takes_nothing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(founding, "mkdtemp", Fails(None, 0))
     with pytest.raises(FileUnwritableError):
