@@ -49,6 +49,7 @@ PATIENCE_S: Final = 60.0
 AT_ONCE: Final = 64  # envelopes that are tested together: a few milliseconds of work
 FRAME_BYTES: Final = 8  # what a block adds to each transaction: a tag and its length, with room to spare
 UNANSWERED: Final = 1
+MAX_SHOWN: Final = 100  # letters of a path that is none
 RECHECK: Final = 1
 ACCEPT: Final = abci.ResponseProcessProposal.ProposalStatus.ACCEPT
 REJECT: Final = abci.ResponseProcessProposal.ProposalStatus.REJECT
@@ -363,12 +364,13 @@ class Service:
             sentence = f"only the last committed state is kept, of height {head.height}; leave the height out"
             return abci.ResponseQuery(code=UNANSWERED, log=sentence, height=head.height)
         try:
-            if asked.path == QUERY_PATH:
+            path = asked.path.decode(errors="replace")  # anybody's bytes
+            if path == QUERY_PATH:
                 reply = answer(self._committed, wire.read_request(asked.data))
                 return abci.ResponseQuery(value=wire.REPLIES.encode(reply), height=head.height)
-            if asked.path == KEY_PATH:
+            if path == KEY_PATH:
                 return self._query_key(asked)
-            raise UnknownQueryError(path=asked.path)
+            raise UnknownQueryError(path=path[:MAX_SHOWN])
         except GridproofError as wrong:
             code = getattr(wrong, "code", UNANSWERED)
             return abci.ResponseQuery(code=code, log=str(wrong), height=head.height)
