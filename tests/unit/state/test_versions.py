@@ -248,7 +248,7 @@ def test_old_and_new_program_refuse_what_is_no_message_yet_by_the_same_code_what
     raw = sign_transaction(
         signer("auditor" if wrong == "signature" else "operator"),
         chain_id="other-1" if wrong == "chain" else CHAIN_ID,
-        sender=ParticipantId(999) if wrong == "sender" else IDS["operator"],
+        sender=ParticipantId(999 if wrong == "sender" else IDS["operator"]),
         nonce=0,
         valid_until_s=1 if wrong == "age" else START_S + 3_600,
         messages=(Forget(),),

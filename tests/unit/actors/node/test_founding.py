@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 from base64 import b64encode
 from pathlib import Path
@@ -149,7 +150,7 @@ def test_what_a_founding_that_was_killed_left_goes_with_its_secrets_and_others_s
 def test_a_founding_that_is_killed_leaves_what_the_next_one_removes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(founding.shutil, "rmtree", lambda *_args, **_more: None)  # who is killed removes nothing
+    monkeypatch.setattr(shutil, "rmtree", lambda *_args, **_more: None)  # who is killed removes nothing
     monkeypatch.setattr(Path, "rename", Fails(Path.rename, 0))
     with pytest.raises(FileUnwritableError):
         node_in(tmp_path / "node")
