@@ -15,7 +15,8 @@ from gridproof.actors.node import founding
 from gridproof.actors.node.errors import NodeFolderTakenError, NodeSettingsError, NoNodeError
 from gridproof.actors.node.folder import NodeFolder, has_blocks, height_of
 from gridproof.actors.node.founding import make_node
-from gridproof.actors.node.settings import load
+from gridproof.actors.node.settings import SyncSection, load
+from gridproof.actors.proofs.anchor import PERIOD_S
 from gridproof.connectors import files
 from gridproof.connectors.files import FileUnwritableError
 from gridproof.drivers.cometbft.engine import read_signer_file
@@ -230,3 +231,11 @@ def test_a_place_for_sockets_that_somebody_else_made_is_not_used(
     (tmp_path / f"gridproof-{os.geteuid() + 1}").mkdir(0o700)
     with pytest.raises(FolderUnusableError):
         _ = deep.socket
+
+
+def test_headers_are_trusted_for_less_time_than_validators_can_be_called_to_account(tmp_path: Path) -> None:
+    """Else a company that left could sign a false past, and no evidence of it would count any more."""
+    document = json.loads(node_in(tmp_path / "node").engine_genesis.read_bytes())
+    accountable_s = int(document["consensus_params"]["evidence"]["max_age_duration"]) // 10**9
+    sync_s = SyncSection(servers=("http://a:1", "http://b:1"), height=1, header_hash="ab" * 32).trust_s
+    assert max(PERIOD_S, sync_s) < accountable_s
