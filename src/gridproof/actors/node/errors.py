@@ -144,8 +144,9 @@ class NodeRunsError(NodeError):
 
 class VoteNeededError(NodeError):
     """The key would sign nothing for so many blocks, and without its power the others have no two thirds: these blocks
-    would never come, and the network would stand still for good. Nothing was changed. Put back the newest copy of the
-    record that you are sure of, or let the members agree on a new ledger; `--yes` does it all the same.
+    would never come, and the network would stand still for good. Nothing was changed. Where what the key has signed is
+    known and only blocks or state are wrong, move `engine/data` away and recover without `--anew`: the record stays.
+    `--yes` silences the key all the same.
     """
 
     blocks: int
