@@ -121,8 +121,8 @@ class RequestError(NodeError):
 
 
 class NoSuchProposalError(NodeError):
-    """No open proposal, or more than one, has an id that begins so; nothing was sent.
-    `gridproof node proposals` lists them.
+    """No open proposal has an id that begins so, or the digits are too few to name one safely; nothing was sent.
+    Give all digits that `gridproof node proposals` shows.
     """
 
     given: str
