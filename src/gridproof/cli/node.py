@@ -214,12 +214,15 @@ def recover(
     anew: Annotated[
         bool, typer.Option("--anew", help="Fetch everything again, as after an old backup was put back.")
     ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Even where the network makes no block without this node's vote.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Mend the node's folder after something in it was lost, so that it can start and never signs twice."""
     from gridproof.actors.node.recovering import recover as recover_node
 
-    done = recover_node(_node(folder), url, anew=anew)
+    done = recover_node(_node(folder), url, anew=anew, sure=yes)
 
     def tell(words: Console) -> None:
         for path in done.laid_aside:
@@ -409,7 +412,7 @@ def upgrade(
 @app.command()
 def proposals(*, folder: NodeDir = HERE, as_json: AsJson = False) -> None:
     """List what waits for more support."""
-    from gridproof.actors.node.deciding import names_of, words_of
+    from gridproof.actors.node.deciding import named, names_of, words_of
     from gridproof.modules.consensus import queries as consensus
 
     with _ledger(_node(folder)) as client:
@@ -429,10 +432,11 @@ def proposals(*, folder: NodeDir = HERE, as_json: AsJson = False) -> None:
 
     def tell(words: Console) -> None:
         shown = table("proposal", "what", "#power", "supported by")
+        shown.columns[0].no_wrap = True  # it is typed off
         for each in told:
             supporters: Any = each["supporters"]
             shown.add_row(
-                open_[told.index(each)].proposal.hex()[:8], str(each["change"]), f"{each['power']} of {total}",
+                named(open_[told.index(each)].proposal), str(each["change"]), f"{each['power']} of {total}",
                 ", ".join(supporters),
             )  # fmt: skip
         words.print(shown if told else "Nothing is proposed.")
@@ -475,7 +479,7 @@ def _council(folder: Path, passphrase_file: Path | None) -> "Iterator[tuple[Ledg
 
 
 def _say_standing(client: "LedgerClient", standing: "Standing", *, as_json: bool) -> None:
-    from gridproof.actors.node.deciding import names_of, words_of
+    from gridproof.actors.node.deciding import named, names_of, words_of
 
     words_ = words_of(standing.change, names_of(client))
     told = {**standing._asdict(), "change": words_}
@@ -487,6 +491,6 @@ def _say_standing(client: "LedgerClient", standing: "Standing", *, as_json: bool
         words.print(
             f"Supported: {words_}; {standing.power} of {standing.total}, more than two thirds decide.", markup=False
         )
-        words.print(f"The others run: gridproof node support {standing.proposal.hex()[:8]} -C ITS-FOLDER", markup=False)
+        words.print(f"The others run: gridproof node support {named(standing.proposal)} -C ITS-FOLDER", markup=False)
 
     Speaker(as_json=as_json).result(told, tell)

@@ -103,6 +103,17 @@ class EngineRpc:
             EngineAnswerError: the node's answer is not of the form that it should have.
         """
         signed = _field(self.ask("commit", height=height), "signed_header")
+        return read_block(signed, self._validators(height))
+
+    def validators(self, height: int) -> tuple[Validator, ...]:
+        """The validators of a block, in their order.
+
+        Raises:
+            EngineError: no answer came, or none of use.
+        """
+        return read_validators(self._validators(height))
+
+    def _validators(self, height: int) -> list[Any]:
         validators: list[Any] = []
         while True:
             page = len(validators) // PER_PAGE + 1
@@ -113,7 +124,7 @@ class EngineRpc:
                 raise EngineAnswerError(what="validators", detail="a page is empty")
             validators += found
             if len(validators) >= min(total, MAX_VALIDATORS) or len(found) < PER_PAGE:
-                return read_block(signed, validators)
+                return validators
 
     def ask(self, method: str, **parameters: int) -> Any:
         """Ask the node; its answer's `result`.

@@ -126,6 +126,12 @@ class NotEmptyError(DriverError):
     height: int
 
 
+class HalfRestoredError(DriverError):
+    """The store holds part of a snapshot that a network's node was taking in when it ended; nothing was opened.
+    Start that node, which begins anew, or choose another folder.
+    """
+
+
 class BackupError(DriverError):
     """The backup was not made or not restored; what was there before is untouched."""
 

@@ -88,9 +88,7 @@ class Admission:
             self._chain_id = system.chain(view).chain_id  # it never changes
         chain_id = self._chain_id
         keys: dict[int, bytes | None] = {}
-        read = [self._read_envelope(view, raw, now_s, chain_id, keys) for raw in raws]
-        if unknown:
-            read = [_known(each, unknown) for each in read]
+        read = [self._read_envelope(view, raw, now_s, chain_id, keys, unknown) for raw in raws]
         verdicts: dict[bytes, Refusal | None] = {}
         unjudged: dict[bytes, tuple[Sequence[SignatureClaim], Refusal]] = {}
         for each in read:
@@ -105,13 +103,25 @@ class Admission:
         return [(verdicts[each.name] or each.transaction) if isinstance(each, _Envelope) else each for each in read]
 
     def _read_envelope(
-        self, view: Reader, raw: bytes, now_s: int, chain_id: str, keys: dict[int, bytes | None]
+        self,
+        view: Reader,
+        raw: bytes,
+        now_s: int,
+        chain_id: str,
+        keys: dict[int, bytes | None],
+        unknown: frozenset[type[Message]],
     ) -> "_Envelope | Refusal":
-        """Rules E-1 to E-3 but for the signature; `keys` are those of senders met before in the same view."""
+        """Rules E-1 to E-3 but for the signature; `keys` are those of senders met before in the same view.
+
+        What is `unknown` comes first: a program that cannot even read it finds nothing else out, and the reason's code
+        is part of consensus.
+        """
         try:
             transaction = self._decode(raw)
         except Refusal as refusal:
             return bare(refusal)
+        if unknown and any(type(message) in unknown for message in transaction.messages):
+            return MalformedTransaction(detail="it holds a message that the ledger takes only after an upgrade")
         body = transaction.body
         if body.chain_id != chain_id:
             return WrongChain(chain_id=body.chain_id, expected=chain_id)
@@ -232,13 +242,6 @@ class _Envelope(NamedTuple):
     name: bytes
     transaction: Transaction
     claim: SignatureClaim
-
-
-def _known(read: "_Envelope | Refusal", unknown: frozenset[type[Message]]) -> "_Envelope | Refusal":
-    """The same, or the refusal where it holds a message that the ledger does not take yet."""
-    if isinstance(read, _Envelope) and any(type(message) in unknown for message in read.transaction.messages):
-        return MalformedTransaction(detail="it holds a message that the ledger takes only after an upgrade")
-    return read
 
 
 def bare(refusal: Refusal) -> Refusal:

@@ -240,6 +240,23 @@ def test_what_only_the_new_program_knows_is_no_message_before_the_height(message
         assert [type(refusal) for _, refusal in proposal.refused] == [MalformedTransaction]
 
 
+@pytest.mark.parametrize("wrong", ["chain", "sender", "age", "signature"])
+def test_old_and_new_program_refuse_what_is_no_message_yet_by_the_same_code_whatever_else_is_wrong(wrong: str) -> None:
+    """Codes are part of consensus: a block with such a transaction, however it came about, must not part them."""
+    run = Rehearsal(Node.old(), Node.new())
+    run.run_to(2)
+    raw = sign_transaction(
+        signer("auditor" if wrong == "signature" else "operator"),
+        chain_id="other-1" if wrong == "chain" else CHAIN_ID,
+        sender=ParticipantId(999 if wrong == "sender" else IDS["operator"]),
+        nonce=0,
+        valid_until_s=1 if wrong == "age" else START_S + 3_600,
+        messages=(Forget(),),
+    )
+    codes = [node.application.finalize_block(run.next_block(raw)).results[0].code for node in run.nodes]
+    assert codes == [MalformedTransaction.code] * 2
+
+
 def test_the_new_program_replays_the_whole_history() -> None:
     run = Rehearsal(Node.old())
     run.schedule()

@@ -5,6 +5,8 @@ Rules:
     D-2 A newcomer's request carries its node's key and that key's own signature; it is made on the newcomer's machine
         and given to the others as a file, which holds nothing secret.
     D-3 Saying the same again is harmless.
+    D-4 A proposal is named by so many digits of its id that nobody can make two that share them: whoever has looked at
+        one must not come to support another that was put in its place meanwhile.
 """
 
 import json
@@ -42,6 +44,7 @@ from .settings import load
 
 MAX_REQUEST: Final = 2**16
 FORM: Final = "gridproof join 1"
+DIGITS: Final = 32  # of a proposal's id: two with the same ones take 2**64 tries (D-4)
 
 
 class Standing(NamedTuple):
@@ -187,16 +190,25 @@ def read_request(path: Path, chain_id: str) -> SetValidator:
     return change
 
 
+def named(proposal: bytes) -> str:
+    """The digits by which people name a proposal (D-4)."""
+    return proposal.hex()[:DIGITS]
+
+
 def find_proposal(client: LedgerClient, given: str) -> OpenProposal:
-    """The open proposal whose id begins with some hexadecimal digits.
+    """The open proposal whose id begins with some hexadecimal digits (D-4).
+
+    Args:
+        client: the way to the ledger.
+        given: the digits, at least 32.
 
     Raises:
-        NoSuchProposalError: none does, or several do.
+        NoSuchProposalError: none does, or they are too few.
     """
     open_ = client.ask(consensus.proposals)
     found = [each for each in open_ if each.proposal.hex().startswith(given.casefold())]
-    if len(found) != 1:
-        known = ", ".join(each.proposal.hex()[:8] for each in open_) or "none is open"
+    if len(found) != 1 or len(given) < DIGITS:
+        known = ", ".join(named(each.proposal) for each in open_) or "none is open"
         raise NoSuchProposalError(given=given, known=known)
     return found[0]
 

@@ -72,8 +72,8 @@ class SignerKeyLostError(LastingError):
 
 
 class SignerStateLostError(LastingError):
-    """The record of what this node's key has signed is gone; the node does not start, for it could sign twice.
-    Run `gridproof node recover`: it moves the record past everything that the network has decided.
+    """The record of what this node's key has signed is gone, or cannot be read; the node does not start, for it could
+    sign twice. Run `gridproof node recover`: it moves the record past everything that the network has decided.
     """
 
     path: str
@@ -121,8 +121,8 @@ class RequestError(NodeError):
 
 
 class NoSuchProposalError(NodeError):
-    """No open proposal, or more than one, has an id that begins so; nothing was sent.
-    `gridproof node proposals` lists them.
+    """No open proposal has an id that begins so, or the digits are too few to name one safely; nothing was sent.
+    Give all digits that `gridproof node proposals` shows.
     """
 
     given: str
@@ -140,6 +140,18 @@ class NodeRunsError(NodeError):
     """The node runs; nothing was changed. Stop it first."""
 
     folder: str
+
+
+class VoteNeededError(NodeError):
+    """The key would sign nothing for so many blocks, and without its power the others have no two thirds: these blocks
+    would never come, and the network would stand still for good. Nothing was changed. Where what the key has signed is
+    known and only blocks or state are wrong, move `engine/data` away and recover without `--anew`: the record stays.
+    `--yes` silences the key all the same.
+    """
+
+    blocks: int
+    power: int
+    total: int
 
 
 class NothingToRecoverError(NodeError):

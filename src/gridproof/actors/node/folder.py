@@ -18,6 +18,7 @@ a key has signed may not be forgotten.
 """
 
 import hashlib
+import json
 import os
 import stat
 import tempfile
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import Final
 
 from gridproof.actors.community.folder import MAX_SOCKET_PATH, file_stem
-from gridproof.connectors.files import make_private_folder
+from gridproof.connectors.files import FileError, make_private_folder, read_limited
 from gridproof.drivers.embedded.ledger import DATABASE_NAME
 from gridproof.drivers.errors import FolderUnusableError
 from gridproof.drivers.snapshots import head_of
@@ -35,6 +36,7 @@ from .errors import NoNodeError
 from .settings import FILE_NAME
 
 SOCKET: Final = "node.sock"
+MAX_STATE: Final = 2**16
 
 
 class NodeFolder:
@@ -128,6 +130,15 @@ class NodeFolder:
 def has_blocks(folder: NodeFolder) -> bool:
     """Whether the engine has blocks, as far as its files tell."""
     return (folder.engine_data / "blockstore.db").is_dir()
+
+
+def signed_height(folder: NodeFolder) -> int | None:
+    """Up to which height the node's key has signed, as far as its record tells; None where there is none to read."""
+    try:
+        height = int(json.loads(read_limited(folder.signer_state, MAX_STATE))["height"])
+    except (FileError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return height if height >= 0 else None
 
 
 def height_of(folder: NodeFolder) -> int:

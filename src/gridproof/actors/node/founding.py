@@ -1,11 +1,12 @@
 """Making a node's folder: keys, genesis, settings; all or nothing."""
 
+import glob
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gridproof.connectors.files import (
     PRIVATE_FILE,
@@ -19,6 +20,9 @@ from gridproof.drivers.cometbft.engine import EngineKey, node_key_file, signer_f
 from .errors import NodeFolderTakenError
 from .folder import NodeFolder
 from .settings import NodeSettings, render, require_valid
+
+STAGING: Final = ".gridproof-node."
+_RANDOM_PART: Final = 8  # characters that `mkdtemp` adds
 
 
 class Birth(NamedTuple):
@@ -67,6 +71,8 @@ def make_node(root: Path, birth: Birth) -> NodeFolder:
 def staged(root: Path) -> Iterator[Path]:
     """A folder to fill, which takes the wanted one's place if the block around it ends well.
 
+    What one that was killed left for the same place is removed first, for it holds secrets.
+
     Raises:
         NodeFolderTakenError: the wanted one is there and not empty; nothing was made.
         FileUnwritableError: the disk or the folder above does not take it; nothing is left of it.
@@ -74,8 +80,11 @@ def staged(root: Path) -> Iterator[Path]:
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise NodeFolderTakenError(folder=str(root))
     make_private_folder(root.parent)
+    prefix = f"{STAGING}{root.name}."
     try:
-        staging = Path(mkdtemp(prefix=f".{root.name}.", dir=root.parent))
+        for leftover in root.parent.glob(f"{glob.escape(prefix)}{'?' * _RANDOM_PART}"):
+            shutil.rmtree(leftover)
+        staging = Path(mkdtemp(prefix=prefix, dir=root.parent))
         try:
             yield staging
             if root.exists():

@@ -41,7 +41,7 @@ from .errors import (
     SignerKeyLostError,
     SignerStateLostError,
 )
-from .folder import NodeFolder, has_blocks, height_of
+from .folder import NodeFolder, has_blocks, height_of, signed_height
 from .program import find_engine
 from .serving import RESTARTS, read_stopped
 from .settings import NodeSettings, load
@@ -60,7 +60,7 @@ MAX_LOG_BYTES: Final = 50 * 2**20
 QUICK_FAILURES: Final = 5
 FOLLOW_S: Final = 3.0  # within which an Application that fails has ended, after the engine noticed
 MAX_WORDS: Final = 600
-_FAILURE: Final = re.compile(r"CONSENSUS FAILURE")
+_FAILURE: Final = re.compile(r'"_msg":\s*"CONSENSUS FAILURE')  # its own words: others' may stand in a line as well
 _FUTURE: Final = "is too far in the future"
 _HEIGHT: Final = re.compile(r'"height":\s*"?(\d+)')
 _REASON: Final = re.compile(r'"err":"((?:[^"\\]|\\.){1,600})')
@@ -368,7 +368,7 @@ def require_whole(folder: NodeFolder) -> None:
     """
     if not folder.signer_key.is_file():
         raise SignerKeyLostError(path=str(folder.signer_key))
-    if not folder.signer_state.is_file():
+    if signed_height(folder) is None:
         raise SignerStateLostError(path=str(folder.signer_state))
     if not has_blocks(folder) and height_of(folder):
         raise EngineDataLostError(folder=str(folder.engine_data))

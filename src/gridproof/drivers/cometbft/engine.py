@@ -29,7 +29,9 @@ SIGNER_STATE: Final = "../signer/state.json"
 MAX_BLOCK_BYTES: Final = 21 * 2**20
 MAX_RPC_BYTES: Final = 12 * 2**20  # a transaction in base64, and what stands around it
 EVIDENCE_BLOCKS: Final = 100_000
-EVIDENCE_NS: Final = 14 * 86_400 * 10**9
+EVIDENCE_NS: Final = (
+    21 * 86_400 * 10**9
+)  # a week more than headers are trusted for (`actors.proofs.anchor`, `sync.trust_s`)
 
 
 class EngineKey(NamedTuple):

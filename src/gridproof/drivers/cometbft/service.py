@@ -29,7 +29,7 @@ from gridproof.drivers.ports import ApplicationFactory
 from gridproof.drivers.snapshots import Intake, discard, is_restoring
 from gridproof.errors import GridproofError, Refusal
 from gridproof.state import Block, BlockResult, Misbehaviour, Validator, Verifier, system
-from gridproof.state.errors import NothingStagedError, StateError, UnknownQueryError, WrongBlockError
+from gridproof.state.errors import Expired, NothingStagedError, StateError, UnknownQueryError, WrongBlockError
 from gridproof.state.refusals import pack_error
 from gridproof.state.store import Store
 from gridproof.state.transaction import transaction_hash
@@ -49,6 +49,7 @@ PATIENCE_S: Final = 60.0
 AT_ONCE: Final = 64  # envelopes that are tested together: a few milliseconds of work
 FRAME_BYTES: Final = 8  # what a block adds to each transaction: a tag and its length, with room to spare
 UNANSWERED: Final = 1
+MAX_SHOWN: Final = 100  # letters of a path that is none
 RECHECK: Final = 1
 ACCEPT: Final = abci.ResponseProcessProposal.ProposalStatus.ACCEPT
 REJECT: Final = abci.ResponseProcessProposal.ProposalStatus.REJECT
@@ -275,7 +276,10 @@ class Service:
         proposal = self.application.prepare_proposal(asked.txs, time_s, asked.max_tx_bytes)
         for raw, refusal in proposal.refused:
             name = transaction_hash(raw)
-            self._waiting.refuse(name, refusal)
+            # The block's time is not decided yet: another proposer's may be earlier, and the transaction stand in that.
+            # Its sender would sign it anew. By a committed block's time it is dropped when it is asked about again.
+            if not isinstance(refusal, Expired):
+                self._waiting.refuse(name, refusal)
             self._observer.left_out(refusal.code)
             _log.info("refused", transaction=name.hex(), code=refusal.code)
         return abci.ResponsePrepareProposal(txs=self._within(proposal.chosen, asked.max_tx_bytes))
@@ -360,12 +364,13 @@ class Service:
             sentence = f"only the last committed state is kept, of height {head.height}; leave the height out"
             return abci.ResponseQuery(code=UNANSWERED, log=sentence, height=head.height)
         try:
-            if asked.path == QUERY_PATH:
+            path = asked.path.decode(errors="replace")  # anybody's bytes
+            if path == QUERY_PATH:
                 reply = answer(self._committed, wire.read_request(asked.data))
                 return abci.ResponseQuery(value=wire.REPLIES.encode(reply), height=head.height)
-            if asked.path == KEY_PATH:
+            if path == KEY_PATH:
                 return self._query_key(asked)
-            raise UnknownQueryError(path=asked.path)
+            raise UnknownQueryError(path=path[:MAX_SHOWN])
         except GridproofError as wrong:
             code = getattr(wrong, "code", UNANSWERED)
             return abci.ResponseQuery(code=code, log=str(wrong), height=head.height)

@@ -2,7 +2,8 @@
 
 The engine asks about all of them again after every block, so what is asked again must cost next to nothing: sender,
 nonce and age of a transaction are kept from its first test. What else could have changed, such as its sender's key, is
-found when a block is proposed; what that leaves out is told here, and goes when the engine asks the next time.
+found when a block is proposed; what that leaves out is told here, and goes when the engine asks the next time. What is
+too old for a proposal is not told: that block's time is decided only with it, and by another's it may not be.
 """
 
 from collections import OrderedDict

@@ -22,6 +22,7 @@ from gridproof.drivers.blocks import KeptBlock, find_block, find_genesis, keep_b
 from gridproof.drivers.errors import (
     ForeignGenesisError,
     GenesisMissingError,
+    HalfRestoredError,
     LedgerStoppedError,
     UnknownTransactionError,
     WaitTimeoutError,
@@ -29,6 +30,7 @@ from gridproof.drivers.errors import (
 from gridproof.drivers.history import Entry, StoredHistory
 from gridproof.drivers.logs import logger
 from gridproof.drivers.ports import ApplicationFactory
+from gridproof.drivers.snapshots import is_restoring
 from gridproof.drivers.verifying import ThreadedVerifier
 from gridproof.drivers.wire import Status
 from gridproof.errors import Refusal
@@ -95,6 +97,7 @@ class EmbeddedLedger:
         GenesisMissingError: there is no ledger yet and no genesis.
         ForeignGenesisError: the store holds another ledger.
         GenesisError: the genesis document is not valid.
+        HalfRestoredError: the store holds part of a snapshot, which is no ledger.
         LedgerStoppedError: the block that was under way at the last end cannot be computed.
     """
 
@@ -107,6 +110,8 @@ class EmbeddedLedger:
         *,
         lock: FolderLock | None = None,
     ) -> None:
+        if is_restoring(store):
+            raise HalfRestoredError
         self.store = store
         self._lock = lock
         self._options = options

@@ -1,4 +1,4 @@
-"""A company's say among the validators, by the rules D-1 to D-3."""
+"""A company's say among the validators, by the rules D-1 to D-4."""
 
 import json
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from gridproof.actors.node.deciding import (
     Council,
     find_proposal,
     make_request,
+    named,
     names_of,
     participant_named,
     read_request,
@@ -182,19 +183,20 @@ def test_the_signers_key_is_read_from_a_private_file_alone(tmp_path: Path) -> No
         signer_of(folder)
 
 
-def test_a_proposal_is_named_by_its_first_digits(client: InProcessClient, tmp_path: Path) -> None:
+def test_d4_a_proposal_is_named_by_digits_that_no_other_can_share(client: InProcessClient, tmp_path: Path) -> None:
     with pytest.raises(NoSuchProposalError, match="none is open"):
-        find_proposal(client, "ab")
+        find_proposal(client, "ab" * 16)
     ids = [
         council(tmp_path, by, client).support(RemoveValidator(consensus.IDS[name])).proposal
         for by, name in ((ONE, THREE), (TWO, FOUR))
     ]
     for each in ids:
-        assert find_proposal(client, each.hex()[:8].upper()).proposal == each
-    for given in ("", "zz"):
+        assert find_proposal(client, named(each).upper()).proposal == each
+        assert find_proposal(client, each.hex()).proposal == each
+    for given in ("", "zz" * 16, named(ids[0])[:-1], ids[0].hex()[:8]):
         with pytest.raises(NoSuchProposalError) as refused:
             find_proposal(client, given)
-        assert all(each.hex()[:8] in refused.value.known for each in ids)
+        assert all(named(each) in refused.value.known for each in ids)
 
 
 def test_companies_are_known_by_name_and_changes_told_in_words(client: InProcessClient) -> None:

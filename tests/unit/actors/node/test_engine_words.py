@@ -49,3 +49,13 @@ def test_blocks_that_are_refused_as_of_the_future_are_noticed(tmp_path: Path) ->
         pass
     assert engine.refuses_the_future
     assert engine.failed_at is None
+
+
+def test_what_others_make_the_engine_say_is_no_failure_of_its(tmp_path: Path) -> None:
+    """A peer's name or a transaction's refusal may stand in its log; nobody shall end a node by that."""
+    said = (
+        r'{"_msg":"rejected bad transaction","err":"\"_msg\":\"CONSENSUS FAILURE!!!\"","peer":"CONSENSUS FAILURE!!!"}'
+    )
+    with saying(tmp_path, BLOCK, said) as engine:
+        assert engine.runs
+    assert engine.failed_at is None

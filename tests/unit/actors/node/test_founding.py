@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 from base64 import b64encode
 from pathlib import Path
@@ -14,7 +15,8 @@ from gridproof.actors.node import founding
 from gridproof.actors.node.errors import NodeFolderTakenError, NodeSettingsError, NoNodeError
 from gridproof.actors.node.folder import NodeFolder, has_blocks, height_of
 from gridproof.actors.node.founding import make_node
-from gridproof.actors.node.settings import load
+from gridproof.actors.node.settings import SyncSection, load
+from gridproof.actors.proofs.anchor import PERIOD_S
 from gridproof.connectors import files
 from gridproof.connectors.files import FileUnwritableError
 from gridproof.drivers.cometbft.engine import read_signer_file
@@ -137,6 +139,29 @@ def test_a_rename_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: 
     assert not list((tmp_path / "node").glob("*"))
 
 
+def test_what_a_founding_that_was_killed_left_goes_with_its_secrets_and_others_stay(tmp_path: Path) -> None:
+    mine, other = (tmp_path / f"{founding.STAGING}{name}.abcd1234" for name in ("a[b]", "node"))
+    for left in (mine, other):
+        (left / "signer").mkdir(parents=True)
+        (left / "signer" / "key.json").write_bytes(SIGNER.seed)
+    node_in(tmp_path / "a[b]")
+    assert sorted(tmp_path.iterdir()) == [other, tmp_path / "a[b]"]
+
+
+def test_a_founding_that_is_killed_leaves_what_the_next_one_removes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "rmtree", lambda *_args, **_more: None)  # who is killed removes nothing
+    monkeypatch.setattr(Path, "rename", Fails(Path.rename, 0))
+    with pytest.raises(FileUnwritableError):
+        node_in(tmp_path / "node")
+    monkeypatch.undo()
+    (left,) = tmp_path.iterdir()
+    assert (left / "signer" / "key.json").exists()
+    node_in(tmp_path / "node")
+    assert list(tmp_path.iterdir()) == [tmp_path / "node"]
+
+
 def test_a_folder_above_that_takes_nothing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(founding, "mkdtemp", Fails(None, 0))
     with pytest.raises(FileUnwritableError):
@@ -206,3 +231,11 @@ def test_a_place_for_sockets_that_somebody_else_made_is_not_used(
     (tmp_path / f"gridproof-{os.geteuid() + 1}").mkdir(0o700)
     with pytest.raises(FolderUnusableError):
         _ = deep.socket
+
+
+def test_headers_are_trusted_for_less_time_than_validators_can_be_called_to_account(tmp_path: Path) -> None:
+    """Else a company that left could sign a false past, and no evidence of it would count any more."""
+    document = json.loads(node_in(tmp_path / "node").engine_genesis.read_bytes())
+    accountable_s = int(document["consensus_params"]["evidence"]["max_age_duration"]) // 10**9
+    sync_s = SyncSection(servers=("http://a:1", "http://b:1"), height=1, header_hash="ab" * 32).trust_s
+    assert max(PERIOD_S, sync_s) < accountable_s

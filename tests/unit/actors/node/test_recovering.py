@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from gridproof.actors.node.errors import NetworkUnlikeError, NodeRunsError, NoNodeError, NothingToRecoverError
+from gridproof.actors.node import recovering
+from gridproof.actors.node.errors import (
+    NetworkUnlikeError,
+    NodeRunsError,
+    NoNodeError,
+    NothingToRecoverError,
+    SignerStateLostError,
+    VoteNeededError,
+)
 from gridproof.actors.node.folder import NodeFolder, height_of
 from gridproof.actors.node.recovering import MARGIN, Recovered, recover
 from gridproof.actors.node.supervisor import require_whole
@@ -88,11 +96,11 @@ def test_anew_lays_all_aside_each_time_under_a_name_of_its_own(folder: NodeFolde
     assert (folder.root / "ledger.aside-1").exists()
 
 
-@pytest.mark.parametrize(("known", "network", "then"), [(0, 100, 100 + MARGIN), (900, 100, 900), (50, 100, 120)])
+@pytest.mark.parametrize(("known", "network", "then"), [(0, 100, 100 + MARGIN), (900, 100, 901), (50, 100, 120)])
 def test_a_record_never_goes_back_whatever_the_other_node_says(
     folder: NodeFolder, known: int, network: int, then: int
 ) -> None:
-    """It may be behind, or lie: what the key has signed it has signed."""
+    """It may be behind, or lie: what the key has signed it has signed, and at its last height perhaps later rounds."""
     folder.signer_state.write_bytes(signer_state_file(known))
     assert at(network, folder, anew=True).silent_until == then
     assert signed_up_to(folder) == then
@@ -101,7 +109,9 @@ def test_a_record_never_goes_back_whatever_the_other_node_says(
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b'{"height": null}', b"[" * 60_000])
 def test_a_record_that_cannot_be_read_counts_as_none(folder: NodeFolder, raw: bytes) -> None:
     folder.signer_state.write_bytes(raw)
-    assert at(100, folder, anew=True).silent_until == 100 + MARGIN
+    with pytest.raises(SignerStateLostError):
+        require_whole(folder)
+    assert at(100, folder).silent_until == 100 + MARGIN
 
 
 def test_without_the_networks_height_nothing_is_changed(folder: NodeFolder) -> None:
@@ -115,6 +125,63 @@ def test_without_the_networks_height_nothing_is_changed(folder: NodeFolder) -> N
             recover(folder, other.url)
     assert not folder.signer_state.exists()
     assert height_of(folder) == 2
+
+
+def test_a_node_of_another_network_or_one_that_is_behind_tells_nothing(folder: NodeFolder) -> None:
+    """By its height the key could sign what it has signed already."""
+    folder.signer_state.unlink()
+    with rpc() as other:
+        other.status(3, catching_up=True)
+        with pytest.raises(NetworkUnlikeError, match="still fetches"):
+            recover(folder, other.url)
+        other.status(3)
+        other.told["status"]["node_info"]["network"] = "tiny-2"
+        with pytest.raises(NetworkUnlikeError, match="tiny-2"):
+            recover(folder, other.url)
+        assert not folder.signer_state.exists()
+        other.status(3)
+        assert recover(folder, other.url).silent_until == 3 + MARGIN
+
+
+def test_a_key_is_not_silenced_where_no_block_comes_without_its_vote(folder: NodeFolder) -> None:
+    """The heights that it is silent for would never come. Two thirds are too little: it takes more."""
+    folder.signer_state.unlink()
+    with rpc() as other:
+        other.status(3)
+        for powers in ((10, 10, 10), (20, 10, 10, 10), (1, 2)):  # two thirds, three fifths, two thirds
+            other.validators(*powers)
+            with pytest.raises(VoteNeededError) as needed:
+                recover(folder, other.url, anew=True)
+            assert (needed.value.power, needed.value.total) == (powers[0], sum(powers))
+        assert not folder.signer_state.exists()
+        assert height_of(folder) == 2, "nothing was laid aside"
+        assert recover(folder, other.url, sure=True).silent_until == 3 + MARGIN
+
+
+@pytest.mark.parametrize("powers", [(10, 10, 11), (0, 10), (10, 10, 10, 10), (1, 1, 2)])
+def test_where_the_others_suffice_or_it_has_no_vote_the_key_is_silenced(
+    folder: NodeFolder, powers: tuple[int, ...]
+) -> None:
+    folder.signer_state.unlink()
+    with rpc() as other:
+        other.status(3)
+        other.validators(*powers)
+        assert recover(folder, other.url).silent_until == 3 + MARGIN
+
+
+def test_who_is_killed_before_the_state_is_laid_aside_finds_the_key_silent(
+    folder: NodeFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An old record beside an empty folder would start, and sign twice."""
+    folder.signer_state.write_bytes(signer_state_file(4))
+
+    def killed(_path: Path) -> Path:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recovering, "_lay_aside", killed)
+    with pytest.raises(KeyboardInterrupt):
+        at(100, folder, anew=True)
+    assert signed_up_to(folder) == 100 + MARGIN
 
 
 def test_a_node_that_runs_is_left_alone_and_none_starts_meanwhile(folder: NodeFolder) -> None:

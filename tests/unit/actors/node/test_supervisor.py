@@ -37,6 +37,7 @@ from gridproof.actors.node.supervisor import (
     tied,
     turn,
 )
+from gridproof.drivers.cometbft.engine import signer_state_file
 from gridproof.drivers.cometbft.server import Server
 from gridproof.drivers.cometbft.wire import abci_pb2 as abci
 from gridproof.drivers.embedded import EmbeddedLedger
@@ -423,7 +424,7 @@ def test_a_node_starts_only_from_what_is_whole(place: Path) -> None:
     folder.signer_state.unlink()
     with pytest.raises(SignerStateLostError):
         Supervisor(folder, Event(), print)
-    folder.signer_state.write_text("{}")
+    folder.signer_state.write_bytes(signer_state_file())
     with EmbeddedLedger.at(folder.ledger, tiny, tiny_genesis(), OPTIONS) as made_:
         grow(made_, 1)
     with pytest.raises(EngineDataLostError):

@@ -137,7 +137,8 @@ class Node:
 
     def query(self, path: str, data: bytes = b"", height: int = 0, *, prove: bool = False) -> abci.ResponseQuery:
         """A question."""
-        told: abci.ResponseQuery = self.ask(query=abci.RequestQuery(path=path, data=data, height=height, prove=prove))
+        asked = abci.RequestQuery(path=path.encode(), data=data, height=height, prove=prove)
+        told: abci.ResponseQuery = self.ask(query=asked)
         return told
 
     def wire(self, request: wire.Request) -> wire.Reply:

@@ -33,7 +33,7 @@ def check(raw: bytes) -> abci.Request:
 
 
 def query(path: str) -> abci.Request:
-    return abci.Request(query=abci.RequestQuery(path=path))
+    return abci.Request(query=abci.RequestQuery(path=path.encode()))
 
 
 def each(answer: Callable[[abci.Request], abci.Response]) -> Answerer:
@@ -76,7 +76,9 @@ class Answers:
         told: dict[str, Callable[[], abci.Response]] = {
             "echo": lambda: abci.Response(echo=abci.ResponseEcho(message=request.echo.message)),
             "check_tx": lambda: abci.Response(check_tx=abci.ResponseCheckTx(data=request.check_tx.tx)),
-            "query": lambda: abci.Response(query=abci.ResponseQuery(log=request.query.path, value=bytes(self.big))),
+            "query": lambda: abci.Response(
+                query=abci.ResponseQuery(log=request.query.path.decode(), value=bytes(self.big))
+            ),
             "commit": lambda: abci.Response(commit=abci.ResponseCommit()),
             "info": lambda: abci.Response(info=abci.ResponseInfo(data="here")),
         }

@@ -492,6 +492,17 @@ def test_an_unknown_path_and_what_is_no_request_are_refused() -> None:
         assert node.query("/gridproof/1", raw).code == UNANSWERED
 
 
+def test_a_path_that_is_no_text_is_refused_as_an_unknown_one() -> None:
+    """The engine hands on whatever bytes somebody asks it with; a request that cannot be read would end the node."""
+    node = born()
+    for path in (b"\xff", b"\xed\xa0\x80", b"/key\xfe", b"\x00" * 100_000):
+        asked = abci.Request(query=abci.RequestQuery(path=path)).SerializeToString()
+        told = node.service.answer(abci.Request.FromString(asked)).query
+        assert told.code == UNANSWERED
+        assert str(UnknownQueryError(path=""))[:20] in told.log
+        assert len(told.log) < 1_000
+
+
 def test_the_wire_tells_status_entries_genesis_and_transactions() -> None:
     node = Node(options=DEFAULTS._replace(clock=lambda: FIRST_S + 500))
     node.init()

@@ -129,6 +129,26 @@ def test_b4_what_stands_in_a_block_after_all_is_told_as_that() -> None:
     assert isinstance(reply, wire.Done)
 
 
+def test_b4_what_is_too_old_for_a_proposal_is_refused_to_nobody_before_a_block_of_that_time_stands() -> None:
+    """Another proposer's block may be earlier and take it; its sender, told that it expired, would sign it anew."""
+    node = born()
+    node.block()
+    raw, other = signed(until_s=FIRST_S + 5), signed("household-1", until_s=FIRST_S + 5)
+    name = transaction_hash(raw)
+    node.check(raw)
+    node.check(other)
+    assert node.propose([raw, other], time_s=FIRST_S + 6) == []
+    nowhere = wire.Done(wire.MAYBE_PLACE.encode(None))
+    assert node.wire(wire.Wait(name, 0)) == nowhere, "it may still come"
+    node.block(raw, time_s=FIRST_S + 4)  # another's, in a later round
+    there = node.wire(wire.Wait(name, 0))
+    assert isinstance(there, wire.Done)
+    assert there != nowhere
+    assert node.check(other, again=True).code == 0
+    node.block(time_s=FIRST_S + 6)
+    assert node.check(other, again=True).code == Expired.code, "now it never will"
+
+
 # --- patience --------------------------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from gridproof.drivers.blocks import find_base, find_genesis
 from gridproof.drivers.embedded import EmbeddedLedger
 from gridproof.drivers.errors import (
     ChunkRefusedError,
+    HalfRestoredError,
     NotEmptyError,
     SnapshotFalseError,
     SnapshotRefusedError,
@@ -34,7 +35,7 @@ from gridproof.state.store import Changes, LmdbStore, MemoryStore, Store, StoreF
 
 from tests.tiny.app import tiny, tiny_genesis
 from tests.tiny.notices.types import LAST_NUMBER
-from tests.unit.drivers.scenes import NOW_S, grow, in_memory, signed
+from tests.unit.drivers.scenes import NOW_S, OPTIONS, grow, in_memory, signed
 from tests.unit.drivers.snapshots.joining import (
     CARRIED,
     SMALL,
@@ -358,6 +359,20 @@ def test_a_node_killed_at_the_end_has_joined(given: Given) -> None:
         take_in(store, given.snapshot, given.chunks, reached=killing("finished"))
     assert not is_restoring(store)
     assert tiny(store, SerialVerifier()).info() == given.ledger.head
+
+
+def test_what_a_killed_intake_left_is_opened_as_no_ledger(given: Given) -> None:
+    """A ledger born over it would build on what nobody checked."""
+    store = MemoryStore()
+    with pytest.raises(KilledError):
+        take_in(store, given.snapshot, given.chunks, reached=killing("checked"))
+    before = {table: dict(store.snapshot().scan(table)) for table in Table}
+    for genesis in (None, tiny_genesis()):
+        with pytest.raises(HalfRestoredError):
+            EmbeddedLedger(store, tiny, genesis)
+    assert {table: dict(store.snapshot().scan(table)) for table in Table} == before
+    discard(store)
+    EmbeddedLedger(store, tiny, tiny_genesis(), OPTIONS).close()  # the control
 
 
 def test_a_discarding_that_is_killed_goes_on(given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
