@@ -233,7 +233,12 @@ class Conductor:
             self._advance(now_s)
             tariff = self._tariffs(RegionId(region), bounds)
             crew.operator.send(OpenMonth(region, bounds.month, bounds.start_s, bounds.end_s, tariff))
-            self._require(self._settle(), f"open month {bounds.month} of region {region}")
+            refused = self._settle()
+            opened = crew.operator.ask(registry.month, region, step.number)
+            if opened is None or (opened.start_s, opened.end_s) != (bounds.start_s, bounds.end_s):
+                self._require(
+                    refused, f"open month {bounds.month} of region {region}"
+                )  # else an earlier word came late
         crew.provider.prepare_month(region, bounds)
         refused = self._settle()
         if not crew.provider.is_caught_up:

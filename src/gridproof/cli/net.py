@@ -1,5 +1,6 @@
 """`gridproof net`: a network of nodes, founded in one place, and run on one machine where that is wanted."""
 
+import re
 from os import SEEK_END
 from pathlib import Path
 from time import sleep, time
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Found a network of validators, and run it on this machine.", no_args_is_help=True)
 
 LOOK_S: Final = 0.5
+HOST: Final = r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
+SUBNET: Final = r"127(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){2}"
+LAST_ADDRESS: Final = 254
 
 
 @app.command()
@@ -103,7 +107,13 @@ def _seats(companies: tuple[str, ...], hosts: list[str], subnet: str) -> "tuple[
         if not parted or company not in companies or not address:
             raise typer.BadParameter(f"--host takes NAME=HOST with a name of {', '.join(companies)}; not {given[:60]}")
         named[company] = address
+        if not re.fullmatch(HOST, address):
+            raise typer.BadParameter(f"--host takes a host name or an IPv4 address, without a port; not {address[:60]}")
     if not named:
+        if not re.fullmatch(SUBNET, subnet) or len(companies) > LAST_ADDRESS:
+            raise typer.BadParameter(
+                f"--subnet takes the first three numbers of loopback addresses, as in 127.0.1; not {subnet[:30]}"
+            )
         return loopback_seats(companies, subnet)
     missing = [company for company in companies if company not in named]
     if missing:
@@ -127,8 +137,11 @@ def up(
     folder: NetDir = HERE,
     patience_s: Annotated[int, typer.Option("--patience-s", min=1, help="How long to wait for the nodes.")] = 90,
     as_json: AsJson = False,
-) -> None:
-    """Start all nodes on this machine, and wait until they agreed on a block. Nodes that run already go on."""
+) -> int:
+    """Start all nodes on this machine, and wait until they agreed on a block. Nodes that run already go on.
+
+    The exit code is 1 where one still catches up.
+    """
     from gridproof.actors.node.network import nodes_in
     from gridproof.actors.node.program import find_engine
     from gridproof.actors.node.running import await_nodes, process_of, start_node
@@ -138,11 +151,10 @@ def up(
     nodes = nodes_in(folder)
     for program in sorted({load(node.root).engine.program for node in nodes}):
         find_engine(program)
-    for node in nodes:
-        if process_of(node) is None:
-            start_node(node)
-    await_nodes(nodes, patience_s)
-    _say_status(speaker, folder)
+    started = {node: start_node(node) for node in nodes if process_of(node) is None}
+    with speaker.progress("nodes that answer") as step:
+        await_nodes(nodes, patience_s, started, step)
+    return _say_status(speaker, folder)
 
 
 @app.command()
@@ -161,7 +173,7 @@ def down(*, folder: NetDir = HERE, as_json: AsJson = False) -> None:
 
 @app.command()
 def status(*, folder: NetDir = HERE, as_json: AsJson = False) -> int:
-    """Tell how all nodes are. The exit code is 1 where one does not run, or they do not agree."""
+    """Tell how all nodes are. The exit code is 1 where one does not run, catches up, or they do not agree."""
     return _say_status(Speaker(as_json=as_json), folder)
 
 
@@ -173,7 +185,8 @@ def _say_status(speaker: Speaker, folder: Path) -> int:
     heights = [each.height for each in nodes if each.height is not None]
     told: dict[str, Any] = {"nodes": [each._asdict() for each in nodes], "height": max(heights, default=None)}
     hashes = {each.app_hash for each in nodes if each.height == told["height"]}
-    told["ok"] = len(heights) == len(nodes) and len(hashes) == 1
+    all_there = len(heights) == len(nodes) and not any(each.catching_up for each in nodes)
+    told["ok"] = all_there and len(hashes) == 1
     speaker.result(told, lambda words: _say_nodes(words, nodes))
     return 0 if told["ok"] else 1
 

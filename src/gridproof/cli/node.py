@@ -485,6 +485,9 @@ def _say_standing(client: "LedgerClient", standing: "Standing", *, as_json: bool
     told = {**standing._asdict(), "change": words_}
 
     def tell(words: Console) -> None:
+        if standing.instead_of:
+            before = standing.instead_of.hex()[:8]
+            words.print(f"A company supports one thing at a time: its support of {before} is taken back.", markup=False)
         if standing.decided:
             words.print(f"Decided: {words_}.", markup=False)
             return

@@ -34,13 +34,19 @@ def run(
     from gridproof.actors.community.access import at_helm
     from gridproof.actors.community.running import Run
     from gridproof.actors.stopping import stopped_by_signals
+    from gridproof.connectors.ledger import GivenUpError
 
     speaker = Speaker(as_json=as_json)
     community = open_community(folder, passphrase_file)
     until_s = None if until is None else community.times.parse(until)
     with at_helm(community.folder) as reached, stopped_by_signals() as stop, speaker.progress("periods") as step:
         at_work = Run(community, reached, stop, step)
-        outcome = at_work.serve(until_s) if serve else at_work.work_off(until_s)
+        try:
+            outcome = at_work.serve(until_s) if serve else at_work.work_off(until_s)
+        except GivenUpError as given_up:
+            reason = str(given_up)
+            speaker.result({"stopped": True, "problems": [reason]}, lambda words: words.print(reason))
+            return 130
         status = reached.client.status()
     told = _told(community, outcome, status)
     speaker.result(told, lambda words: _say(words, community, outcome, status, until_s))

@@ -60,9 +60,18 @@ def test_hosts_name_companies_and_all_of_them(tmp_path: Path, host: str) -> None
     assert not (tmp_path / "n").exists()
 
 
-def test_a_host_that_is_none_makes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("host", ["a b", "host:7000", "fd00::1", "-x", "http://x", "müller.ch", "[::1]"])
+def test_a_host_that_is_none_makes_nothing(tmp_path: Path, host: str) -> None:
     words = ("net", "init", tmp_path / "n", "--validators", "Alpha,Beta", "--start", START)
-    refused(*words, "--host", "Alpha=a b", "--host", "Beta=b", error="NodeSettingsError")
+    told = typed(*words, "--host", f"Alpha={host}", "--host", "Beta=b", code=2)
+    assert "--host takes a host name" in told.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("subnet", ["300.1.1", "10.0.0", "127.3.7.1", "127.3", "127.3.256"])
+def test_a_subnet_that_is_none_of_loopback_makes_nothing(tmp_path: Path, subnet: str) -> None:
+    told = typed("net", "init", tmp_path / "n", "--subnet", subnet, "--start", START, code=2)
+    assert "--subnet takes the first three numbers" in told.err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -6,7 +6,7 @@ import pytest
 
 NAMES = {
     "connectors.ledger": {
-        "ClientError", "InProcessClient", "LedgerClient", "NetworkClient", "NodeSilentError",
+        "ClientError", "GivenUpError", "InProcessClient", "LedgerClient", "NetworkClient", "NodeSilentError",
         "NodeSpeaksOtherwiseError", "NodeUnreachableError", "NodeView", "NodesUnreachableError", "Proven",
         "RemoteHistory", "Sender", "Sent", "SocketClient", "UnprovenError",
     },

@@ -109,6 +109,7 @@ class Run:
         self._ledger = reached.ledger
         self._client = reached.client
         self._stop = stop
+        self._network = reached.network
         self._tally = _Tally(community.period_s, progress)
 
     def work_off(self, until_s: int | None = None) -> Outcome:
@@ -124,7 +125,7 @@ class Run:
             LedgerStoppedError: the ledger stopped.
         """
         began_s = self._client.status().ledger_time_s
-        with serving(self._ledger, self._community):
+        with serving(self._ledger, self._community), self._interruptible():
             stretch = self._pass(until_s, self._stop.is_set)
         return self._outcome(stretch, began_s, until_s, stopped=self._stop.is_set())
 
@@ -136,7 +137,7 @@ class Run:
         """
         stretch: Stretch | None = None
         began_s = self._client.status().ledger_time_s
-        with serving(self._ledger, self._community), closing(self._community.readings()):
+        with serving(self._ledger, self._community), self._interruptible(), closing(self._community.readings()):
             while not self._stop.is_set():
                 seen = self._mark()
                 stretch = self._pass(until_s, partial(self._is_news, seen)) or stretch
@@ -144,6 +145,18 @@ class Run:
                     if self._ledger is not None:
                         self._ledger.require_running()
         return self._outcome(stretch, began_s, until_s, stopped=False)
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Let the end of the work be the end of waiting for a network, too, that may have stopped for hours."""
+        if self._network is None:
+            yield
+            return
+        self._network.gives_up = self._stop.is_set
+        try:
+            yield
+        finally:
+            self._network.gives_up = lambda: False
 
     def _outcome(self, stretch: Stretch | None, began_s: int, until_s: int | None, *, stopped: bool) -> Outcome:
         """What came of it; where all windows were past before it began and no slot ended, there was nothing to do."""

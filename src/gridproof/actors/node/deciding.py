@@ -56,6 +56,7 @@ class Standing(NamedTuple):
         power: of all who support it; all of it where it was decided.
         total: of all validators.
         decided: whether it took effect.
+        instead_of: the proposal that the company supported before, 32 bytes; empty where there was none.
     """
 
     proposal: bytes
@@ -63,6 +64,7 @@ class Standing(NamedTuple):
     power: int
     total: int
     decided: bool
+    instead_of: bytes = b""
 
 
 class Council:
@@ -95,9 +97,11 @@ class Council:
         generation = self._client.ask(consensus.generation)
         chain_id = self._client.status().chain_id
         name = proposal_id(chain_id, generation, change)
+        open_ = self._client.ask(consensus.proposals)
+        before = [each.proposal for each in open_ if self.participant in each.supporters and each.proposal != name]
         with suppress(AlreadySupported):  # D-3
             self._sender.send(SupportChange(generation, change))
-        return self._standing(name, change, generation)
+        return self._standing(name, change, generation)._replace(instead_of=b"".join(before))
 
     def _standing(self, name: bytes, change: Change, generation: int) -> Standing:
         total = sum(member.power for _, member in self._client.ask(consensus.validators))

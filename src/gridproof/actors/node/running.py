@@ -4,10 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from time import monotonic, sleep
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from gridproof.connectors.engine_headers import EngineError, EngineRpc
@@ -103,21 +104,39 @@ def stop_node(folder: NodeFolder, patience_s: float = END_S) -> bool:
     return True
 
 
-def await_nodes(folders: Sequence[NodeFolder], patience_s: float = START_S) -> None:
-    """Wait until all nodes answer and have a block.
+def await_nodes(
+    folders: Sequence[NodeFolder],
+    patience_s: float = START_S,
+    started: Mapping[NodeFolder, subprocess.Popen[bytes]] = MappingProxyType({}),
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> None:
+    """Wait until all nodes answer, have a block, and no longer catch up; not for ever for the last.
+
+    Args:
+        folders: the nodes'.
+        patience_s: how long to wait.
+        started: processes that were started for some of them; one that ends is waited for no longer.
+        progress: told how many are there.
 
     Raises:
-        NetworkSilentError: one does not in time; says what it said last.
+        NetworkSilentError: one ended, or does not answer in time; says what it said last.
     """
-    deadline = monotonic() + patience_s
-    waiting = list(folders)
-    while waiting:
-        waiting = [folder for folder in waiting if not (status_of(folder).height or 0)]
-        if waiting and monotonic() > deadline:
-            told = "; ".join(f"{folder.root.name}: {last_words(folder)}" for folder in waiting)
-            raise NetworkSilentError(waited_s=round(patience_s), detail=told)
-        if waiting:
-            sleep(LOOK_S)
+    began = monotonic()
+    while True:
+        told = {folder: status_of(folder) for folder in folders}
+        silent = [folder for folder, status in told.items() if not status.height]
+        behind = [folder for folder, status in told.items() if status.catching_up]
+        progress(len(folders) - len(silent), len(folders))
+        if not silent and not behind:
+            return
+        waited_s = monotonic() - began
+        ended = [folder for folder in silent if folder in started and started[folder].poll() is not None]
+        if ended or waited_s > patience_s:
+            if not silent:
+                return
+            words = "; ".join(f"{folder.root.name}: {last_words(folder)}" for folder in ended or silent)
+            raise NetworkSilentError(waited_s=round(waited_s), detail=words)
+        sleep(LOOK_S)
 
 
 def last_words(folder: NodeFolder) -> str:

@@ -13,9 +13,10 @@ from .errors import NodeSettingsError
 
 FILE_NAME: Final = "node.toml"
 MAX_SIZE: Final = 2**20
-_HOST_PORT: Final = r"^[A-Za-z0-9.:\[\]-]{1,255}:[0-9]{1,5}\Z"
-_HOST_PORT_OR_NONE: Final = r"^([A-Za-z0-9.:\[\]-]{1,255}:[0-9]{1,5})?\Z"
-_PEER: Final = r"^[0-9a-f]{40}@[A-Za-z0-9.:\[\]-]{1,255}:[0-9]{1,5}\Z"
+_PORT: Final = r"(?:\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
+_HOST_PORT: Final = rf"^[A-Za-z0-9.:\[\]-]{{1,255}}:{_PORT}\Z"
+_HOST_PORT_OR_NONE: Final = rf"^([A-Za-z0-9.:\[\]-]{{1,255}}:{_PORT})?\Z"
+_PEER: Final = rf"^[0-9a-f]{{40}}@[A-Za-z0-9.:\[\]-]{{1,255}}:{_PORT}\Z"
 
 Address = Annotated[str, Meta(pattern=_HOST_PORT)]
 MaybeAddress = Annotated[str, Meta(pattern=_HOST_PORT_OR_NONE)]

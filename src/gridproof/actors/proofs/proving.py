@@ -61,14 +61,14 @@ def agreed_block(nodes: Sequence[Headers], height: int | None = None) -> Trusted
 
     Args:
         nodes: at least one.
-        height: the header's; the last that the first node has, when None.
+        height: the header's; the last that all of them have, when None.
 
     Raises:
         NodesDisagreeError: they name different ones.
         LightError: what a node tells is no block.
         EngineError: a node does not answer.
     """
-    wanted = nodes[0].latest_height() if height is None else height
+    wanted = min(node.latest_height() for node in nodes) if height is None else height
     first, *others = [node.light_block(wanted) for node in nodes]
     for block in (first, *others):
         verify_block_form(block, block.header.chain_id)

@@ -2,6 +2,7 @@
 
 from .errors import (
     ClientError,
+    GivenUpError,
     NodeSilentError,
     NodeSpeaksOtherwiseError,
     NodesUnreachableError,
@@ -17,6 +18,7 @@ from .unix_socket import SocketClient
 
 __all__ = [
     "ClientError",
+    "GivenUpError",
     "InProcessClient",
     "LedgerClient",
     "NetworkClient",

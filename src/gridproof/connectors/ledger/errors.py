@@ -61,6 +61,12 @@ class NodesUnreachableError(ClientError):
     nodes: str
 
 
+class GivenUpError(GridproofError):
+    """This process was told to stop while it waited for the network; what was sent may take effect all the same.
+    Run it again to go on.
+    """
+
+
 class UnprovenError(ClientError):
     """The node's proof does not show what it answered; the answer was not used. Ask another node."""
 

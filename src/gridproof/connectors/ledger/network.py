@@ -41,6 +41,7 @@ from gridproof.state.transaction import read_body, transaction_hash
 
 from .errors import (
     ClientError,
+    GivenUpError,
     NodeBehindError,
     NodeBlindError,
     NodeDownError,
@@ -115,11 +116,15 @@ class NetworkClient(Requesting):
         chain_id: name of the chain that the nodes must serve; that of the first one that answers when it is not given.
         answer_s: how long a node may take to answer, and how long nodes that are behind are waited for.
 
+    Attributes:
+        gives_up: whether whoever uses it was told to stop; then nothing is waited for.
+
     Raises:
         NodesUnreachableError: one of the addresses is none.
     """
 
     def __init__(self, nodes: Sequence[str], chain_id: str | None = None, answer_s: float = ANSWER_S) -> None:
+        self.gives_up: Callable[[], bool] = lambda: False
         self._chain_id = chain_id
         self._answer_s = answer_s
         self._guard = Lock()
@@ -207,6 +212,15 @@ class NetworkClient(Requesting):
 
     # --- which node ------------------------------------------------------------------------------------------------
 
+    def _require_going(self) -> None:
+        """Return unless whoever uses this client was told to stop.
+
+        Raises:
+            GivenUpError: it was.
+        """
+        if self.gives_up():
+            raise GivenUpError
+
     def _somewhere(self, act: Callable[[_Node], T], *, elsewhere: int = 0) -> T:
         """Let a node act; where it cannot, the next one (W-1).
 
@@ -216,6 +230,7 @@ class NetworkClient(Requesting):
         """
         deadline = monotonic() + self._answer_s
         while True:
+            self._require_going()
             unfit: dict[str, str] = {}
             lacking: GridproofError | None = None
             is_behind = False

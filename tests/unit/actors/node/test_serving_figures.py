@@ -9,15 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
-import msgspec
 import pytest
 
-from gridproof.actors.node.errors import AddressTakenError, NodeSettingsError
+from gridproof.actors.node.errors import NodeSettingsError
 from gridproof.actors.node.folder import NodeFolder
 from gridproof.actors.node.founding import Birth, make_node
 from gridproof.actors.node.serving import RESTARTS, serve
 from gridproof.actors.node.settings import EngineSection, FiguresSection, NodeSection, NodeSettings, load
-from gridproof.actors.node.supervisor import require_free
 from gridproof.drivers.cometbft.engine import EngineKey
 
 from tests.tiny.app import tiny, tiny_genesis
@@ -112,7 +110,9 @@ def test_an_address_or_none_is_what_the_settings_take(tmp_path: Path, address: s
     assert load(folder.root).figures.node == address
 
 
-@pytest.mark.parametrize("address", ["26661", "127.0.0.1", "127.0.0.1:many", "127.0.0.1:1\n", "http://127.0.0.1:1/x"])
+@pytest.mark.parametrize(
+    "address", ["26661", "127.0.0.1", "127.0.0.1:many", "127.0.0.1:99999", "127.0.0.1:1\n", "http://127.0.0.1:1/x"]
+)
 def test_what_is_no_address_is_named_before_anything_is_started(tmp_path: Path, address: str) -> None:
     folder = node(tmp_path, "127.0.0.1:1")
     file = folder.settings.read_text()
@@ -120,11 +120,3 @@ def test_what_is_no_address_is_named_before_anything_is_started(tmp_path: Path, 
     with pytest.raises(NodeSettingsError) as caught:
         load(folder.root)
     assert "figures.node" in caught.value.detail
-
-
-def test_a_port_that_is_none_is_told_by_the_settings_name(tmp_path: Path) -> None:
-    settings = load(node(tmp_path, "127.0.0.1:99999").root)
-    free = EngineSection(rpc="127.0.0.1:0", p2p="127.0.0.1:0", external="127.0.0.1:0")
-    with pytest.raises(AddressTakenError) as caught:
-        require_free(msgspec.structs.replace(settings, engine=free))
-    assert caught.value.setting == "figures.node"

@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 
-from gridproof.connectors.ledger import NetworkClient, NodesUnreachableError, NodeView, Sender, network
+from gridproof.connectors.ledger import GivenUpError, NetworkClient, NodesUnreachableError, NodeView, Sender, network
 from gridproof.connectors.ledger.errors import NodeDownError
 from gridproof.connectors.ledger.node_rpc import NodeRpc
 from gridproof.domain import ParticipantId
@@ -466,3 +466,16 @@ def test_a_request_is_carried_as_the_engine_takes_it(ledger: EmbeddedLedger) -> 
         told = rpc.ask(wire.REQUESTS.encode(wire.AskStatus()))
         assert (told.height, told.reply) == (0, wire.Done(encode(ledger.status())))
         rpc.close()
+
+
+def test_who_is_told_to_stop_waits_no_longer_for_a_network_that_stands_still(ledger: EmbeddedLedger) -> None:
+    with network_of(ledger) as (client, _):
+        name = client.submit(signed("operator", post()))
+        client.gives_up = lambda: True
+        with pytest.raises(GivenUpError):
+            client.wait(name, PATIENCE_S)
+        sender = Sender(client, signer("operator"), ParticipantId(PEOPLE["operator"]), timeout_s=PATIENCE_S)
+        with pytest.raises(GivenUpError):
+            sender.send(post())
+        client.gives_up = lambda: False
+        assert client.status().height == 0
