@@ -13,7 +13,7 @@ from tests.bench.results import Curve, Link, Run, Section, from_json, to_json
 from tests.bench.section import SCRIPTS
 from tests.shared import ROOT, data
 
-LIMIT_S = 300
+LIMIT_S = 840
 
 
 @pytest.fixture(scope="module")
