@@ -33,7 +33,7 @@ LIMIT_SMALL: Final = 0.8
 LIMIT_RECORDS: Final = 0.7
 LIMIT_FINAL_S: Final = 1.5
 LIMIT_JOIN_S: Final = 30.0
-SNAPSHOT_EVERY: Final = 5
+SNAPSHOT_EVERY: Final = 2
 LOOK_S: Final = 0.1
 WINDOW_S: Final = 7 * 86_400
 COMPANIES: Final = tuple(f"company {number}" for number in range(1, VALIDATORS + 1))
@@ -47,7 +47,7 @@ def run(*, quick: bool) -> Section:
     with TemporaryDirectory() as folder:
         _small(section, Path(folder), count, rounds)
         _batches(section, Path(folder) / "batches", quick=quick)
-        _join(section, Path(folder) / "join", 1_000 if quick else 100_000)
+        _join(section, Path(folder) / "join", 4_000 if quick else 100_000)
     return section
 
 
