@@ -10,6 +10,7 @@ All or nothing: everything is made in a folder beside the wanted one and put in 
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from secrets import randbelow
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -39,6 +40,7 @@ RPC_PORT: Final = 26_657
 ENGINE_FIGURES_PORT: Final = 26_660
 NODE_FIGURES_PORT: Final = 26_661
 MAX_KEY_FILE: Final = 2**16
+TRIES: Final = 100  # to find free addresses
 
 
 class Seat(NamedTuple):
@@ -180,23 +182,25 @@ def folder_name(name: str) -> str:
 
 
 def free_subnet(count: int, ports: Sequence[int] = (P2P_PORT, RPC_PORT)) -> str:
-    """Loopback addresses of this machine at which nobody listens.
+    """Loopback addresses of this machine at which nobody listens, chosen by chance: two who choose at once differ.
 
     Args:
         count: how many nodes.
         ports: that each of them needs.
 
     Returns:
-        The first three numbers, such as `127.0.1`.
+        The first three numbers, such as `127.40.7`.
 
     Raises:
         AddressTakenError: there are none.
     """
-    for number in range(1, 255):
-        subnet = f"127.0.{number}"
+    for _ in range(TRIES):
+        subnet = f"127.{1 + randbelow(254)}.{randbelow(256)}"
         if all(is_free(f"{subnet}.{node}", port) for node in range(1, count + 1) for port in ports):
             return subnet
-    raise AddressTakenError(setting="addresses", address="127.0.1 to 127.0.254", detail="something listens at all")
+    raise AddressTakenError(
+        setting="addresses", address="127.1.0 to 127.254.255", detail="something listens wherever it was tried"
+    )
 
 
 def loopback_seats(names: Sequence[str], subnet: str) -> tuple[Seat, ...]:
