@@ -12,7 +12,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException
 from time import time
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from gridproof import __version__
 from gridproof.connectors.engine_headers import EngineError, EngineRpc
@@ -20,6 +20,7 @@ from gridproof.connectors.ledger import ClientError, NetworkClient
 from gridproof.errors import GridproofError
 
 from .folder import NodeFolder
+from .joining import rpc_of
 from .program import find_engine
 from .running import ANSWER_S, process_of, status_of
 from .serving import read_stopped
@@ -162,15 +163,10 @@ def _others(settings: NodeSettings) -> list[tuple[str, str]]:
     try:
         with closing(EngineRpc(f"http://{settings.engine.rpc}", ANSWER_S)) as rpc:
             told = rpc.ask("net_info")["peers"]
-        addresses = [_rpc_of(peer["node_info"]) for peer in told]
+        addresses = [rpc_of(peer["node_info"]) for peer in told]
     except (EngineError, KeyError, TypeError):
         return []
     return [(f"http://{address}", address) for address in addresses]
-
-
-def _rpc_of(info: dict[str, Any]) -> str:
-    host = str(info["listen_addr"]).removeprefix("tcp://").rpartition(":")[0]
-    return f"{host}:{str(info['other']['rpc_address']).rpartition(':')[2]}"
 
 
 def _http_time(address: str) -> float | None:

@@ -117,7 +117,7 @@ def _ask(rpc: EngineRpc, url: str) -> _Told:
     status = rpc.ask("status")
     infos = [status["node_info"], *(peer["node_info"] for peer in rpc.ask("net_info")["peers"])]
     peers = tuple(f"{info['id']}@{_bare(info['listen_addr'])}" for info in infos)
-    servers = (url, *(_server(info) for info in infos[1:]))
+    servers = (url, *(f"http://{rpc_of(info)}" for info in infos[1:]))
     sync = status["sync_info"]
     return _Told(
         str(status["node_info"]["network"]),
@@ -128,11 +128,11 @@ def _ask(rpc: EngineRpc, url: str) -> _Told:
     )
 
 
-def _server(info: dict[str, Any]) -> str:
-    """Where a node serves its RPC: under the host by which others reach it."""
+def rpc_of(info: dict[str, Any]) -> str:
+    """Where a node serves its RPC, `host:port`, by its engine's own words: under the host by which others reach it."""
     host = _bare(info["listen_addr"]).rpartition(":")[0]
     port = str(info["other"]["rpc_address"]).rpartition(":")[2]
-    return f"http://{host}:{port}"
+    return f"{host}:{port}"
 
 
 def _bare(address: str) -> str:

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from gridproof.connectors.engine_headers import EngineError, EngineRpc, read_height
-from gridproof.connectors.files import PRIVATE_FILE, make_private_folder, read_private, write_whole
-from gridproof.drivers.cometbft.engine import read_signer_file, signer_state_file
+from gridproof.connectors.files import PRIVATE_FILE, make_private_folder, write_whole
+from gridproof.drivers.cometbft.engine import signer_state_file
 from gridproof.drivers.embedded import FolderLock
 from gridproof.drivers.errors import LedgerLockedError
 
+from .deciding import signer_of
 from .errors import (
     NetworkUnlikeError,
     NodeRunsError,
@@ -33,7 +34,6 @@ from .folder import NodeFolder, has_blocks, height_of, signed_height
 from .settings import load
 
 MARGIN: Final = 20  # heights beyond the network's that the key signs nothing in
-MAX_KEY_FILE: Final = 2**16
 HOLD_S: Final = 1.0
 
 
@@ -106,7 +106,7 @@ def _height(folder: NodeFolder, url: str, *, sure: bool) -> int:
         NetworkUnlikeError: it is of another network, behind, or does not tell.
         VoteNeededError: they cannot.
     """
-    key = read_signer_file(read_private(folder.signer_key, MAX_KEY_FILE), str(folder.signer_key))
+    key = signer_of(folder)
     chain_id = load(folder.root).node.chain_id
     try:
         with closing(EngineRpc(url)) as rpc:
