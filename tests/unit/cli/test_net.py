@@ -1,17 +1,20 @@
 """`gridproof net`, and `gridproof node` where no engine is needed."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from gridproof.actors.node.folder import NodeFolder
 from gridproof.actors.node.network import nodes_in
+from gridproof.actors.node.program import VARIABLE
 from gridproof.actors.node.settings import load
 from gridproof.actors.node.supervisor import require_whole
 from gridproof.cli.node import LASTS
+from gridproof.drivers.embedded import FolderLock
 
-from tests.unit.actors.node.homes import mode
+from tests.unit.actors.node.homes import mode, program
 from tests.unit.cli.home import START, files_of, refused, typed
 
 NAMES = ("Alpha", "Zürich Süd")
@@ -87,6 +90,20 @@ def test_where_there_is_no_network_or_node_it_is_said(tmp_path: Path) -> None:
     refused("net", "status", "-C", tmp_path, error="NoNetworkError")
     refused("node", "status", "-C", tmp_path, error="NoNodeError")
     typed("node", "start", "-C", tmp_path, code=LASTS)
+
+
+def test_a_second_start_of_a_node_that_runs_is_not_tried_again_by_a_service_manager(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(program(tmp_path / "cometbft", "time.sleep(60)")))
+    node = nodes_in(made)[0]
+    held = FolderLock(node.root)
+    try:
+        told = typed("node", "start", "-C", node.root, "--json", code=LASTS)
+    finally:
+        held.release()
+    assert told.json["error"] == "NodeRunningError"
+    assert told.json["particulars"] == {"folder": str(node.root), "held_by": f"process {os.getpid()}"}
 
 
 def test_a_node_that_is_down(made: Path) -> None:

@@ -30,8 +30,10 @@ class NodeSettingsError(LastingError):
     detail: str
 
 
-class NodeRunningError(NodeError):
-    """The node of this folder runs already. `gridproof node status` tells how it is."""
+class NodeRunningError(LastingError):
+    """The node of this folder runs already, and goes on; a second one was not started. `gridproof node status` tells
+    how it is.
+    """
 
     folder: str
     held_by: str
