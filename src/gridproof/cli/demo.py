@@ -3,7 +3,6 @@
 import json
 import os
 from pathlib import Path
-from shlex import quote
 from tempfile import mkdtemp
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.console import Console
 from rich.markup import escape
+
+from gridproof.actors.commands import command
 
 from .console import Speaker, table
 from .options import AsJson
@@ -211,9 +212,9 @@ def _say(words: Console, outcome: "Outcome", summary: dict[str, Any]) -> None:
         words.print(f"Picture:    {picture}", markup=False)
     words.print(f"Each total: {summary['periods_file']}", markup=False)
     words.print(f"All lies in {summary['folder']}", markup=False)
-    quoted = quote(str(summary["folder"]))
-    words.print(f"Look around with  gridproof status --dir {quoted}", markup=False)
-    words.print(f"Check it with     gridproof verify ledger --dir {quoted}", markup=False)
+    at = ("--dir", summary["folder"])
+    words.print(f"Look around with  {command('status', *at)}", markup=False)
+    words.print(f"Check it with     {command('verify', 'ledger', *at)}", markup=False)
     words.print(f"{summary['seconds']:.1f} seconds.")
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.console import Console
 
+from gridproof.actors.commands import command
+
 from .console import Speaker, say_error, table
 from .net import follow_logs, state_of
 from .options import HERE, AsJson, NodeDir, PassphraseFile, open_secrets
@@ -281,7 +283,7 @@ def init(
             words.print(f"It trusts header {made.trusted[1].hex()} of height {made.trusted[0]}.", markup=False)
             if trusted is None:
                 words.print("That is what the asked node says: compare it with what other members say.")
-        words.print(f"Next: gridproof node start -C {folder}", markup=False)
+        words.print(f"Next: {command('node', 'start', '-C', folder)}", markup=False)
 
     Speaker(as_json=as_json).result(told, tell)
 
@@ -330,7 +332,7 @@ def join(
 
     def tell(words: Console) -> None:
         words.print(f"The request is in {path}. Give it to the validators; each runs:", markup=False)
-        words.print(f"  gridproof node support {path} -C ITS-FOLDER", markup=False)
+        words.print(f"  {command('node', 'support', path, '-C', 'ITS-FOLDER')}", markup=False)
 
     told = {"path": path, "participant": change.participant, "power": power, "key": change.key}
     Speaker(as_json=as_json).result(told, tell)
@@ -494,6 +496,7 @@ def _say_standing(client: "LedgerClient", standing: "Standing", *, as_json: bool
         words.print(
             f"Supported: {words_}; {standing.power} of {standing.total}, more than two thirds decide.", markup=False
         )
-        words.print(f"The others run: gridproof node support {named(standing.proposal)} -C ITS-FOLDER", markup=False)
+        asked = command("node", "support", named(standing.proposal), "-C", "ITS-FOLDER")
+        words.print(f"The others run: {asked}", markup=False)
 
     Speaker(as_json=as_json).result(told, tell)

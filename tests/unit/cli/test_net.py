@@ -57,6 +57,15 @@ def test_a_folder_with_something_in_it_stays(made: Path, tmp_path: Path) -> None
     assert not (tmp_path / "n").exists()
 
 
+def test_what_is_to_be_typed_next_can_be_typed_where_the_folder_has_blanks(tmp_path: Path) -> None:
+    root = tmp_path / "old town [1]"
+    told = typed("net", "init", root, "--validators", "Alpha,Beta", "--start", START).out
+    assert told.splitlines()[-1] == f"Or run all here: gridproof net up -C '{root}'"
+    assert f"in {root}." in told
+    home = tmp_path / "my home"
+    assert typed("init", home).out.endswith(f"\nNext: gridproof meter enrol NAME... -C '{home}'\n")
+
+
 @pytest.mark.parametrize("host", ["Alpha", "Nobody=x", "Alpha=", "Alpha=a"])
 def test_hosts_name_companies_and_all_of_them(tmp_path: Path, host: str) -> None:
     typed("net", "init", tmp_path / "n", "--validators", ",".join(NAMES), "--host", host, "--start", START, code=2)
