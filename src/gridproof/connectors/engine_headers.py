@@ -147,7 +147,7 @@ class EngineRpc:
         except (ValueError, RecursionError) as wrong:
             raise EngineAnswerError(what=method, detail="it is no JSON") from wrong
         if isinstance(told, dict) and "error" in told:
-            raise EngineRefusedError(url=self.url, detail=str(told["error"])[:MAX_DETAIL])
+            raise EngineRefusedError(url=self.url, detail=_words(told["error"])[:MAX_DETAIL])
         return _field(told, "result")
 
     def close(self) -> None:
@@ -290,6 +290,13 @@ def _time(told: Any) -> Sequence[int]:
 def _days(year: int, month: int) -> int:
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     return 28 + leap if month == 2 else 30 + (month in (1, 3, 5, 7, 8, 10, 12))
+
+
+def _words(error: Any) -> str:
+    """The engine's own words for why it refused: what it calls data says more than its message."""
+    if isinstance(error, Mapping):
+        return str(error.get("data") or error.get("message") or "it gives no reason")
+    return str(error)
 
 
 def _field(told: Any, name: str) -> Any:

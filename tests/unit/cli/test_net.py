@@ -123,6 +123,31 @@ def test_a_node_that_is_down(made: Path) -> None:
     refused("node", "recover", "-C", node.root, "--from", "http://127.0.0.1:1", error="NothingToRecoverError")
 
 
+@pytest.mark.parametrize(
+    "words", [("join",), ("leave",), ("remove", "Alpha"), ("support", "x"), ("proposals",), ("block",)]
+)
+def test_a_say_through_a_node_that_is_down_names_what_its_company_can_do(
+    made: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    sentence = refused("node", *words, "-C", nodes_in(made)[0].root, error="NodeSilentError").json["sentence"]
+    assert "gridproof node start" in sentence
+    assert "ledger.nodes" not in sentence, "a company's folder has no such setting"
+
+
+def test_what_cannot_be_made_is_a_folder_and_what_is_in_the_way_need_be_none(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("keep")
+    refused("net", "init", tmp_path / "file", "--start", START, error="NodeFolderTakenError")
+    refused("net", "init", tmp_path / "file" / "n", "--start", START, error="FolderUnmadeError")
+    assert files_of(tmp_path) == {"file": b"keep"}
+
+
+def test_keys_are_held_to_their_company_before_a_node_is_made(made: Path, tmp_path: Path) -> None:
+    keys = next(nodes_in(made)[0].keys.iterdir())
+    words = ("node", "init", tmp_path / "n", "--from", "http://127.0.0.1:1", "--name", "Alpha", "--keys", keys)
+    refused(*words, error="NetworkUnlikeError")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_logs_are_told_by_name(made: Path) -> None:
     node = nodes_in(made)[0]
     (node.logs / "node.log").write_text("".join(f"line {number}\n" for number in range(30)))
