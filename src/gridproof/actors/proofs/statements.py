@@ -386,7 +386,13 @@ class OwnBill(Statement, frozen=True, tag=6):
             raise StatementFalseError(kind="whole-bill", detail="; ".join(proven.verdict.falsehoods[:3]))
         about = {"region": self.file.region, "month": self.file.month, "version": self.file.version}
         return Shown(
-            "whole-bill", about, {"household": proven.report.household, "payable_e9": proven.report.payable_e9}
+            "whole-bill",
+            about,
+            {
+                "household": proven.report.household,
+                "payable_e9": proven.report.payable_e9,
+                "currency": proven.report.currency,
+            },
         )
 
 
