@@ -17,8 +17,9 @@ import msgspec
 
 from gridproof.connectors.http import HttpError, Links
 from gridproof.errors import GridproofError
-from gridproof.light import Commit, Header, LightBlock, Validator, address, in_order
+from gridproof.light import Commit, Header, LightBlock, Validator, in_order
 from gridproof.light.types import MAX_VALIDATORS
+from gridproof.state import address_of
 
 T = TypeVar("T")
 ANSWER_S: Final = 10.0
@@ -264,7 +265,7 @@ def _validator(told: Any) -> Validator:
         raise EngineAnswerError(what="validators", detail="a key is not Ed25519, the only kind that is known here")
     power = _number(_field(told, "voting_power"), "voting_power")
     found: Validator = _as(Validator, (_base64(_field(key, "value")), power), "validators")
-    if _hex(_field(told, "address")) != address(found.key):
+    if _hex(_field(told, "address")) != address_of(found.key):
         raise EngineAnswerError(what="validators", detail="an address is not that of its key")
     return found
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gridproof.light import address
+from gridproof.state import address_of
 
 from tests.engine_server import EngineServer
 from tests.light_chain import BLOCK_S, Network, public
@@ -104,7 +104,7 @@ def test_entries_and_absences_are_taken_away_by_their_place(at: Folder, tmp_path
 
 
 def test_a_validator_and_the_app_hash_are_taken_away(at: Folder, tmp_path: Path) -> None:
-    at.export("validator", address(public(3)).hex(), tmp_path / "validator")
+    at.export("validator", address_of(public(3)).hex(), tmp_path / "validator")
     assert at.verify(tmp_path / "validator")["found"]["key"] == public(3).hex()
     made = at.export("app-hash", tmp_path / "root")
     assert at.verify(tmp_path / "root")["found"]["app_hash"] == made["app_hash"]
