@@ -13,11 +13,11 @@ from rich.markup import escape
 
 from gridproof.actors.commands import command
 
-from .console import Speaker, table
+from .console import Speaker, Step, table
 from .options import AsJson
 
 if TYPE_CHECKING:
-    from gridproof.actors.demo import Agreement, Outcome, Period, Try
+    from gridproof.actors.demo import Agreement, Order, Outcome, Period, Stage, Try
 
 WIDTH: Final = 100
 
@@ -69,7 +69,7 @@ def demo(
     Every total, price and bill is held against an independent count; all lies in a report for people. The exit code is
     1 if an attack succeeds or a figure is wrong.
     """
-    from gridproof.actors.demo import Order, Stage, Venue, tell
+    from gridproof.actors.demo import Order, Stage
 
     if report is not None:
         _require_free(report)
@@ -77,17 +77,10 @@ def demo(
     began_s = monotonic()
     order = Order(households, periods, regions, readings, seed)
     stage = None if net is None else Stage(net)
-    venue = Venue() if stage is None else stage.venue
-    root = Path(mkdtemp(prefix="gridproof-demo.")) if folder is None else folder
     with speaker.progress("slots and bills") as step:
-        try:
-            outcome = tell(order, root, progress=stage.watch(step) if stage else step, venue=venue)
-        except BaseException:
-            if folder is None:
-                _remove_empty(root)
-            raise
-    files = _write(root.absolute(), outcome, seed, report)
-    summary = {**outcome.to_json(), "seed": seed, "folder": root.absolute(), **files}
+        root, outcome = _tell(order, folder, stage, step)
+    files = _write(root, outcome, seed, report)
+    summary = {**outcome.to_json(), "seed": seed, "folder": root, **files}
     summary["seconds"] = round(monotonic() - began_s, 2)
     agreement = stage.agreement if stage else None
     is_well = outcome.is_well and (stage is None or (agreement is not None and agreement.is_well))
@@ -102,6 +95,20 @@ def demo(
 
     speaker.result(summary, say)
     return 0 if is_well else 1
+
+
+def _tell(order: "Order", folder: Path | None, stage: "Stage | None", step: Step) -> "tuple[Path, Outcome]":
+    """Tell the story in a folder, a temporary one where none was named, which goes if nothing was put in it."""
+    from gridproof.actors.demo import Venue, tell
+
+    root = Path(mkdtemp(prefix="gridproof-demo.")) if folder is None else folder
+    venue, progress = (Venue(), step) if stage is None else (stage.venue, stage.watch(step))
+    try:
+        return root.absolute(), tell(order, root, progress=progress, venue=venue)
+    except BaseException:
+        if folder is None:
+            _remove_empty(root)
+        raise
 
 
 def _say_network(words: Console, agreement: "Agreement") -> None:
