@@ -24,12 +24,12 @@ from gridproof.light import (
     Trusted,
     Validator,
     Vote,
-    address,
     header_hash,
     in_order,
     validators_hash,
 )
 from gridproof.light.canonical import signing
+from gridproof.state import address_of
 
 RECORDED: Final = Path(__file__).parent / "unit" / "light" / "vectors" / "kvstore.json"
 CHAIN: Final = "chain-test"
@@ -99,7 +99,7 @@ def make_header(height: int, powers: Powers, following: Powers, app_hash: bytes 
         app_hash or some("app"),
         some("results"),
         some("evidence"),
-        address(public(min(powers))),
+        address_of(public(min(powers))),
     )
 
 
@@ -123,7 +123,7 @@ def sign(header: Header, powers: Powers, flags: Sequence[Flag] = (), round_: int
         if flag == Flag.ABSENT:
             votes.append(ABSENT)
             continue
-        vote = Vote(flag, address(validator.key), Time(header.time.seconds + 1, place), b"")
+        vote = Vote(flag, address_of(validator.key), Time(header.time.seconds + 1, place), b"")
         signature = key(numbers[validator.key]).sign(signed(vote))
         votes.append(Vote(flag, vote.address, vote.time, signature))
     return LightBlock(header, Commit(header.height, round_, block, tuple(votes)), validators)
@@ -167,7 +167,7 @@ def tell(block: LightBlock) -> Told:
         },
         "validators": [
             {
-                "address": _hex(address(each.key)),
+                "address": _hex(address_of(each.key)),
                 "pub_key": {"type": "tendermint/PubKeyEd25519", "value": b64encode(each.key).decode()},
                 "voting_power": str(each.power),
                 "proposer_priority": "0",

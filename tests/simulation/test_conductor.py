@@ -16,11 +16,13 @@ from gridproof.actors.errors import (
 from gridproof.domain import Direction, MonthBounds, MonthId, RegionId, Slot
 from gridproof.modules.aggregation import queries as aggregation
 from gridproof.modules.aggregation.types import Status
+from gridproof.modules.pricing import queries as pricing
 from gridproof.modules.registry.errors import BadMonthBounds
 from gridproof.modules.registry.messages import OpenMonth
 from gridproof.state import system
 
 from tests.simulation.village import OCTOBER, PERIOD_S, REGION, START_S, Village, slot
+from tests.unit.actors.bills.samples import FREE
 
 NAMES = [f"meter {n}" for n in range(4)]
 
@@ -169,6 +171,41 @@ def test_on_a_ledger_with_the_blocks_time_totals_come_out_as_well(tmp_path: Path
         assert [village.state(n).total_wh for n in range(3)] == [20] * 3
         assert village.state(0).first_height + 3 <= village.state(1).first_height, "a total does not wait for the next"
         assert village.watcher.refusals == []
+
+
+@pytest.mark.parametrize("deadline_s", [60, 5 * PERIOD_S, 7 * 86_400])
+def test_c4_silent_periods_share_rounds_and_none_comes_past_its_deadline(tmp_path: Path, deadline_s: int) -> None:
+    rules = {"opening_s": deadline_s, "claim_s": deadline_s}
+    with Village(tmp_path, rules=rules, tariff=FREE) as village:
+        village.enrol(NAMES)
+        village.read((name, n, 5) for n in (0, 80) for name in NAMES)
+        village.run(6)
+        spoken = village.ledger.head.height
+        assert [village.state(n).status for n in range(6)] == [Status.OPENED, *[Status.VOID] * 5]
+        village.run(80)
+        spoken = village.ledger.head.height - spoken
+        village.run(81)
+        assert village.state(80).total_wh == 5 * len(NAMES)
+        assert {village.state(n).status for n in range(1, 80)} == {Status.VOID}
+        prices = village.client.ask(pricing.prices, REGION, Direction.IMPORT, slot(0).k, slot(81).k)
+        assert [each.k for each in prices] == [slot(n).k for n in range(81)]
+        assert sorted(village.watcher.ended) == [slot(n) for n in range(81)]
+        assert village.ledger.status().ledger_time_s == START_S + 81 * PERIOD_S + village.rules["window_s"]
+        assert (village.watcher.refusals, village.watcher.problems) == ([], [])
+        if deadline_s == 7 * 86_400:
+            assert spoken < 12, "74 silent periods took a round each"
+
+
+def test_c4_a_run_that_is_stopped_in_a_silence_is_taken_up_by_the_next(tmp_path: Path) -> None:
+    with Village(tmp_path) as village:
+        village.enrol(NAMES)
+        village.read((name, n, 5) for n in (0, 20) for name in NAMES)
+        village.run(21, stop=lambda: village.clock.now_s() > START_S + 11 * PERIOD_S)
+        assert village.client.ask(aggregation.slot, *slot(9)) is None
+    with Village(tmp_path) as village:
+        village.run(21)
+        assert [village.state(n).status for n in range(21)] == [Status.OPENED, *[Status.VOID] * 19, Status.OPENED]
+        assert (village.watcher.refusals, village.watcher.problems) == ([], [])
 
 
 def test_rosters_lost_by_an_aggregator_are_reported(village: Village) -> None:

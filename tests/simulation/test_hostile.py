@@ -92,11 +92,13 @@ def test_row14_a_dropped_record_is_claimed_and_names_the_aggregator_not_the_mete
     assert (village.watcher.refusals, village.watcher.problems) == ([], [])
 
 
-def drop(village: Village, n: int, names: Sequence[str]) -> None:
-    """Let all aggregators drop what these meters send in a slot."""
+def drop(village: Village, slots: int | range, names: Sequence[str]) -> None:
+    """Let all aggregators drop what these meters send in a slot, or in several."""
+    numbers = slots if isinstance(slots, range) else (slots,)
+    victims = frozenset(record.prid for n in numbers for name in names for record in records_of(village, name, n))
     for aggregator in village.crew.aggregators.values():
         aggregator.__class__ = Dropping
-        aggregator.victims = frozenset(record.prid for name in names for record in records_of(village, name, n))  # type: ignore[attr-defined]
+        aggregator.victims = victims  # type: ignore[attr-defined]
 
 
 def test_row14_claims_stand_in_the_order_of_the_leaves_which_tells_no_meter(village: Village) -> None:
@@ -117,6 +119,21 @@ def test_row14_whoever_drops_all_of_a_slot_is_named_though_it_is_void_at_once(vi
     assert village.state(1).status == Status.VOID
     assert len(village.client.ask(aggregation.claimed, *slot(1))) == 2 * len(NAMES)
     assert (village.watcher.refusals, village.watcher.problems) == ([], [])
+
+
+@pytest.mark.parametrize("claim_s", [60, 2 * PERIOD_S, 7 * 86_400])
+def test_row14_who_drops_all_of_several_slots_is_named_before_the_time_for_claims_is_over(
+    tmp_path: Path, claim_s: int
+) -> None:
+    with Village(tmp_path, rules={"claim_s": claim_s}) as village:
+        village.enrol(NAMES)
+        village.read((name, n, reading(name, n)) for n in range(6) for name in NAMES)
+        village.run(1)
+        drop(village, range(1, 5), NAMES)
+        village.run(6)
+        assert [village.state(n).status for n in range(1, 5)] == [Status.VOID] * 4
+        assert [len(village.client.ask(aggregation.claimed, *slot(n))) for n in range(1, 5)] == [2 * len(NAMES)] * 4
+        assert (village.watcher.refusals, village.watcher.problems) == ([], [])
 
 
 def test_row14_nobody_escapes_by_a_new_receipt_key_after_the_receipt(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ that is killed anywhere goes on where it stopped, and nothing counts twice:
     C-1 What was recorded stays in the outbox, what was receipted in the inbox; both are asked before anything is made.
     C-2 What a slot needs next follows from its status on the ledger.
     C-3 At the start, the slots whose window is past are looked through, so that none is left open or shut halfway.
+    C-4 Slots that nobody brought anything for have nothing that presses: in simulated time they are closed and priced
+        together, many at once and before any deadline, for each round costs a network two blocks.
 What is said in a round shares a block: closing one slot, fixing another's live set, opening a third's masks.
 """
 
@@ -39,6 +41,7 @@ ENDED: Final = (Status.OPENED, Status.SEALED, Status.VOID)
 SCAN: Final = 1_000  # slots asked for at a time
 MAX_TRIES: Final = 8  # of the same word for a slot, before it is left to its deadline
 MAX_DRAIN_ROUNDS: Final = 64
+MANY: Final = 32  # slots that are closed at once (C-4); a node takes 64 words of one sender ahead
 _HARMLESS: Final = (  # another was first, or a restart said it twice
     aggregation_errors.AlreadyClosed,
     aggregation_errors.AlreadyClaimed,
@@ -149,13 +152,16 @@ class Conductor:
             self._observer.instant(self._clock.now_s())
             self._act(list(steps))
         self._drain()
+        self._advance(self._clock.now_s())
+        self._settle()
 
     def _can_wait(self, until_s: int) -> bool:
         """Whether the slots under way may share later rounds: in simulated time, and before any deadline passes."""
         rules, under_way = self._crew.rules, (*self._closing, *self._working, *self._pricing)
         if not under_way or self._crew.operator.ask(system.operator_clock_s) is None:
             return not under_way
-        return until_s < min(timetable(slot.k, rules[slot.region]).opening_end_s for slot in under_way)
+        times = [timetable(slot.k, rules[slot.region]) for slot in under_way]
+        return until_s < min(min(each.opening_end_s, each.claim_end_s) for each in times)
 
     def _steps(self, first_s: int, end_s: int, until_s: int | None) -> Iterator[Step]:
         now_s, sequences = self._clock.now_s(), []
@@ -187,12 +193,20 @@ class Conductor:
             elif kind == Kind.BRING:
                 speak |= self._bring(due, now_s)
             elif kind == Kind.CLOSE:
-                self._closing |= {slot: 0 for step in due for slot in self._slots(step)}
-                speak = True
+                over = [slot for step in due for slot in self._slots(step)]
+                self._closing |= dict.fromkeys(over, 0)
+                speak |= self._presses(over)
             else:
                 self._do_each(kind, due, now_s)
         if speak:
             self._round(now_s)
+
+    def _presses(self, over: list[Slot]) -> bool:
+        """Whether there is something to say now that some slots' windows are over (C-4)."""
+        ask = self._crew.operator.ask
+        if self._working or len(self._closing) >= MANY or ask(system.operator_clock_s) is None:
+            return True
+        return any(ask(aggregation.slot, *slot) is not None for slot in over)
 
     def _last_call(self, steps: list[Step]) -> dict[int, set[int]]:
         """The periods, by region, that are not visited again: a meter that recorded late drew times after this."""

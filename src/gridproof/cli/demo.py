@@ -3,7 +3,6 @@
 import json
 import os
 from pathlib import Path
-from shlex import quote
 from tempfile import mkdtemp
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -12,11 +11,13 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from .console import Speaker, table
+from gridproof.actors.commands import command
+
+from .console import Speaker, Step, table
 from .options import AsJson
 
 if TYPE_CHECKING:
-    from gridproof.actors.demo import Agreement, Outcome, Period, Try
+    from gridproof.actors.demo import Agreement, Order, Outcome, Period, Stage, Try
 
 WIDTH: Final = 100
 
@@ -68,7 +69,7 @@ def demo(
     Every total, price and bill is held against an independent count; all lies in a report for people. The exit code is
     1 if an attack succeeds or a figure is wrong.
     """
-    from gridproof.actors.demo import Order, Stage, Venue, tell
+    from gridproof.actors.demo import Order, Stage
 
     if report is not None:
         _require_free(report)
@@ -76,17 +77,10 @@ def demo(
     began_s = monotonic()
     order = Order(households, periods, regions, readings, seed)
     stage = None if net is None else Stage(net)
-    venue = Venue() if stage is None else stage.venue
-    root = Path(mkdtemp(prefix="gridproof-demo.")) if folder is None else folder
     with speaker.progress("slots and bills") as step:
-        try:
-            outcome = tell(order, root, progress=stage.watch(step) if stage else step, venue=venue)
-        except BaseException:
-            if folder is None:
-                _remove_empty(root)
-            raise
-    files = _write(root.absolute(), outcome, seed, report)
-    summary = {**outcome.to_json(), "seed": seed, "folder": root.absolute(), **files}
+        root, outcome = _tell(order, folder, stage, step)
+    files = _write(root, outcome, seed, report)
+    summary = {**outcome.to_json(), "seed": seed, "folder": root, **files}
     summary["seconds"] = round(monotonic() - began_s, 2)
     agreement = stage.agreement if stage else None
     is_well = outcome.is_well and (stage is None or (agreement is not None and agreement.is_well))
@@ -101,6 +95,20 @@ def demo(
 
     speaker.result(summary, say)
     return 0 if is_well else 1
+
+
+def _tell(order: "Order", folder: Path | None, stage: "Stage | None", step: Step) -> "tuple[Path, Outcome]":
+    """Tell the story in a folder, a temporary one where none was named, which goes if nothing was put in it."""
+    from gridproof.actors.demo import Venue, tell
+
+    root = Path(mkdtemp(prefix="gridproof-demo.")) if folder is None else folder
+    venue, progress = (Venue(), step) if stage is None else (stage.venue, stage.watch(step))
+    try:
+        return root.absolute(), tell(order, root, progress=progress, venue=venue)
+    except BaseException:
+        if folder is None:
+            _remove_empty(root)
+        raise
 
 
 def _say_network(words: Console, agreement: "Agreement") -> None:
@@ -211,9 +219,9 @@ def _say(words: Console, outcome: "Outcome", summary: dict[str, Any]) -> None:
         words.print(f"Picture:    {picture}", markup=False)
     words.print(f"Each total: {summary['periods_file']}", markup=False)
     words.print(f"All lies in {summary['folder']}", markup=False)
-    quoted = quote(str(summary["folder"]))
-    words.print(f"Look around with  gridproof status --dir {quoted}", markup=False)
-    words.print(f"Check it with     gridproof verify ledger --dir {quoted}", markup=False)
+    at = ("--dir", summary["folder"])
+    words.print(f"Look around with  {command('status', *at)}", markup=False)
+    words.print(f"Check it with     {command('verify', 'ledger', *at)}", markup=False)
     words.print(f"{summary['seconds']:.1f} seconds.")
 
 

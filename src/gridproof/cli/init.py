@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+
+from gridproof.actors.commands import command
 
 from .console import Speaker
 from .options import AsJson, PassphraseFile, on_terminal, split
@@ -213,6 +216,7 @@ def _told(made: "Founded", settings: "Settings", times: "Times") -> dict[str, ob
 
 
 def _say(words: Console, made: "Founded", times: "Times", folder: Path) -> None:
-    words.print(f"Founded [bold]{made.chain_id}[/] in {made.root}; ledger time is {times.label(made.start_s)}.")
-    words.print(f"Move the recovery keys to a safe place, offline: {made.recovery}")
-    words.print(f"Next: gridproof meter enrol NAME... -C {folder}")
+    place = escape(str(made.root))
+    words.print(f"Founded [bold]{made.chain_id}[/] in {place}; ledger time is {times.label(made.start_s)}.")
+    words.print(f"Move the recovery keys to a safe place, offline: {made.recovery}", markup=False)
+    words.print(f"Next: {command('meter', 'enrol', 'NAME...', '-C', folder)}", markup=False)

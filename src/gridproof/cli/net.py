@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+
+from gridproof.actors.commands import command
 
 from .console import Speaker, table
 from .init import counted, secrets_of, settings_of, start_of, tariff_of, times_of
@@ -122,13 +125,15 @@ def _seats(companies: tuple[str, ...], hosts: list[str], subnet: str) -> "tuple[
 
 
 def _say_made(words: Console, made: "FoundedNetwork", folder: Path) -> None:
-    words.print(f"Founded [bold]{made.community.chain_id}[/] with {len(made.nodes)} validators in {made.root}.")
+    words.print(
+        f"Founded [bold]{made.community.chain_id}[/] with {len(made.nodes)} validators in {escape(str(made.root))}."
+    )
     words.print(f"Operator:  {made.community.root}", markup=False)
     for name, path in made.nodes.items():
         words.print(f"{name}: {path}", markup=False)
     words.print(f"Move the recovery keys to a safe place, offline: {made.community.recovery}", markup=False)
     words.print("Send each company its folder; it runs `gridproof node start -C FOLDER`.")
-    words.print(f"Or run all here: gridproof net up -C {folder}", markup=False)
+    words.print(f"Or run all here: {command('net', 'up', '-C', folder)}", markup=False)
 
 
 @app.command()

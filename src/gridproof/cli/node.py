@@ -1,15 +1,19 @@
 """`gridproof node`: one company's node of a network."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import Console
 
+from gridproof.actors.commands import command
+
+from . import node_init
 from .console import Speaker, say_error, table
 from .net import follow_logs, state_of
+from .node_init import From
 from .options import HERE, AsJson, NodeDir, PassphraseFile, open_secrets
 
 if TYPE_CHECKING:
@@ -23,8 +27,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Run a company's node of a network, and have a say in it.", no_args_is_help=True)
 REQUEST: Final = "join.json"
 LASTS: Final = 3  # the exit code that keeps a service manager from starting the node again
-
-From = Annotated[str, typer.Option("--from", metavar="URL", help="RPC of a running node, such as http://HOST:26657.")]
 
 
 # --- running ---------------------------------------------------------------------------------------------------------
@@ -83,12 +85,13 @@ def status(*, folder: NodeDir = HERE, as_json: AsJson = False) -> int:
 
 def _agreed(node: "NodeFolder") -> dict[str, Any]:
     """Who votes, by which version, and what is scheduled; empty where the node does not tell just now."""
+    from gridproof.actors.node.errors import NodeSilentError
     from gridproof.connectors.ledger import ClientError
 
     try:
         with _ledger(node) as client:
             return _told_by(client)
-    except ClientError:
+    except (ClientError, NodeSilentError):
         return {}
 
 
@@ -151,8 +154,7 @@ def block(
     from gridproof.connectors.engine_headers import EngineRpc
 
     node = _node(folder)
-    rpc = EngineRpc(f"http://{load(node.root).engine.rpc}")
-    with _ledger(node) as client:
+    with closing(EngineRpc(f"http://{load(node.root).engine.rpc}")) as rpc, _ledger(node) as client:
         seen = look_at(rpc, client, height or client.status().height)
     told = {**seen._asdict(), "signed_power": seen.signed_power, "total_power": seen.total_power}
     told["signers"] = [each._asdict() for each in seen.signers]
@@ -239,76 +241,7 @@ def recover(
 # --- joining and leaving ---------------------------------------------------------------------------------------------
 
 
-@app.command()
-def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make; it may be there if it is empty.")],
-    *,
-    url: From,
-    name: Annotated[str, typer.Option(help="The company, as the ledger knows it.")],
-    host: Annotated[str, typer.Option(help="Address that the node listens at, and is reached by.")] = "127.0.0.1",
-    p2p_port: Annotated[int, typer.Option(min=1, max=65_535, help="Port for the other nodes.")] = 26_656,
-    rpc_port: Annotated[int, typer.Option(min=1, max=65_535, help="Port for clients.")] = 26_657,
-    keys: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The company's keys, for `node join` and the like.")
-    ] = None,
-    snapshot: Annotated[
-        bool | None, typer.Option("--snapshot/--replay", help="Join by a snapshot, or fetch all blocks.")
-    ] = None,
-    trust: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A header that you trust, of `gridproof proof trust`.")
-    ] = None,
-    trust_height: Annotated[int | None, typer.Option(min=1, help="Height of a header that you trust.")] = None,
-    trust_hash: Annotated[str | None, typer.Option(metavar="HEX", help="That header's hash.")] = None,
-    commit_ms: Annotated[
-        int, typer.Option("--commit-ms", min=0, max=60_000, help="As the other nodes have it.")
-    ] = 1_000,
-    as_json: AsJson = False,
-) -> None:
-    """Make a new node of a running network. It follows the network at once; `node join` asks for a vote."""
-    from gridproof.actors.node.joining import JoinOrder, join_network
-    from gridproof.actors.randomness import system
-    from gridproof.connectors.files import read_private
-
-    p2p, rpc = f"{host}:{p2p_port}", f"{host}:{rpc_port}"
-    secret = None if keys is None else read_private(keys, 2**16)
-    trusted = _trusted(trust, trust_height, trust_hash)
-    order = JoinOrder(name, url, rpc, p2p, p2p, commit_ms=commit_ms, keys=secret, trusted=trusted, by_snapshot=snapshot)
-    made = join_network(folder, order, system)
-    told: dict[str, Any] = {"folder": made.folder.root, "chain_id": made.chain_id, "peers": made.peers}
-    told["trusted"] = None if made.trusted is None else {"height": made.trusted[0], "header": made.trusted[1]}
-
-    def tell(words: Console) -> None:
-        words.print(f"A node of {made.chain_id} in {made.folder.root}; it knows {made.peers} others.", markup=False)
-        if made.trusted is not None:
-            words.print(f"It trusts header {made.trusted[1].hex()} of height {made.trusted[0]}.", markup=False)
-            if trusted is None:
-                words.print("That is what the asked node says: compare it with what other members say.")
-        words.print(f"Next: gridproof node start -C {folder}", markup=False)
-
-    Speaker(as_json=as_json).result(told, tell)
-
-
-def _trusted(path: Path | None, height: int | None, given: str | None) -> tuple[int, bytes] | None:
-    """The header to trust.
-
-    Raises:
-        BadParameter: one of height and hash is missing, the hash is none, or there is a file as well.
-        TrustFileError, FileError: the file is none, or cannot be read.
-    """
-    from gridproof.actors.proofs.anchor import read_anchor
-
-    if height is None and given is None:
-        anchor = None if path is None else read_anchor(path)
-        return None if anchor is None else (anchor.height, anchor.hash)
-    if path is not None:
-        raise typer.BadParameter("give --trust, or --trust-height and --trust-hash, not both")
-    try:
-        raw = bytes.fromhex(given or "")
-    except ValueError:
-        raw = b""
-    if height is None or len(raw) != 32:
-        raise typer.BadParameter("--trust-height and --trust-hash go together; the hash has 64 hexadecimal digits")
-    return height, raw
+app.command()(node_init.init)
 
 
 @app.command()
@@ -332,7 +265,7 @@ def join(
 
     def tell(words: Console) -> None:
         words.print(f"The request is in {path}. Give it to the validators; each runs:", markup=False)
-        words.print(f"  gridproof node support {path} -C ITS-FOLDER", markup=False)
+        words.print(f"  {command('node', 'support', path, '-C', 'ITS-FOLDER')}", markup=False)
 
     told = {"path": path, "participant": change.participant, "power": power, "key": change.key}
     Speaker(as_json=as_json).result(told, tell)
@@ -349,14 +282,10 @@ def support(
     as_json: AsJson = False,
 ) -> None:
     """Support a request to join, or an open proposal. What more than two thirds of the power support takes effect."""
-    from gridproof.actors.node.deciding import find_proposal, read_request
+    from gridproof.actors.node.deciding import read_change
 
     with _council(folder, passphrase_file) as (client, council):
-        if Path(what).exists():
-            change: Change = read_request(Path(what), client.status().chain_id)
-        else:
-            change = find_proposal(client, what).change
-        _say_standing(client, council.support(change), as_json=as_json)
+        _say_standing(client, council.support(read_change(client, what)), as_json=as_json)
 
 
 @app.command()
@@ -377,11 +306,11 @@ def remove(
     as_json: AsJson = False,
 ) -> None:
     """Support that another company votes no more, such as one whose node is lost for good."""
-    from gridproof.actors.node.deciding import participant_named
+    from gridproof.actors.node.deciding import other_validator
     from gridproof.modules.consensus.changes import RemoveValidator
 
     with _council(folder, passphrase_file) as (client, council):
-        change = RemoveValidator(participant_named(client, name))
+        change = RemoveValidator(other_validator(client, council.name, name))
         _say_standing(client, council.support(change), as_json=as_json)
 
 
@@ -459,14 +388,21 @@ def _node(folder: Path) -> "NodeFolder":
 
 @contextmanager
 def _ledger(node: "NodeFolder") -> "Iterator[LedgerClient]":
-    """The way to the ledger, by the node itself."""
+    """The way to the ledger, by the node itself.
+
+    Raises:
+        NodeSilentError: it gives no answer.
+    """
+    from gridproof.actors.node.errors import NodeSilentError
     from gridproof.actors.node.settings import load
-    from gridproof.connectors.ledger import NetworkClient
+    from gridproof.connectors.ledger import NetworkClient, NodesUnreachableError
 
     settings = load(node.root)
     client = NetworkClient((f"http://{settings.engine.rpc}",), settings.node.chain_id)
     try:
         yield client
+    except NodesUnreachableError as silent:  # the settings that it speaks of are the community's
+        raise NodeSilentError(node=silent.nodes) from silent
     finally:
         client.close()
 
@@ -496,6 +432,7 @@ def _say_standing(client: "LedgerClient", standing: "Standing", *, as_json: bool
         words.print(
             f"Supported: {words_}; {standing.power} of {standing.total}, more than two thirds decide.", markup=False
         )
-        words.print(f"The others run: gridproof node support {named(standing.proposal)} -C ITS-FOLDER", markup=False)
+        asked = command("node", "support", named(standing.proposal), "-C", "ITS-FOLDER")
+        words.print(f"The others run: {asked}", markup=False)
 
     Speaker(as_json=as_json).result(told, tell)

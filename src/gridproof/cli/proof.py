@@ -7,12 +7,14 @@ import typer
 from rich.console import Console
 
 from . import proof_export
-from .console import Speaker
+from .console import Speaker, printable
 from .options import HERE, AsJson, Dir, PassphraseFile
 from .proof_options import DAY_S, Node, PeriodDays, Trust, TrustHash, TrustHeight, anchor_from, instant, nodes_of
+from .proof_words import say as say_shown
+from .proof_words import told as told_of
 
 if TYPE_CHECKING:
-    from gridproof.actors.proofs.file import LightProof, Proven
+    from gridproof.actors.proofs.file import LightProof
 
 app = typer.Typer(
     help="Proofs to take away: checked offline, from a header that you trust and its validators' signatures.",
@@ -81,7 +83,7 @@ def verify(
     from gridproof.actors.bills.words import read_card
     from gridproof.actors.enrolment import read_household
     from gridproof.actors.proofs.file import read_light_proof, verify_light_proof
-    from gridproof.actors.proofs.statements import OwnBill
+    from gridproof.actors.proofs.statements import OwnBill, OwnRecords
     from gridproof.connectors.passphrase import read_passphrase
     from gridproof.connectors.secret_files import SecretFiles
 
@@ -92,8 +94,14 @@ def verify(
     month = proof.statement.file.month if isinstance(proof.statement, OwnBill) else 0
     shown_card = None if card is None else read_card(secrets, card, month)
     proven = verify_light_proof(proof, anchor, instant(now), own, shown_card)
-    told = {"ok": True, **_told(proof), **_shown(proven)}
-    Speaker(as_json=as_json).result(told, lambda words: _say(words, told, "proven"))
+    told = {"ok": True, **_told(proof), **told_of(proven.shown)}
+    period_s = proof.statement.file.period_s if isinstance(proof.statement, OwnRecords) else None
+
+    def tell(words: Console) -> None:
+        say_shown(words, proven.shown, period_s)
+        _say_header(words, told, "proven")
+
+    Speaker(as_json=as_json).result(told, tell)
 
 
 @app.command()
@@ -107,7 +115,12 @@ def show(
 
     proof = read_light_proof(path)
     told = {"checked": False, "kind": proof.statement.claims, **_told(proof)}
-    Speaker(as_json=as_json).result(told, lambda words: _say(words, told, "claimed, and not checked"))
+
+    def tell(words: Console) -> None:
+        words.print(printable(proof.statement.claims), markup=False)
+        _say_header(words, told, "claimed, and not checked")
+
+    Speaker(as_json=as_json).result(told, tell)
 
 
 def _told(proof: "LightProof") -> dict[str, Any]:
@@ -132,33 +145,18 @@ def _told(proof: "LightProof") -> dict[str, Any]:
     }
 
 
-def _shown(proven: "Proven") -> dict[str, Any]:
-    from gridproof.actors.proofs.statements import plain
-
-    shown = proven.shown
-    return {"kind": shown.kind, "about": plain(shown.about), "found": plain(shown.found)}
-
-
-def _say(words: Console, told: dict[str, Any], how: str) -> None:
+def _say_header(words: Console, told: dict[str, Any], how: str) -> None:
     from datetime import UTC, datetime
 
-    about = ", ".join(f"{name} {value}" for name, value in told.get("about", {}).items())
-    words.print(f"{told['kind']} {about}".rstrip(), markup=False)
-    if "found" in told:
-        found = told["found"]
-        for name, value in found.items() if found is not None else ():
-            words.print(f"  {name.replace('_', ' ')}: {value}", markup=False)
-        if found is None:
-            words.print("  the ledger has nothing there")
     when = datetime.fromtimestamp(told["header_time_s"], UTC)
     votes = (
         "which is the trusted one itself"
         if told["signed_power"] is None
         else f"which {told['signed_power']} of {told['total_power']} of the validators' power signed; "
-        f"{told['headers']} headers from the trusted one at {told['trusted_height']}"
+        f"{told['headers']} header{'s' * (told['headers'] != 1)} from the trusted one at {told['trusted_height']}"
     )
     words.print(
-        f"{how}: state {told['app_hash'].hex()} after block {told['state_height']} of {told['chain_id']}, "
+        f"{how}: state {told['app_hash'].hex()} after block {told['state_height']} of {printable(told['chain_id'])}, "
         f"told by the header of {when:%Y-%m-%d %H:%M:%S} UTC, {votes}.",
         markup=False,
     )

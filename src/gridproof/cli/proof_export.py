@@ -1,8 +1,9 @@
 """`gridproof proof export`: write statements of the ledger into files that are believed by their signatures."""
 
 from collections.abc import Callable
+from inspect import Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate
 
 import typer
 
@@ -95,37 +96,62 @@ def _slot(community: "Community", region: str, when: str, channel: str) -> "Slot
     return Slot(RegionId(number), Direction.parse(channel), community.times.parse(when) // community.period_s)
 
 
-@app.command()
-def price(
-    region: Region,
-    when: When,
-    path: Target,
+Export = Callable[Concatenate[Given, ...], None]
+
+
+def _given(*, trust: Trust = None, node: Node = None, folder: Dir = HERE, as_json: AsJson = False) -> Given:
+    return Given(folder, node, trust, None, as_json)
+
+
+def _given_with_secrets(
     *,
-    channel: Channel = "import",
     trust: Trust = None,
     node: Node = None,
     folder: Dir = HERE,
+    passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
-) -> None:
+) -> Given:
+    return Given(folder, node, trust, passphrase_file, as_json)
+
+
+def exports(name: str | None = None, *, secrets: bool = False) -> Callable[[Export], Export]:
+    """Make a subcommand: its own words and options come first, then the options that all exports share.
+
+    Args:
+        name: as it is typed; the function's where none is given.
+        secrets: whether it opens secret files.
+
+    Returns:
+        What takes the function, which is handed the shared options as the first thing.
+    """
+    shared = _given_with_secrets if secrets else _given
+
+    def make(export: Export) -> Export:
+        _, *own = signature(export).parameters.values()
+        options = signature(shared).parameters
+
+        def run(**words: Any) -> None:
+            export(shared(**{each: words.pop(each) for each in options}), **words)
+
+        words_ = [*own, *options.values()]
+        run.__name__, run.__doc__ = export.__name__, export.__doc__
+        run.__annotations__ = {each.name: each.annotation for each in words_}
+        run.__signature__ = Signature(words_)  # type: ignore[attr-defined]
+        app.command(name)(run)
+        return export
+
+    return make
+
+
+@exports()
+def price(given: Given, region: Region, when: When, path: Target, *, channel: Channel = "import") -> None:
     """Prove a period's price."""
-    given = Given(folder, node, trust, None, as_json)
     _export_slot(given, "price", region, when, channel, path)
 
 
-@app.command()
-def total(
-    region: Region,
-    when: When,
-    path: Target,
-    *,
-    channel: Channel = "import",
-    trust: Trust = None,
-    node: Node = None,
-    folder: Dir = HERE,
-    as_json: AsJson = False,
-) -> None:
+@exports()
+def total(given: Given, region: Region, when: When, path: Target, *, channel: Channel = "import") -> None:
     """Prove a period's total, and how it came about."""
-    given = Given(folder, node, trust, None, as_json)
     _export_slot(given, "total", region, when, channel, path)
 
 
@@ -135,18 +161,15 @@ def _export_slot(given: Given, kind: str, region: str, when: str, channel: str, 
     given.write(path, kind, lambda community, client: slot_entry(client, kind, _slot(community, region, when, channel)))
 
 
-@app.command()
+@exports()
 def record(
+    given: Given,
     region: Region,
     when: When,
     prid: Annotated[str, typer.Argument(metavar="IDENTITY", help="The record's one-time identity, 64 digits.")],
     path: Target,
     *,
     channel: Channel = "import",
-    trust: Trust = None,
-    node: Node = None,
-    folder: Dir = HERE,
-    as_json: AsJson = False,
 ) -> None:
     """Prove that a record stands in a batch of its period; it tells no reading."""
 
@@ -155,22 +178,17 @@ def record(
 
         return taking.record(community, client, _slot(community, region, when, channel), _digits(prid))
 
-    given = Given(folder, node, trust, None, as_json)
     given.write(path, "record", state)
 
 
-@app.command()
+@exports(secrets=True)
 def records(
+    given: Given,
     meter: Household,
     path: Target,
     *,
     start: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Only from this time on.")] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Only before this time.")] = None,
-    trust: Trust = None,
-    node: Node = None,
-    folder: Dir = HERE,
-    passphrase_file: PassphraseFile = None,
-    as_json: AsJson = False,
 ) -> None:
     """Prove a household's own records; its view secret reads them."""
 
@@ -179,23 +197,18 @@ def records(
 
         return taking.records(community, client, meter, community.times.span(start, end))
 
-    given = Given(folder, node, trust, passphrase_file, as_json)
     given.write(path, f"file of the records of {meter}", state)
 
 
-@app.command()
+@exports(secrets=True)
 def bill(
+    given: Given,
     meter: Household,
     path: Target,
     *,
     month: Month = None,
     version: Version = None,
     whole: Annotated[bool, typer.Option("--whole", help="All that it is made of, not its registration only.")] = False,
-    trust: Trust = None,
-    node: Node = None,
-    folder: Dir = HERE,
-    passphrase_file: PassphraseFile = None,
-    as_json: AsJson = False,
 ) -> None:
     """Prove that a bill is registered, or with --whole that it is right."""
 
@@ -206,39 +219,18 @@ def bill(
         make = taking.whole_bill if whole else taking.bill
         return make(community, client, meter, wanted, version)
 
-    given = Given(folder, node, trust, passphrase_file, as_json)
     given.write(path, f"bill of {meter}", state)
 
 
-@app.command()
-def entry(
-    path: Target,
-    kind: KindOf,
-    parts: Parts,
-    *,
-    trust: Trust = None,
-    node: Node = None,
-    folder: Dir = HERE,
-    as_json: AsJson = False,
-) -> None:
+@exports()
+def entry(given: Given, path: Target, kind: KindOf, parts: Parts) -> None:
     """Prove an entry of the ledger's state, by its kind and place."""
-    given = Given(folder, node, trust, None, as_json)
     _export_entry(given, path, kind, parts, there=True)
 
 
-@app.command()
-def absence(
-    path: Target,
-    kind: KindOf,
-    parts: Parts,
-    *,
-    trust: Trust = None,
-    node: Node = None,
-    folder: Dir = HERE,
-    as_json: AsJson = False,
-) -> None:
+@exports()
+def absence(given: Given, path: Target, kind: KindOf, parts: Parts) -> None:
     """Prove that the ledger's state has nothing of a kind at a place."""
-    given = Given(folder, node, trust, None, as_json)
     _export_entry(given, path, kind, parts, there=False)
 
 
@@ -251,37 +243,24 @@ def _export_entry(given: Given, path: Path, kind: str, parts: list[str], *, ther
     given.write(path, kind if there else f"absence of {kind}", state)
 
 
-@app.command()
+@exports()
 def validator(
+    given: Given,
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The validator's, 40 hexadecimal digits.")],
     path: Target,
-    *,
-    trust: Trust = None,
-    node: Node = None,
-    folder: Dir = HERE,
-    as_json: AsJson = False,
 ) -> None:
     """Prove that somebody is a validator, with which key and power."""
     from gridproof.actors.proofs import taking
 
     raw = _digits(address, 20)
-    given = Given(folder, node, trust, None, as_json)
     given.write(path, "validator", lambda _community, client: taking.validator(client, raw))
 
 
-@app.command("app-hash")
-def app_hash(
-    path: Target,
-    *,
-    trust: Trust = None,
-    node: Node = None,
-    folder: Dir = HERE,
-    as_json: AsJson = False,
-) -> None:
+@exports("app-hash")
+def app_hash(given: Given, path: Target) -> None:
     """Prove the app hash alone, for `verify record` and `verify bill`, which take one."""
     from gridproof.actors.proofs import taking
 
-    given = Given(folder, node, trust, None, as_json)
     given.write(path, "app hash", lambda _community, client: taking.app_hash(client))
 
 

@@ -59,10 +59,7 @@ def say(words: Console, tariff: "Tariff", times: "Times", span: tuple[int, int])
     from gridproof.domain import Direction, TimeOfUse
 
     words.print(f"{tariff.name}, from {times.label(span[0])} until {times.label(span[1])}", markup=False)
-    shown = table("what", "when", f"#{tariff.currency}", "for")
-    for cells in _rows(tariff):
-        shown.add_row(*map(escape, cells))
-    words.print(shown)
+    say_parts(words, tariff)
     for direction in Direction:
         scheme = tariff.channel(direction).scheme
         if isinstance(scheme, TimeOfUse):
@@ -70,6 +67,14 @@ def say(words: Console, tariff: "Tariff", times: "Times", span: tuple[int, int])
             words.print(f"A week of {_way(direction)}:")
             for line in week(_days(tariff, direction, times, span), names):
                 words.print(line, markup=False)
+
+
+def say_parts(words: Console, tariff: "Tariff") -> None:
+    """Print what a tariff charges, part by part."""
+    shown = table("what", "when", f"#{tariff.currency}", "for")
+    for cells in _rows(tariff):
+        shown.add_row(*map(escape, cells))
+    words.print(shown)
 
 
 def picture(title: str, tariff: "Tariff", times: "Times", span: tuple[int, int]) -> str:

@@ -8,8 +8,9 @@ import typer
 from rich.console import Console
 
 from .bill import money, say_gone, told_report
-from .console import Speaker, Step, table
+from .console import Speaker, Step
 from .options import HERE, AsJson, Dir, PassphraseFile, open_community
+from .proof_words import say_readings, summed
 
 if TYPE_CHECKING:
     from gridproof.actors.bills.proof import BillProof
@@ -370,19 +371,8 @@ def _household(file: "ProofFile", given: Path | None, folder: Path, passphrase_f
 
 
 def _say_readings(words: Console, file: "ProofFile", verdict: "Verdict") -> None:
-    from datetime import UTC, datetime
-
-    shown = table("channel", "period from (UTC)", "#Wh", "slot", "in its total")
-    counted = {True: "yes", False: "left out", None: "not told"}
-    for each in verdict.readings:
-        start = datetime.fromtimestamp(each.slot.k * file.period_s, UTC)
-        when, energy = f"{start:%Y-%m-%d %H:%M}", f"{each.energy_wh:,}"
-        shown.add_row(each.slot.channel.label, when, energy, str(each.status), counted[each.counted])
-    words.print(shown)
+    say_readings(words, verdict.readings, file.period_s)
     for falsehood in verdict.falsehoods:
         words.print(falsehood, markup=False)
-    total = sum(each.energy_wh for each in verdict.readings)
-    words.print(
-        f"{len(verdict.readings)} readings, {total:,} Wh: {'all true' if not verdict.falsehoods else 'NOT TRUE'}."
-    )
+    words.print(f"{summed(verdict.readings)}: {'all true' if not verdict.falsehoods else 'NOT TRUE'}.")
     words.print(f"Against app hash {file.app_hash} at height {file.height} of {file.chain_id}.", markup=False)

@@ -17,8 +17,9 @@ import msgspec
 
 from gridproof.connectors.http import HttpError, Links
 from gridproof.errors import GridproofError
-from gridproof.light import Commit, Header, LightBlock, Validator, address, in_order
+from gridproof.light import Commit, Header, LightBlock, Validator, in_order
 from gridproof.light.types import MAX_VALIDATORS
+from gridproof.state import address_of
 
 T = TypeVar("T")
 ANSWER_S: Final = 10.0
@@ -147,7 +148,7 @@ class EngineRpc:
         except (ValueError, RecursionError) as wrong:
             raise EngineAnswerError(what=method, detail="it is no JSON") from wrong
         if isinstance(told, dict) and "error" in told:
-            raise EngineRefusedError(url=self.url, detail=str(told["error"])[:MAX_DETAIL])
+            raise EngineRefusedError(url=self.url, detail=_words(told["error"])[:MAX_DETAIL])
         return _field(told, "result")
 
     def close(self) -> None:
@@ -264,7 +265,7 @@ def _validator(told: Any) -> Validator:
         raise EngineAnswerError(what="validators", detail="a key is not Ed25519, the only kind that is known here")
     power = _number(_field(told, "voting_power"), "voting_power")
     found: Validator = _as(Validator, (_base64(_field(key, "value")), power), "validators")
-    if _hex(_field(told, "address")) != address(found.key):
+    if _hex(_field(told, "address")) != address_of(found.key):
         raise EngineAnswerError(what="validators", detail="an address is not that of its key")
     return found
 
@@ -290,6 +291,13 @@ def _time(told: Any) -> Sequence[int]:
 def _days(year: int, month: int) -> int:
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     return 28 + leap if month == 2 else 30 + (month in (1, 3, 5, 7, 8, 10, 12))
+
+
+def _words(error: Any) -> str:
+    """The engine's own words for why it refused: what it calls data says more than its message."""
+    if isinstance(error, Mapping):
+        return str(error.get("data") or error.get("message") or "it gives no reason")
+    return str(error)
 
 
 def _field(told: Any, name: str) -> Any:

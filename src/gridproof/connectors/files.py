@@ -40,6 +40,10 @@ class FileUnreadableError(FileError):
     detail: str
 
 
+class FileTooLongError(FileUnreadableError):
+    """The file is longer than one of its kind can be, so it was not read. Check that it is the right one."""
+
+
 class FileUnwritableError(FileError):
     """The file was not written; what stood there before still stands. See to the cause and try again."""
 
@@ -119,7 +123,8 @@ def read_limited(path: Path, limit: int) -> bytes:
 
     Raises:
         FileMissingError: it is not there.
-        FileUnreadableError: it is too long, or the system refuses.
+        FileTooLongError: it is too long.
+        FileUnreadableError: the system refuses.
     """
     try:
         with path.open("rb") as file:
@@ -129,7 +134,7 @@ def read_limited(path: Path, limit: int) -> bytes:
     except OSError as failure:
         raise FileUnreadableError(path=str(path), detail=failure.strerror or str(failure)) from failure
     if len(content) > limit:
-        raise FileUnreadableError(path=str(path), detail=f"longer than {limit} bytes")
+        raise FileTooLongError(path=str(path), detail=f"longer than {limit} bytes")
     return content
 
 
@@ -143,7 +148,8 @@ def read_private(path: Path, limit: int) -> bytes:
     Raises:
         FileMissingError: it is not there.
         FileExposedError: its mode lets others read or write it.
-        FileUnreadableError: it is no regular file, is too long, or the system refuses.
+        FileTooLongError: it is too long.
+        FileUnreadableError: it is no regular file, or the system refuses.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # not to wait for a pipe's writer
@@ -155,7 +161,7 @@ def read_private(path: Path, limit: int) -> bytes:
     except OSError as failure:
         raise FileUnreadableError(path=str(path), detail=failure.strerror or str(failure)) from failure
     if len(content) > limit:
-        raise FileUnreadableError(path=str(path), detail=f"longer than {limit} bytes")
+        raise FileTooLongError(path=str(path), detail=f"longer than {limit} bytes")
     return content
 
 

@@ -4,7 +4,7 @@ Pure: the time is an argument, and whatever is verified is handed in.
 """
 
 from . import errors
-from .canonical import address, header_hash, in_order, validators_hash
+from .canonical import header_hash, in_order, validators_hash
 from .errors import LightError
 from .types import (
     ABSENT,
@@ -36,7 +36,6 @@ __all__ = [
     "Trusted",
     "Validator",
     "Vote",
-    "address",
     "errors",
     "header_hash",
     "in_order",

@@ -11,12 +11,12 @@ Source: CometBFT 0.38, spec/core/data_structures.md and spec/core/encoding.md.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from hashlib import sha256
 from typing import Final
 
 from gridproof.primitives import merkle, varint
+from gridproof.state.validators import address_of
 
-from .types import ADDRESS_SIZE, BlockId, Commit, Flag, Header, Time, Validator, Vote
+from .types import BlockId, Commit, Flag, Header, Time, Validator, Vote
 from .wire import light_pb2 as wire
 
 PRECOMMIT: Final = 2
@@ -50,14 +50,9 @@ def header_hash(header: Header) -> bytes:
     )
 
 
-def address(key: bytes) -> bytes:
-    """The address of an Ed25519 key: the first 20 bytes of its SHA-256."""
-    return sha256(key).digest()[:ADDRESS_SIZE]
-
-
 def in_order(validators: Iterable[Validator]) -> tuple[Validator, ...]:
     """The validators in the order of their set: by power, greatest first, then by address."""
-    return tuple(sorted(validators, key=lambda each: (-each.power, address(each.key))))
+    return tuple(sorted(validators, key=lambda each: (-each.power, address_of(each.key))))
 
 
 def validators_hash(validators: Sequence[Validator]) -> bytes:

@@ -19,8 +19,9 @@ from collections.abc import Sequence
 
 from gridproof.primitives import ed25519
 from gridproof.primitives.errors import InvalidSignatureError
+from gridproof.state.validators import address_of
 
-from .canonical import address, signing
+from .canonical import signing
 from .errors import (
     CommitFormError,
     DoubleVoteError,
@@ -67,7 +68,7 @@ class Count:
         for index, (vote, validator) in enumerate(zip(self._commit.votes, validators, strict=True)):
             if vote.flag == Flag.ABSENT or (vote.flag == Flag.NIL and not self._every):
                 continue
-            if vote.address != address(validator.key):
+            if vote.address != address_of(validator.key):
                 raise OtherValidatorError(height=self._commit.height, index=index)
             self._verify(index, validator)
             if vote.flag == Flag.COMMIT:
@@ -88,7 +89,7 @@ class Count:
             WrongSignatureError: a signature does not hold.
             TooLittleTrustError: it is a third or less.
         """
-        known = {address(each.key): each for each in validators}
+        known = {address_of(each.key): each for each in validators}
         needed = sum(each.power for each in validators) // 3
         counted = 0
         seen: set[bytes] = set()

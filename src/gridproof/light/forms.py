@@ -3,7 +3,9 @@
 Source: CometBFT 0.38, `ValidateBasic` of SignedHeader, Commit, CommitSig and ValidatorSet.
 """
 
-from .canonical import address, header_hash, in_order, validators_hash
+from gridproof.state.validators import ADDRESS_SIZE, address_of
+
+from .canonical import header_hash, in_order, validators_hash
 from .errors import (
     CommitFormError,
     HeaderFormError,
@@ -15,7 +17,6 @@ from .errors import (
 )
 from .types import (
     ABSENT,
-    ADDRESS_SIZE,
     BLOCK_PROTOCOL,
     HASH_SIZE,
     MAX_CHAIN_ID,
@@ -124,7 +125,7 @@ def _verify_validators(header: Header, validators: tuple[Validator, ...]) -> Non
     total = sum(each.power for each in validators)
     if total > MAX_TOTAL_POWER:
         raise ValidatorsFormError(detail=f"their power is {total}, the most is {MAX_TOTAL_POWER}")
-    if len({address(each.key) for each in validators}) != len(validators):
+    if len({address_of(each.key) for each in validators}) != len(validators):
         raise ValidatorsFormError(detail="one is in it twice")
     if in_order(validators) != validators:
         raise ValidatorsFormError(detail="they are not in their order")

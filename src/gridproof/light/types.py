@@ -9,9 +9,9 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from gridproof.state.records import Record
+from gridproof.state.validators import ADDRESS_SIZE
 
 HASH_SIZE: Final = 32
-ADDRESS_SIZE: Final = 20
 KEY_SIZE: Final = 32
 MAX_SIGNATURE_SIZE: Final = 64
 MAX_CHAIN_ID: Final = 50  # bytes

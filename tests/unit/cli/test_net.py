@@ -1,17 +1,20 @@
 """`gridproof net`, and `gridproof node` where no engine is needed."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from gridproof.actors.node.folder import NodeFolder
 from gridproof.actors.node.network import nodes_in
+from gridproof.actors.node.program import VARIABLE
 from gridproof.actors.node.settings import load
 from gridproof.actors.node.supervisor import require_whole
 from gridproof.cli.node import LASTS
+from gridproof.drivers.embedded import FolderLock
 
-from tests.unit.actors.node.homes import mode
+from tests.unit.actors.node.homes import mode, program
 from tests.unit.cli.home import START, files_of, refused, typed
 
 NAMES = ("Alpha", "Zürich Süd")
@@ -54,6 +57,15 @@ def test_a_folder_with_something_in_it_stays(made: Path, tmp_path: Path) -> None
     assert not (tmp_path / "n").exists()
 
 
+def test_what_is_to_be_typed_next_can_be_typed_where_the_folder_has_blanks(tmp_path: Path) -> None:
+    root = tmp_path / "old town [1]"
+    told = typed("net", "init", root, "--validators", "Alpha,Beta", "--start", START).out
+    assert told.splitlines()[-1] == f"Or run all here: gridproof net up -C '{root}'"
+    assert f"in {root}." in told
+    home = tmp_path / "my home"
+    assert typed("init", home).out.endswith(f"\nNext: gridproof meter enrol NAME... -C '{home}'\n")
+
+
 @pytest.mark.parametrize("host", ["Alpha", "Nobody=x", "Alpha=", "Alpha=a"])
 def test_hosts_name_companies_and_all_of_them(tmp_path: Path, host: str) -> None:
     typed("net", "init", tmp_path / "n", "--validators", ",".join(NAMES), "--host", host, "--start", START, code=2)
@@ -89,12 +101,51 @@ def test_where_there_is_no_network_or_node_it_is_said(tmp_path: Path) -> None:
     typed("node", "start", "-C", tmp_path, code=LASTS)
 
 
+def test_a_second_start_of_a_node_that_runs_is_not_tried_again_by_a_service_manager(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(program(tmp_path / "cometbft", "time.sleep(60)")))
+    node = nodes_in(made)[0]
+    held = FolderLock(node.root)
+    try:
+        told = typed("node", "start", "-C", node.root, "--json", code=LASTS)
+    finally:
+        held.release()
+    assert told.json["error"] == "NodeRunningError"
+    assert told.json["particulars"] == {"folder": str(node.root), "held_by": f"process {os.getpid()}"}
+
+
 def test_a_node_that_is_down(made: Path) -> None:
     node: NodeFolder = nodes_in(made)[0]
     assert typed("node", "status", "-C", node.root, "--json", code=1).json["ok"] is False
     findings = typed("node", "doctor", "-C", node.root, "--json", code=1).json["findings"]
     assert {each["what"] for each in findings} >= {"settings", "rights", "files", "node"}
     refused("node", "recover", "-C", node.root, "--from", "http://127.0.0.1:1", error="NothingToRecoverError")
+
+
+@pytest.mark.parametrize(
+    "words", [("join",), ("leave",), ("remove", "Alpha"), ("support", "x"), ("proposals",), ("block",)]
+)
+def test_a_say_through_a_node_that_is_down_names_what_its_company_can_do(
+    made: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    sentence = refused("node", *words, "-C", nodes_in(made)[0].root, error="NodeSilentError").json["sentence"]
+    assert "gridproof node start" in sentence
+    assert "ledger.nodes" not in sentence, "a company's folder has no such setting"
+
+
+def test_what_cannot_be_made_is_a_folder_and_what_is_in_the_way_need_be_none(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("keep")
+    refused("net", "init", tmp_path / "file", "--start", START, error="NodeFolderTakenError")
+    refused("net", "init", tmp_path / "file" / "n", "--start", START, error="FolderUnmadeError")
+    assert files_of(tmp_path) == {"file": b"keep"}
+
+
+def test_keys_are_held_to_their_company_before_a_node_is_made(made: Path, tmp_path: Path) -> None:
+    keys = next(nodes_in(made)[0].keys.iterdir())
+    words = ("node", "init", tmp_path / "n", "--from", "http://127.0.0.1:1", "--name", "Alpha", "--keys", keys)
+    refused(*words, error="NetworkUnlikeError")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_logs_are_told_by_name(made: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gridproof.light import address
+from gridproof.state import address_of
 
 from tests.engine_server import EngineServer
 from tests.light_chain import BLOCK_S, Network, public
@@ -54,12 +54,15 @@ def test_a_total_is_taken_away_and_proven_without_ledger_or_node(at: Folder, tmp
     assert (told["state_height"], told["app_hash"]) == (made["state_height"], made["app_hash"])
     assert (told["signed_power"], told["total_power"]) == (40, 40)
     words = typed("proof", "verify", path, "--trust", at.trust).out
-    assert f"total wh: {total_wh(0)}" in words
+    assert f"  {total_wh(0):,} Wh, the sum of 6 meters; 6 are enrolled" in words
+    assert "{" not in words
     assert "proven" in words
 
 
 def test_a_price_is_taken_away(at: Folder, tmp_path: Path) -> None:
     at.export("price", "1", START, tmp_path / "price")
+    words = typed("proof", "verify", tmp_path / "price", "--trust", at.trust).out
+    assert f"per kWh, as it follows from a total of {total_wh(0):,} Wh" in words
     assert at.verify(tmp_path / "price")["found"]["price_e5"] > 0
 
 
@@ -68,6 +71,9 @@ def test_a_households_records_are_read_with_its_file_alone(at: Folder, tmp_path:
     at.export("records", "Ada", path)
     (own,) = (at.root / "enrolments").glob("Ada.*.household")
     assert len(at.verify(path, "--household", own)["found"]["readings"]) == 6
+    words = typed("proof", "verify", path, "--trust", at.trust, "--household", own).out
+    assert "import   2025-10-25 22:00" in words
+    assert "6 readings, 15 Wh." in words
     refused("proof", "verify", path, "--trust", at.trust, error="HouseholdNeededError")
 
 
@@ -79,6 +85,8 @@ def test_a_record_is_taken_away_by_its_identity(at: Folder, tmp_path: Path) -> N
     at.export("record", "1", START, slot["first"]["prid"], tmp_path / "record")
     told = at.verify(tmp_path / "record")
     assert (told["kind"], told["found"]["counted"]) == ("record", True)
+    words = typed("proof", "verify", tmp_path / "record", "--trust", at.trust).out
+    assert "the slot is opened; it is in the total" in words
 
 
 def test_entries_and_absences_are_taken_away_by_their_place(at: Folder, tmp_path: Path) -> None:
@@ -96,7 +104,7 @@ def test_entries_and_absences_are_taken_away_by_their_place(at: Folder, tmp_path
 
 
 def test_a_validator_and_the_app_hash_are_taken_away(at: Folder, tmp_path: Path) -> None:
-    at.export("validator", address(public(3)).hex(), tmp_path / "validator")
+    at.export("validator", address_of(public(3)).hex(), tmp_path / "validator")
     assert at.verify(tmp_path / "validator")["found"]["key"] == public(3).hex()
     made = at.export("app-hash", tmp_path / "root")
     assert at.verify(tmp_path / "root")["found"]["app_hash"] == made["app_hash"]

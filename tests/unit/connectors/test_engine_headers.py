@@ -136,7 +136,29 @@ def test_what_a_node_refuses_is_told() -> None:
         pytest.raises(EngineRefusedError) as refused,
     ):
         node.light_block(99)
-    assert "height 99" in refused.value.detail
+    assert refused.value.detail.startswith("height 99 must be less"), "the engine's words, not how they were sent"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            {"code": -32603, "message": "Internal error", "data": "height 9 is not available"},
+            "height 9 is not available",
+        ),
+        ({"code": -32601, "message": "Method not found"}, "Method not found"),
+        ({}, "it gives no reason"),
+        ("no", "no"),
+    ],
+)
+def test_a_refusal_is_told_in_the_engines_own_words(error: object, words: str) -> None:
+    with (
+        EngineServer(Network(), lambda _method, _told: {"error": error}) as server,
+        closing(EngineRpc(server.url)) as node,
+        pytest.raises(EngineRefusedError) as refused,
+    ):
+        node.latest_height()
+    assert refused.value.detail == words
 
 
 @pytest.mark.parametrize("answer", [b"", b"no json", b"[]", b"{}", b"[" * 100_000, b" " * (2**24 + 1)])

@@ -120,7 +120,7 @@ def test_a_node_that_must_be_seen_to_exits_with_the_code_that_the_unit_leaves_al
     assert json.loads(capsys.readouterr().out)["error"] == "NoNodeError"
     assert issubclass(NoNodeError, LastingError)
     assert not issubclass(AddressTakenError, LastingError)
-    assert not issubclass(NodeRunningError, LastingError)
+    assert issubclass(NodeRunningError, LastingError)
     assert f"\n| {LASTS} |" in (DEPLOY / "README.md").read_text()
 
 

@@ -16,7 +16,6 @@ from gridproof.light import (
     Policy,
     Time,
     Trusted,
-    address,
     header_hash,
     verify_anchor,
     verify_chain,
@@ -42,6 +41,7 @@ from gridproof.light.errors import (
     ValidatorsFormError,
     WrongSignatureError,
 )
+from gridproof.state import address_of
 
 from tests.light_chain import (
     BLOCK_S,
@@ -337,5 +337,5 @@ def test_only_the_trusted_header_with_its_own_validators_begins() -> None:
 
 
 def test_an_address_is_the_beginning_of_its_keys_hash() -> None:
-    assert len(address(public(1))) == 20
+    assert len(address_of(public(1))) == 20
     assert key(1).public_key().public_bytes_raw() == public(1)

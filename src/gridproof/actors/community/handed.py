@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from gridproof.actors.bill_provider.provider import MAX_NAME_IN_FILE
+from gridproof.actors.commands import command
 from gridproof.actors.enrolment import HouseholdFile, MeterFile, read_household, read_meter
 from gridproof.errors import GridproofError
 
@@ -55,7 +56,7 @@ def flaws(community: Community, now_s: int) -> Iterator[Flaw]:
     there = sorted([*folder.glob(f"*{METER}"), *folder.glob(f"*{HOUSEHOLD}")])
     ends = {path.name.rpartition(path.suffix)[0].rpartition(".")[2] + path.suffix for path in there}
     for row in rows:
-        mend = f"Run `gridproof meter reissue {row.name}`"
+        mend = f"Run `{command('meter', 'reissue', row.name)}`"
         if handle_in_file(row.handle) + METER not in ends:
             yield Flaw(f"the file of meter {row.name} is missing, so it cannot report. {mend}.", True)
         if handle_in_file(row.handle) + HOUSEHOLD not in ends:

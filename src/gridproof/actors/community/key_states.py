@@ -3,9 +3,9 @@
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
-from shlex import quote
 from typing import NamedTuple
 
+from gridproof.actors.commands import command
 from gridproof.actors.credentials import Credentials
 from gridproof.connectors.files import FileMissingError
 from gridproof.connectors.ledger import LedgerClient
@@ -151,7 +151,7 @@ def _former(keys: Credentials | None) -> int:
 
 def _command(change: Change, name: str) -> str:
     verb = "rotate" if change is Change.ROTATION else "recover"
-    return f"gridproof key {verb} {quote(name)}"
+    return command("key", verb, name)
 
 
 def _recovery(state: KeyState) -> str:

@@ -94,7 +94,7 @@ def participant_id(client: LedgerClient, name: str) -> ParticipantId:
     for number, participant in client.ask(registry.participants):
         if participant.name == name:
             return ParticipantId(number)
-    raise NodeUnclearError(what=f"find participant {name}", detail="the ledger does not know this name")
+    raise NodeUnclearError(what=f"find participant {name}", detail="the operator must register it first")
 
 
 def _recovery(name: str) -> str:

@@ -10,8 +10,9 @@ from gridproof.connectors.engine_headers import EngineRpc
 from gridproof.connectors.ledger import LedgerClient
 from gridproof.drivers.history import Entry
 from gridproof.errors import Refusal
-from gridproof.light import Flag, address, header_hash
+from gridproof.light import Flag, header_hash
 from gridproof.modules.consensus import queries as consensus
+from gridproof.state import address_of
 from gridproof.state.transaction import read_body
 
 from .deciding import names_of
@@ -102,7 +103,7 @@ def look_at(rpc: EngineRpc, client: LedgerClient, height: int) -> Seen:
 
     signed = {vote.address for vote in block.commit.votes if vote.flag == Flag.COMMIT}
     signers = tuple(
-        Signer(name_at(address(each.key)), each.power, address(each.key) in signed) for each in block.validators
+        Signer(name_at(address_of(each.key)), each.power, address_of(each.key) in signed) for each in block.validators
     )
     return Seen(
         height,

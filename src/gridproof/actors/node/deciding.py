@@ -10,6 +10,7 @@ Rules:
 """
 
 import json
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -17,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from gridproof.actors import credentials
-from gridproof.actors.errors import NodeUnclearError
+from gridproof.actors.community.people import participant_id
 from gridproof.connectors.files import read_limited, read_private, write_whole
 from gridproof.connectors.ledger import LedgerClient, Sender
 from gridproof.connectors.secret_files import SecretFiles
@@ -38,12 +39,13 @@ from gridproof.modules.consensus.messages import SupportChange
 from gridproof.modules.consensus.queries import OpenProposal
 from gridproof.modules.registry import queries as registry
 
-from .errors import NoSuchProposalError, RequestError
+from .errors import NoSuchProposalError, NoSuchValidatorError, OwnVoteError, RequestError, RequestMissingError
 from .folder import NodeFolder
 from .settings import load
 
 MAX_REQUEST: Final = 2**16
 FORM: Final = "gridproof join 1"
+_ID: Final = re.compile(r"[0-9a-fA-F]{1,64}", re.ASCII)
 DIGITS: Final = 32  # of a proposal's id: two with the same ones take 2**64 tries (D-4)
 
 
@@ -83,7 +85,7 @@ class Council:
     def __init__(self, folder: NodeFolder, secrets: SecretFiles, client: LedgerClient) -> None:
         self.name = load(folder.root).node.name
         self._client = client
-        self.participant = participant_named(client, self.name)
+        self.participant = participant_id(client, self.name)
         keys = credentials.read(secrets, folder.key_file(self.name), self.name)
         self._sender = Sender(client, keys.signer, self.participant)
 
@@ -112,21 +114,30 @@ class Council:
         return Standing(name, change, total if decided else 0, total, decided)
 
 
-def participant_named(client: LedgerClient, name: str) -> ParticipantId:
-    """A company's number on the ledger.
-
-    Raises:
-        NodeUnclearError: the ledger does not know it.
-    """
-    for number, known in client.ask(registry.participants):
-        if known.name == name:
-            return ParticipantId(number)
-    raise NodeUnclearError(what=f"find {name}", detail="the operator must register it first")
-
-
 def names_of(client: LedgerClient) -> dict[int, str]:
     """The participants' names."""
     return {int(number): known.name for number, known in client.ask(registry.participants)}
+
+
+def other_validator(client: LedgerClient, own: str, name: str) -> ParticipantId:
+    """The number of another company that has a vote.
+
+    Args:
+        client: the way to the ledger.
+        own: name of the company that asks.
+        name: of the other one.
+
+    Raises:
+        OwnVoteError: it is the same.
+        NoSuchValidatorError: none of this name votes.
+    """
+    if name == own:
+        raise OwnVoteError(name=name)
+    names = names_of(client)
+    voting = {names.get(int(number), ""): number for number, _ in client.ask(consensus.validators)}
+    if name not in voting:
+        raise NoSuchValidatorError(name=name, known=", ".join(each for each in voting if each != own))
+    return ParticipantId(voting[name])
 
 
 # --- requests ------------------------------------------------------------------------------------------------------
@@ -139,7 +150,7 @@ def make_request(folder: NodeFolder, client: LedgerClient, power: int) -> SetVal
         FileError: its signer's key cannot be read.
         NodeUnclearError: the ledger does not know the company.
     """
-    participant = participant_named(client, load(folder.root).node.name)
+    participant = participant_id(client, load(folder.root).node.name)
     key = signer_of(folder)
     proof = key.sign(possession_hash(client.status().chain_id, participant, key.public))
     return SetValidator(participant, key.public, power, proof)
@@ -189,9 +200,35 @@ def read_request(path: Path, chain_id: str) -> SetValidator:
             SetValidator,
         )
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as wrong:
-        raise RequestError(path=str(path), detail=f"{type(wrong).__name__}: {wrong}") from wrong
+        raise RequestError(path=str(path), detail=_reason(wrong)) from wrong
     SupportChange(0, change).check(chain_id)
     return change
+
+
+def _reason(wrong: Exception) -> str:
+    if isinstance(wrong, json.JSONDecodeError):
+        return "it is no JSON"
+    return f"it has no {wrong}" if isinstance(wrong, KeyError) else "what it says has another form"
+
+
+def read_change(client: LedgerClient, given: str) -> Change:
+    """What a company is asked to support.
+
+    Args:
+        client: the way to the ledger.
+        given: path of a request's file, or digits of an open proposal's id.
+
+    Raises:
+        RequestMissingError: it is neither.
+        FileError, RequestError, Refusal: as of `read_request`.
+        NoSuchProposalError: no proposal's id begins with these digits, or they are too few.
+    """
+    path = Path(given)
+    if path.exists():
+        return read_request(path, client.status().chain_id)
+    if not _ID.fullmatch(given):
+        raise RequestMissingError(given=given)
+    return find_proposal(client, given).change
 
 
 def named(proposal: bytes) -> str:

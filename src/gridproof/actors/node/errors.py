@@ -18,7 +18,7 @@ class NoNodeError(LastingError):
 
 
 class NodeFolderTakenError(NodeError):
-    """The folder is there and not empty; nothing was made. Name another, or empty it."""
+    """Something is there already that is no empty folder; nothing was made. Name another place, or empty it."""
 
     folder: str
 
@@ -30,8 +30,10 @@ class NodeSettingsError(LastingError):
     detail: str
 
 
-class NodeRunningError(NodeError):
-    """The node of this folder runs already. `gridproof node status` tells how it is."""
+class NodeRunningError(LastingError):
+    """The node of this folder runs already, and goes on; a second one was not started. `gridproof node status` tells
+    how it is.
+    """
 
     folder: str
     held_by: str
@@ -94,10 +96,11 @@ class NodeStoppedError(LastingError):
 
 
 class NodeSilentError(NodeError):
-    """The node's engine does not answer. Start it with `gridproof node start`, or look at `gridproof node logs`."""
+    """The node of this folder gives no answer; what was sent may take effect all the same. Start it with
+    `gridproof node start`, wait where it still fetches blocks, or look at `gridproof node logs`.
+    """
 
-    address: str
-    detail: str
+    node: str
 
 
 class NetworkSilentError(NodeError):
@@ -120,6 +123,27 @@ class RequestError(NodeError):
     detail: str
 
 
+class RequestMissingError(NodeError):
+    """There is no such file, and a proposal is not called so; nothing was sent. Check the path, or give all digits that
+    `gridproof node proposals` shows.
+    """
+
+    given: str
+
+
+class NoSuchValidatorError(NodeError):
+    """No company of this name has a vote; nothing was sent. Name one of `known`."""
+
+    name: str
+    known: str
+
+
+class OwnVoteError(NodeError):
+    """The vote is this company's own; nothing was sent. `gridproof node leave` gives it back."""
+
+    name: str
+
+
 class NoSuchProposalError(NodeError):
     """No open proposal has an id that begins so, or the digits are too few to name one safely; nothing was sent.
     Give all digits that `gridproof node proposals` shows.
@@ -130,10 +154,29 @@ class NoSuchProposalError(NodeError):
 
 
 class NetworkUnlikeError(NodeError):
-    """What the network tells cannot be used to join it; nothing was made. Ask another of its nodes."""
+    """Nothing that answers there can be used to join a network; nothing was made. Name the RPC of a running node with
+    `--from`, such as `http://HOST:26657`, or another of the network's nodes.
+    """
 
     url: str
     detail: str
+
+
+class CompanyUnknownError(NodeError):
+    """The ledger knows no company of this name, so that keys would be of no use to it; nothing was made. Have the
+    operator register it, correct `--name`, or leave `--keys` away.
+    """
+
+    name: str
+    known: str
+
+
+class KeysOfAnotherError(NodeError):
+    """The key file is another company's; nothing was made. Name the company's own with `--keys`."""
+
+    path: str
+    name: str
+    owner: str
 
 
 class NodeRunsError(NodeError):

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final, NamedTuple
 
+from gridproof.actors.community.errors import FolderUnmadeError
 from gridproof.connectors.files import (
     PRIVATE_FILE,
     FileUnwritableError,
@@ -58,7 +59,7 @@ def make_node(root: Path, birth: Birth) -> NodeFolder:
     Raises:
         NodeFolderTakenError: it is there and not empty; nothing was made.
         NodeSettingsError: the settings have a fault; nothing was made.
-        FileUnwritableError: it cannot be written; nothing is left of it.
+        FolderUnmadeError: it cannot be written; nothing is left of it.
     """
     require_valid(birth.settings)
     root = root.absolute()
@@ -75,13 +76,13 @@ def staged(root: Path) -> Iterator[Path]:
 
     Raises:
         NodeFolderTakenError: the wanted one is there and not empty; nothing was made.
-        FileUnwritableError: the disk or the folder above does not take it; nothing is left of it.
+        FolderUnmadeError: the disk or the folder above does not take it; nothing is left of it.
     """
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise NodeFolderTakenError(folder=str(root))
-    make_private_folder(root.parent)
     prefix = f"{STAGING}{root.name}."
     try:
+        make_private_folder(root.parent)
         for leftover in root.parent.glob(f"{glob.escape(prefix)}{'?' * _RANDOM_PART}"):
             shutil.rmtree(leftover)
         staging = Path(mkdtemp(prefix=prefix, dir=root.parent))
@@ -93,8 +94,10 @@ def staged(root: Path) -> Iterator[Path]:
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         sync_folder(root.parent)
+    except FileUnwritableError as wrong:
+        raise FolderUnmadeError(folder=str(root), detail=wrong.detail) from wrong
     except OSError as wrong:
-        raise FileUnwritableError(path=str(root), detail=wrong.strerror or str(wrong)) from wrong
+        raise FolderUnmadeError(folder=str(root), detail=wrong.strerror or str(wrong)) from wrong
 
 
 def _fill(folder: NodeFolder, birth: Birth) -> None:

@@ -10,19 +10,29 @@ Rules:
 """
 
 import json
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from gridproof.actors import credentials
 from gridproof.actors.randomness import Randomness
-from gridproof.connectors.engine_headers import EngineError, EngineRpc
+from gridproof.connectors.engine_headers import (
+    EngineAnswerError,
+    EngineError,
+    EngineRefusedError,
+    EngineRpc,
+    EngineUnreachableError,
+)
+from gridproof.connectors.ledger import LedgerClient
+from gridproof.connectors.secret_files import NoSecretFileError, SecretFiles, WrongPassphraseError
 from gridproof.drivers.cometbft.engine import EngineKey
 from gridproof.drivers.cometbft.errors import GenesisDiffersError
 from gridproof.drivers.cometbft.service import read_app_state
 from gridproof.light import header_hash
 from gridproof.primitives.hashing import HASH_SIZE
 
-from .errors import NetworkUnlikeError
+from .deciding import names_of
+from .errors import CompanyUnknownError, KeysOfAnotherError, NetworkUnlikeError
 from .folder import NodeFolder
 from .founding import Birth, make_node
 from .settings import EngineSection, FiguresSection, NodeSection, NodeSettings, SyncSection
@@ -97,7 +107,7 @@ def join_network(root: Path, order: JoinOrder, randomness: Randomness) -> Made:
         NodeFolderTakenError: the folder is not empty; nothing was made.
         NetworkUnlikeError: the node that was asked does not answer as one of a network does.
         NodeSettingsError: what it told, or the order, makes no valid settings; nothing was made.
-        FileUnwritableError: it cannot be written; nothing is left of it.
+        FolderUnmadeError: it cannot be written; nothing is left of it.
     """
     try:
         with closing(EngineRpc(order.url)) as rpc:
@@ -106,11 +116,47 @@ def join_network(root: Path, order: JoinOrder, randomness: Randomness) -> Made:
             trusted = _trusted(rpc, order, told)
         document = read_app_state(json.dumps(genesis["app_state"]).encode())
     except (EngineError, GenesisDiffersError, KeyError, TypeError, ValueError) as wrong:
-        raise NetworkUnlikeError(url=order.url, detail=f"{type(wrong).__name__}: {wrong}") from wrong
+        raise NetworkUnlikeError(url=order.url, detail=_reason(wrong)) from wrong
     signer, node_key = EngineKey(randomness(HASH_SIZE)), EngineKey(randomness(HASH_SIZE))
     engine_genesis = json.dumps(genesis, indent=2, ensure_ascii=False).encode() + b"\n"
     birth = Birth(_settings(order, told, trusted), signer, node_key, document, engine_genesis, order.keys)
     return Made(make_node(root, birth), told.chain_id, len(told.peers), trusted)
+
+
+def _reason(wrong: Exception) -> str:
+    if isinstance(wrong, EngineAnswerError):
+        return f"{wrong.what}: {wrong.detail}"
+    if isinstance(wrong, (EngineUnreachableError, EngineRefusedError, GenesisDiffersError)):
+        return wrong.detail
+    return "its answer lacks what a node tells, or has another form"
+
+
+def require_owner(client: LedgerClient, secrets: SecretFiles, path: Path, name: str) -> None:
+    """Return if a key file is the company's that it shall speak for.
+
+    Args:
+        client: the way to the ledger, which knows the companies.
+        secrets: opens the file, where it is sealed.
+        path: the file.
+        name: the company's.
+
+    Raises:
+        CompanyUnknownError: the ledger does not know the company.
+        KeysOfAnotherError: the file is another participant's.
+        FileError, SecretFileError: it cannot be read, or is nobody's.
+        ClientError: no answer came.
+    """
+    names = names_of(client).values()
+    if name not in names:
+        raise CompanyUnknownError(name=name, known=", ".join(names))
+    try:
+        credentials.read(secrets, path, name)
+    except (NoSecretFileError, WrongPassphraseError):
+        for other in names:
+            with suppress(NoSecretFileError, WrongPassphraseError):
+                credentials.read(secrets, path, other)
+                raise KeysOfAnotherError(path=str(path), name=name, owner=other) from None
+        raise
 
 
 def _ask(rpc: EngineRpc, url: str) -> _Told:

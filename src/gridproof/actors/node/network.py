@@ -132,7 +132,6 @@ def found_network(root: Path, order: Order, secrets: SecretFiles, randomness: Ra
         NodeFolderTakenError: the folder is not empty, or two companies would share one; nothing was made.
         NodeSettingsError: a host is none; nothing was made.
         NameReservedError, FolderUnmadeError, GenesisError: as for a community; nothing was made.
-        FileUnwritableError: the disk or the folder above does not take it; nothing is left of it.
     """
     shape = order.shape
     require_apart([seat.name for seat in shape.seats])

@@ -16,7 +16,7 @@ from gridproof.actors.bills.words import Card
 from gridproof.actors.enrolment import HouseholdFile
 from gridproof.actors.proof_file import ProofFile, verify_proof_file
 from gridproof.domain import Direction, RegionId, Slot, is_marked, record_hash, roster_leaf
-from gridproof.light import Trusted, address
+from gridproof.light import Trusted
 from gridproof.modules.aggregation import types as aggregation
 from gridproof.modules.aggregation.types import FoldedSlot, SlotRecord, SlotState
 from gridproof.modules.billing import types as billing
@@ -26,7 +26,7 @@ from gridproof.modules.pricing.types import FoldedPrice
 from gridproof.modules.registry import types as registry
 from gridproof.primitives import merkle, schnorr
 from gridproof.primitives.encoding import Codec, encode
-from gridproof.state import Map, Record, smt
+from gridproof.state import Map, Record, address_of, smt
 
 from .errors import HouseholdNeededError, StatementFalseError, StatementUnknownError
 
@@ -294,7 +294,7 @@ class IsValidator(Statement, frozen=True, tag=4):
         """
         total = sum(each.power for each in ground.trusted.validators)
         for each in ground.trusted.validators:
-            if address(each.key) == self.address:
+            if address_of(each.key) == self.address:
                 return Shown("validator", {"address": self.address}, {**_fields(each), "total_power": total})
         raise StatementFalseError(kind="validator", detail="it is none of the block's validators")
 
@@ -386,7 +386,13 @@ class OwnBill(Statement, frozen=True, tag=6):
             raise StatementFalseError(kind="whole-bill", detail="; ".join(proven.verdict.falsehoods[:3]))
         about = {"region": self.file.region, "month": self.file.month, "version": self.file.version}
         return Shown(
-            "whole-bill", about, {"household": proven.report.household, "payable_e9": proven.report.payable_e9}
+            "whole-bill",
+            about,
+            {
+                "household": proven.report.household,
+                "payable_e9": proven.report.payable_e9,
+                "currency": proven.report.currency,
+            },
         )
 
 

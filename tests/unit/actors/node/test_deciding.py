@@ -16,17 +16,24 @@ from gridproof.actors.node.deciding import (
     make_request,
     named,
     names_of,
-    participant_named,
+    other_validator,
+    read_change,
     read_request,
     signer_of,
     words_of,
     write_request,
 )
-from gridproof.actors.node.errors import NoSuchProposalError, RequestError
+from gridproof.actors.node.errors import (
+    NoSuchProposalError,
+    NoSuchValidatorError,
+    OwnVoteError,
+    RequestError,
+    RequestMissingError,
+)
 from gridproof.actors.node.folder import NodeFolder
 from gridproof.actors.node.settings import NodeSection
 from gridproof.actors.randomness import Seeded
-from gridproof.connectors.files import FileExistsAlreadyError, FileExposedError
+from gridproof.connectors.files import FileExistsAlreadyError, FileExposedError, FileTooLongError
 from gridproof.connectors.ledger import InProcessClient
 from gridproof.connectors.secret_files import SecretFiles
 from gridproof.drivers.embedded import EmbeddedLedger, Options
@@ -162,11 +169,44 @@ def written(client: InProcessClient, place: Path, changes: dict[str, Any]) -> Pa
     return path
 
 
-@pytest.mark.parametrize("raw", [b"", b"[]", b"7", b"\xff", b"[" * 60_000])
-def test_d2_a_file_of_anything_is_refused(tmp_path: Path, raw: bytes) -> None:
+@pytest.mark.parametrize(
+    ("raw", "detail"),
+    [(b"", "it is no JSON"), (b"{}", "it has no 'form'"), (b"[]", "another form"), (b"7", "another form"),
+     (b"\xff", "another form"), (b"[" * 60_000, "another form")],
+)  # fmt: skip
+def test_d2_a_file_of_anything_is_refused(tmp_path: Path, raw: bytes, detail: str) -> None:
     (tmp_path / "x").write_bytes(raw)
-    with pytest.raises(RequestError):
+    with pytest.raises(RequestError, match=detail):
         read_request(tmp_path / "x", consensus.CHAIN_ID)
+
+
+def test_d2_a_file_that_is_too_long_for_a_request_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b" " * 2**17)
+    with pytest.raises(FileTooLongError):
+        read_request(tmp_path / "x", consensus.CHAIN_ID)
+
+
+def test_what_is_supported_is_a_requests_file_or_an_open_proposal(client: InProcessClient, tmp_path: Path) -> None:
+    path = written(client, tmp_path, {})
+    assert read_change(client, str(path)) == read_request(path, consensus.CHAIN_ID)
+    open_ = council(tmp_path, ONE, client).support(RemoveValidator(consensus.IDS[FOUR]))
+    assert read_change(client, named(open_.proposal)) == open_.change
+    with pytest.raises(NoSuchProposalError):
+        read_change(client, "0123")
+    for given in (f"{path}.", "mistyped.json", "\u0664" * 32):
+        with pytest.raises(RequestMissingError) as refused:
+            read_change(client, given)
+        assert refused.value.given == given
+
+
+def test_a_vote_is_taken_of_another_company_that_has_one(client: InProcessClient) -> None:
+    assert other_validator(client, ONE, TWO) == consensus.IDS[TWO]
+    with pytest.raises(OwnVoteError):
+        other_validator(client, ONE, ONE)
+    for name in (FIVE, "Nobody", ""):
+        with pytest.raises(NoSuchValidatorError) as refused:
+            other_validator(client, ONE, name)
+        assert refused.value.known == f"{TWO}, {THREE}, {FOUR}"
 
 
 def test_d2_a_request_of_another_chain_does_not_count_here(client: InProcessClient, tmp_path: Path) -> None:
@@ -201,7 +241,6 @@ def test_d4_a_proposal_is_named_by_digits_that_no_other_can_share(client: InProc
 
 def test_companies_are_known_by_name_and_changes_told_in_words(client: InProcessClient) -> None:
     names = names_of(client)
-    assert participant_named(client, TWO) == consensus.IDS[TWO]
     assert words_of(consensus.setting(TWO, 3), names) == f"{TWO} votes with power 3"
     assert words_of(RemoveValidator(99), names) == "99 votes no more"
     assert words_of(ScheduleUpgrade(2, 50), names) == "version 2 from height 50 on"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from gridproof.actors.community.errors import FolderUnmadeError
 from gridproof.actors.node import founding
 from gridproof.actors.node.errors import NodeFolderTakenError, NodeSettingsError, NoNodeError
 from gridproof.actors.node.folder import NodeFolder, has_blocks, height_of
@@ -18,7 +19,6 @@ from gridproof.actors.node.founding import make_node
 from gridproof.actors.node.settings import SyncSection, load
 from gridproof.actors.proofs.anchor import PERIOD_S
 from gridproof.connectors import files
-from gridproof.connectors.files import FileUnwritableError
 from gridproof.drivers.cometbft.engine import read_signer_file
 from gridproof.drivers.embedded import EmbeddedLedger
 from gridproof.drivers.errors import FolderUnusableError
@@ -120,7 +120,7 @@ class Fails:
 @pytest.mark.parametrize("after", range(7))
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     monkeypatch.setattr(files, "_write_synced", Fails(files._write_synced, after))
-    with pytest.raises(FileUnwritableError) as refused:
+    with pytest.raises(FolderUnmadeError) as refused:
         node_in(tmp_path / "node")
     assert "No space left" in str(refused.value)
     assert list(tmp_path.iterdir()) == []
@@ -132,7 +132,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
 def test_a_rename_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     (tmp_path / "node").mkdir()
     monkeypatch.setattr(Path, what, Fails(getattr(Path, what), 0))
-    with pytest.raises(FileUnwritableError):
+    with pytest.raises(FolderUnmadeError):
         node_in(tmp_path / "node")
     monkeypatch.undo()
     assert [path.name for path in tmp_path.iterdir()] in (["node"], [])
@@ -153,7 +153,7 @@ def test_a_founding_that_is_killed_leaves_what_the_next_one_removes(
 ) -> None:
     monkeypatch.setattr(shutil, "rmtree", lambda *_args, **_more: None)  # who is killed removes nothing
     monkeypatch.setattr(Path, "rename", Fails(Path.rename, 0))
-    with pytest.raises(FileUnwritableError):
+    with pytest.raises(FolderUnmadeError):
         node_in(tmp_path / "node")
     monkeypatch.undo()
     (left,) = tmp_path.iterdir()
@@ -164,10 +164,10 @@ def test_a_founding_that_is_killed_leaves_what_the_next_one_removes(
 
 def test_a_folder_above_that_takes_nothing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(founding, "mkdtemp", Fails(None, 0))
-    with pytest.raises(FileUnwritableError):
+    with pytest.raises(FolderUnmadeError):
         node_in(tmp_path / "node")
     (tmp_path / "file").write_text("x")
-    with pytest.raises(FileUnwritableError):
+    with pytest.raises(FolderUnmadeError):
         node_in(tmp_path / "file" / "node")
 
 

@@ -7,17 +7,30 @@ from typing import Any
 
 import pytest
 
+from gridproof.actors import credentials
 from gridproof.actors.node import joining as module
-from gridproof.actors.node.errors import NetworkUnlikeError, NodeFolderTakenError, NodeSettingsError
-from gridproof.actors.node.joining import YOUNG, JoinOrder, Made, join_network
+from gridproof.actors.node.errors import (
+    CompanyUnknownError,
+    KeysOfAnotherError,
+    NetworkUnlikeError,
+    NodeFolderTakenError,
+    NodeSettingsError,
+)
+from gridproof.actors.node.joining import YOUNG, JoinOrder, Made, join_network, require_owner
 from gridproof.actors.node.settings import load
 from gridproof.actors.randomness import Seeded
 from gridproof.connectors.engine_headers import EngineRpc
+from gridproof.connectors.files import write_whole
+from gridproof.connectors.ledger import InProcessClient
+from gridproof.connectors.secret_files import NoSecretFileError, SecretFiles
 from gridproof.drivers.cometbft.engine import genesis_file
-from gridproof.state import Validator
+from gridproof.drivers.embedded import EmbeddedLedger, Options
+from gridproof.state import SerialVerifier, Validator
+from gridproof.state.store import MemoryStore
 
 from tests.tiny.app import GENESIS_TIME_S, tiny_genesis
 from tests.unit.actors.node.homes import COMPANY_KEYS, SIGNER, Rpc, rpc
+from tests.unit.modules.consensus import network as consensus
 
 GENESIS = json.loads(genesis_file("tiny-1", tiny_genesis(), GENESIS_TIME_S, [("a", Validator(1, SIGNER.public, 10))]))
 
@@ -93,6 +106,8 @@ def test_j1_a_node_that_answers_otherwise_makes_nothing(network: Rpc, tmp_path: 
     with pytest.raises(NetworkUnlikeError) as refused:
         joined(network, tmp_path / "n")
     assert refused.value.url == network.url
+    assert "Error" not in refused.value.detail, "a sentence holds no other one"
+    assert refused.value.detail.count(". ") == 0
     assert list(tmp_path.iterdir()) == []
 
 
@@ -166,5 +181,47 @@ def test_an_order_shows_no_keys() -> None:
 
 def test_nobody_there_is_said(tmp_path: Path) -> None:
     order = JoinOrder("Beta", "http://127.0.0.1:1", "a:1", "a:2", "a:2")
-    with pytest.raises(NetworkUnlikeError):
+    with pytest.raises(NetworkUnlikeError) as refused:
         join_network(tmp_path / "n", order, Seeded(b"join"))
+    assert refused.value.detail == "Connection refused"
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- whose keys it is given -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def client() -> Iterator[InProcessClient]:
+    genesis = consensus.genesis(consensus.section(consensus.FIRST_FOUR))
+    options = Options(SerialVerifier(), clock=lambda: consensus.START_S)
+    with EmbeddedLedger(MemoryStore(), consensus.application, genesis, options) as ledger:
+        ledger.make_block(consensus.START_S, empty=True)
+        yield InProcessClient(ledger)
+
+
+@pytest.mark.parametrize("passphrase", [None, "correct horse"])
+def test_a_companys_own_key_file_is_taken_and_another_ones_refused_by_both_names(
+    client: InProcessClient, tmp_path: Path, passphrase: str | None
+) -> None:
+    secrets = SecretFiles(passphrase, log2_n=10)
+    own, other = consensus.AGGREGATORS[:2]
+    path = tmp_path / "own.key"
+    credentials.write(secrets, path, credentials.draw(own, Seeded(b"own")))
+    require_owner(client, secrets, path, own)
+    with pytest.raises(KeysOfAnotherError) as refused:
+        require_owner(client, secrets, path, other)
+    assert (refused.value.name, refused.value.owner) == (other, own)
+    with pytest.raises(CompanyUnknownError) as unknown:
+        require_owner(client, secrets, path, "Nobody")
+    assert unknown.value.name == "Nobody"
+    assert own in unknown.value.known
+
+
+def test_a_file_that_is_nobodys_is_said_to_be_none(client: InProcessClient, tmp_path: Path) -> None:
+    path = tmp_path / "own.key"
+    write_whole(path, COMPANY_KEYS, 0o600)
+    with pytest.raises(NoSecretFileError):
+        require_owner(client, SecretFiles(), path, consensus.AGGREGATORS[0])
+    credentials.write(SecretFiles(), path, credentials.draw("Stranger", Seeded(b"x")), replace=True)
+    with pytest.raises(NoSecretFileError):
+        require_owner(client, SecretFiles(), path, consensus.AGGREGATORS[0])

@@ -24,8 +24,9 @@ from gridproof.actors.proofs.proving import Stated
 from gridproof.actors.proofs.statements import IsValidator, StateRoot
 from gridproof.connectors.files import FileExistsAlreadyError, FileMissingError
 from gridproof.errors import GridproofError
-from gridproof.light import Flag, LightError, address
+from gridproof.light import Flag, LightError
 from gridproof.light.errors import OtherAnchorError, OtherChainError, TrustExpiredError
+from gridproof.state import address_of
 
 from .proven import NOW, PERIOD_S, Prover, bill, record_of, records, root
 from tests.light_chain import Network, public, sign, trusted
@@ -36,7 +37,7 @@ MAKERS: dict[str, Callable[[BilledVillage], Stated]] = {
     "price": lambda village: proving.slot_entry(village.client, "price", slot(1)),
     "absence": lambda village: proving.state_entry(village.client, "bill", REGION, OCTOBER, bytes(32), 1),
     "record": record_of,
-    "validator": lambda village: Stated(IsValidator(address(public(2))), root(village)),
+    "validator": lambda village: Stated(IsValidator(address_of(public(2))), root(village)),
 }
 
 

@@ -16,11 +16,11 @@ from gridproof.actors.proofs.proving import Stated
 from gridproof.actors.proofs.statements import KINDS, Entry, Folded, InBatch, IsValidator, StateRoot, plain
 from gridproof.domain import RegionId, Slot
 from gridproof.errors import GridproofError
-from gridproof.light import address
 from gridproof.modules.aggregation import queries as aggregation
 from gridproof.modules.pricing import queries as pricing
 from gridproof.modules.registry.types import METERS
 from gridproof.primitives.errors import InvalidProofError
+from gridproof.state import address_of
 
 from .proven import IMPORT, Prover, bill, record_of, records, root
 from tests.light_chain import public
@@ -147,7 +147,7 @@ def test_no_other_record_is_proven(village: BilledVillage) -> None:
 
 
 def test_who_decided_on_the_block_is_shown_with_its_power(village: BilledVillage, prover: Prover) -> None:
-    shown = prover(Stated(IsValidator(address(public(2))), root(village)))
+    shown = prover(Stated(IsValidator(address_of(public(2))), root(village)))
     assert shown.found == {"key": public(2), "power": 10, "total_power": 40}
     with pytest.raises(StatementFalseError):
         prover(Stated(IsValidator(bytes(20)), root(village)))
