@@ -54,7 +54,9 @@ class NodeBlindError(NodeUnfitError):
 
 
 class NodeAloneError(NodeUnfitError):
-    """This node refuses a transaction that no other one refuses; it was not believed, and another one was asked."""
+    """This node says of a transaction that it has no effect, and no other one says so; it was not believed, and another
+    one was asked.
+    """
 
 
 class NodesUnreachableError(ClientError):

@@ -11,14 +11,15 @@ Rules:
     W-4 A transaction that stands in no block after a while is handed in again, at another node: the one that took it
         may be gone.
     W-5 Where there are several nodes, one that refuses a transaction for good is not believed alone: another one must
-        refuse it too, by W-3. That one is asked where it stands, and takes it in if it can. As long as nobody else says
-        so, the transaction counts as under way. That no other node answers is no reason to believe the one that does.
-    So of three nodes or more, one may lie about heights and refusals. What it says of the ledger's content, and that a
-    transaction stands in a block, is believed: what must hold against that takes a proof (`Asking.prove`, `light`).
+        refuse it too, by W-3. That one is asked where it stands, and takes it in if it can. So it is with a failure in
+        a block: else it might be said again, and count twice. As long as nobody else says so, the transaction counts as
+        under way. That no other node answers is no reason to believe the one that does.
+    So of three nodes or more, one may lie about heights, refusals and failures. What it says of the ledger's content,
+    and that a transaction took effect, is believed; what must hold against that takes a proof (`light`).
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import count
 from threading import Lock
@@ -165,27 +166,33 @@ class NetworkClient(Requesting):
     def _agreed(
         self, node: Node, waiting: _Waiting, act: Callable[[Node, _Waiting], TransactionPlace | None]
     ) -> TransactionPlace | None:
-        """Hand in or look at a node; a refusal for good is believed if another node says so too (W-5).
+        """Hand in or look at a node; that a transaction has no effect is believed if another node says so too (W-5).
 
         Raises:
             NodeAloneError: no other one does.
         """
         try:
-            return act(node, waiting)
+            place = act(node, waiting)
         except (NonceAhead, MempoolError):
             raise
         except Refusal as refusal:
             if len(self._nodes) == 1:
                 raise
-            return self._find_elsewhere(node, waiting, refusal)
+            for said in self._say_others(node, waiting):
+                if isinstance(said, TransactionPlace):
+                    return said
+                raise refusal.with_traceback(None) from None
+            detail = f"it alone refuses the transaction, and is not believed: {refusal.reason}"
+            raise NodeAloneError(node=node.url, detail=detail) from refusal
+        if place is None or place.result.code == 0 or len(self._nodes) == 1:
+            return place
+        if any(_fails_alike(said, place) for said in self._say_others(node, waiting)):
+            return place
+        detail = f"it alone says that the transaction failed in block {place.height}, and is not believed"
+        raise NodeAloneError(node=node.url, detail=detail)
 
-    def _find_elsewhere(self, node: Node, waiting: _Waiting, refusal: Refusal) -> TransactionPlace:
-        """Where another node says that a transaction stands which one refuses (W-5).
-
-        Raises:
-            Refusal: what the one says, where another one refuses it too.
-            NodeAloneError: no other one does.
-        """
+    def _say_others(self, node: Node, waiting: _Waiting) -> Iterator[TransactionPlace | Refusal]:
+        """What all nodes but one say of a transaction, in turn; who says nothing for good is left out."""
         for other in self._nodes.in_turn():
             if other is node:
                 continue
@@ -196,13 +203,11 @@ class NetworkClient(Requesting):
                 self._nodes.let_rest(other)
             except (NonceAhead, MempoolError, ClientError, UnknownTransactionError):
                 continue
-            except Refusal:
-                raise refusal.with_traceback(None) from None
+            except Refusal as refusal:
+                yield refusal
             else:
                 if place is not None:
-                    return place
-        detail = f"it alone refuses the transaction, and is not believed: {refusal.reason}"
-        raise NodeAloneError(node=node.url, detail=detail)
+                    yield place
 
     def _settle(self, node: Node, waiting: _Waiting) -> TransactionPlace | None:
         """Where a node says that a transaction stands; where in no block, it is handed in there too (W-4).
@@ -311,3 +316,10 @@ class NetworkClient(Requesting):
             gone = self._under_way.pop(name, None)
             if gone is not None:
                 self._under_way_bytes -= len(gone.raw)
+
+
+def _fails_alike(said: TransactionPlace | Refusal, place: TransactionPlace) -> bool:
+    """Whether a node says the same of a failure, but for the words, which are no part of what nodes agree on."""
+    if isinstance(said, Refusal):
+        return False
+    return (said.height, said.index, said.result.code) == (place.height, place.index, place.result.code)

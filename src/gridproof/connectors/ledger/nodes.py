@@ -26,7 +26,7 @@ from gridproof.state import Answer, StoredEvent, TransactionPlace
 from gridproof.state.errors import EventsGoneError, NonceAhead
 from gridproof.state.store import StoreError
 
-from .errors import GivenUpError, NodeBehindError, NodeDownError, NodesUnreachableError, NodeUnfitError
+from .errors import GivenUpError, NodeAloneError, NodeBehindError, NodeDownError, NodesUnreachableError, NodeUnfitError
 from .heights import Heights
 from .node_rpc import NodeRpc
 from .requests import result_in
@@ -34,6 +34,7 @@ from .requests import result_in
 T = TypeVar("T")
 GRACE_S: Final = 0.5  # for a node that is behind
 LOOK_S: Final = 0.01
+PAUSE_S: Final = 0.05  # before all are asked once more
 REST_S: Final = 0.5  # of a node that failed once; longer each time
 MAX_REST_S: Final = 10.0
 VETTED_S: Final = 30.0
@@ -82,7 +83,8 @@ class Nodes:
     Args:
         urls: of the nodes' RPC, the preferred one first.
         chain_id: name of the chain that they must serve; that of the first one that answers when it is not given.
-        answer_s: how long a node may take to answer, and how long nodes that are behind are waited for.
+        answer_s: how long a node may take to answer, and how long those that are behind, or that alone say something,
+            are waited for.
 
     Attributes:
         gives_up: whether whoever uses them was told to stop.
@@ -147,14 +149,14 @@ class Nodes:
             self._require_going()
             unfit: dict[str, str] = {}
             lacking: GridproofError | None = None
-            is_behind = False
+            may_change = False
             for node in self.in_turn(elsewhere):
                 try:
                     self.vet(node)
                     done = act(node)
                 except NodeUnfitError as why:
                     unfit[node.url] = why.detail
-                    is_behind |= isinstance(why, NodeBehindError)
+                    may_change |= isinstance(why, NodeBehindError | NodeAloneError)
                     if isinstance(why, NodeDownError):
                         self.let_rest(node)
                 except GridproofError as wrong:
@@ -166,9 +168,9 @@ class Nodes:
                     return done
             if lacking is not None:
                 raise lacking
-            if not is_behind or monotonic() >= deadline:
+            if not may_change or monotonic() >= deadline:
                 raise NodesUnreachableError(nodes="; ".join(f"{url}: {why}" for url, why in unfit.items()))
-            sleep(LOOK_S)
+            sleep(PAUSE_S)
 
     def in_turn(self, elsewhere: int = 0) -> Iterator[Node]:
         """All nodes from the preferred one on; those that rest come last."""

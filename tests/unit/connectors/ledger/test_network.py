@@ -35,8 +35,9 @@ from gridproof.drivers.errors import (
 from gridproof.drivers.history import Entry
 from gridproof.errors import Refusal
 from gridproof.primitives.encoding import encode
-from gridproof.state import StoredEvent, TransactionPlace, sign_transaction, system
+from gridproof.state import StoredEvent, TransactionPlace, TransactionResult, sign_transaction, system
 from gridproof.state.errors import EventsGoneError, Expired, NonceAhead, NonceUsed, TransactionTooLarge, UnknownSender
+from gridproof.state.refusals import RefusedError
 from gridproof.state.transaction import MAX_TRANSACTION_BYTES, transaction_hash
 
 from .engines import Engine, engine
@@ -430,6 +431,7 @@ def test_w3_a_node_that_joined_too_late_is_not_asked_whether_a_transaction_was_b
         first.spoil = lambda _method, raw: raw
         assert client.submit(signed()) == name
         second.first_height, first.spoil = 1, lambda _method, _raw: None
+        client._nodes._answer_s = 0.1
         with pytest.raises(NodesUnreachableError, match="it alone refuses"):
             client.submit(signed())
         third.first_height = 1
@@ -498,6 +500,38 @@ def test_w5_that_a_transaction_expired_is_not_believed_of_one_node_alone(ledger:
             client.wait(name, PATIENCE_S)
 
 
+class Belittling(Liar):
+    """A node that says of all that took effect that it failed."""
+
+    def wait(self, name: bytes, timeout_s: float) -> TransactionPlace:
+        place = self._ledger.wait(name, timeout_s)
+        return TransactionPlace(place.height, place.index, TransactionResult(TextLength.code, "too long"))
+
+
+def test_w5_that_a_transaction_failed_is_not_believed_of_one_node_alone(ledger: EmbeddedLedger) -> None:
+    ledger.start(0.002)
+    liar = cast("EmbeddedLedger", Belittling(ledger))
+    with network_of(liar, ledger, ledger) as (client, _):
+        assert sender(client).send(post()).result.code == 0
+    with network_of(liar, ledger) as (client, (_, honest)):
+        name = client.submit(signed(nonce=1))
+        ledger.wait(name, PATIENCE_S)
+        honest.spoil = silent
+        client._nodes._answer_s = 0.1
+        with pytest.raises(NodesUnreachableError, match="it alone says that the transaction failed in block"):
+            client.wait(name, PATIENCE_S)
+    with network_of(liar) as (client, _), pytest.raises(RefusedError, match="too long"):  # positive control
+        sender(client).send(post())
+
+
+def test_w5_a_failure_that_two_nodes_tell_is_believed_and_handed_in_nowhere_else(ledger: EmbeddedLedger) -> None:
+    with network_of(ledger, ledger) as (client, (_, second)):
+        name = client.submit(signed("household-1"))
+        ledger.make_block()
+        assert client.wait(name, PATIENCE_S).result.code == 98001
+        assert "broadcast_tx_sync" not in second.asked
+
+
 REFUSALS = (
     UnknownSender(sender=1),
     NonceUsed(nonce=0, expected=1),
@@ -521,6 +555,7 @@ def test_w5_a_refusal_is_believed_as_soon_as_a_second_node_says_so(ledger: Embed
     grow(ledger, 1)
     with network_of(ledger, ledger) as (client, (first, second)):
         second.spoil = silent
+        client._nodes._answer_s = 0.1
         other = signed("operator", post("other"))
         for _ in range(2):
             with pytest.raises(NodesUnreachableError, match=f"{first.url}: it alone refuses the transaction"):
