@@ -7,9 +7,10 @@ import json
 import subprocess
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
+from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic, perf_counter, sleep
 from typing import Any, Final
@@ -63,14 +64,11 @@ class Net:
         wanted = sum(map(len, per_node))
         height = int(self.ask(0, "status")["sync_info"]["latest_block_height"])
         began = perf_counter()
-        shares = [
-            (self.hosts[node], raws[at::CONNECTIONS]) for node, raws in enumerate(per_node) for at in range(CONNECTIONS)
-        ]
-        with ThreadPoolExecutor(len(shares)) as pool:
-            send = _send_bundled if bundled else _send
-            for done in [pool.submit(send, host, raws) for host, raws in shares]:
+        send = _send_bundled if bundled else _send
+        with ProcessPoolExecutor(len(per_node), mp_context=get_context("fork")) as pool:
+            for done in [pool.submit(_send_to, send, self.hosts[node], raws) for node, raws in enumerate(per_node)]:
                 done.result()
-            self._await(height, wanted)
+        self._await(height, wanted)
         return perf_counter() - began
 
     def _await(self, height: int, wanted: int) -> None:
@@ -84,6 +82,13 @@ class Net:
             if monotonic() > deadline:
                 raise AssertionError(f"{counted} of {wanted} transactions came into blocks")
             sleep(LOOK_S)
+
+
+def _send_to(send: Callable[[str, Sequence[bytes]], None], host: str, raws: Sequence[bytes]) -> None:
+    """Hand in at one node, over all connections to it."""
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        for done in [pool.submit(send, host, raws[at::CONNECTIONS]) for at in range(CONNECTIONS)]:
+            done.result()
 
 
 def _send(host: str, raws: Sequence[bytes]) -> None:

@@ -80,7 +80,7 @@ def from_embedded() -> int:
         asked = abci.RequestInitChain(
             chain_id=born.chain_id, initial_height=1, app_state_bytes=json.encode(write_app_state(born.genesis))
         )
-        service.answer(abci.Request(init_chain=asked))
+        next(service.answer_all((abci.Request(init_chain=asked),)))
         for entry in entries:
             _hand_over(service, entry)
             assert service.application.info().app_hash == entry.app_hash, f"another app hash at height {entry.height}"
@@ -93,11 +93,11 @@ def from_embedded() -> int:
 def _hand_over(service: Service, entry: Entry) -> None:
     judged = abci.RequestProcessProposal(height=entry.height, txs=entry.transactions)
     judged.time.seconds = entry.time_s
-    told = service.answer(abci.Request(process_proposal=judged)).process_proposal
+    told = next(service.answer_all((abci.Request(process_proposal=judged),))).process_proposal
     assert told.status == abci.ResponseProcessProposal.ProposalStatus.ACCEPT, f"block {entry.height} was refused"
     final = abci.RequestFinalizeBlock(height=entry.height, txs=entry.transactions)
     final.time.seconds = entry.time_s
-    result = service.answer(abci.Request(finalize_block=final)).finalize_block
+    result = next(service.answer_all((abci.Request(finalize_block=final),))).finalize_block
     assert [each.code for each in result.tx_results] == list(entry.codes)
     assert result.app_hash == entry.app_hash
-    service.answer(abci.Request(commit=abci.RequestCommit()))
+    next(service.answer_all((abci.Request(commit=abci.RequestCommit()),)))

@@ -33,10 +33,12 @@ From = Annotated[str, typer.Option("--from", metavar="URL", help="RPC of a runni
 @app.command(hidden=True)
 def serve(*, folder: NodeDir = HERE) -> int:
     """Serve the ledger to the engine: the process that `start` watches over."""
+    from gridproof.actors.node.serving import collect_seldom
     from gridproof.actors.node.serving import serve as serve_node
     from gridproof.drivers import logs as logging
 
     logging.begin()
+    collect_seldom()
     return 0 if serve_node(_node(folder)) is None else 1
 
 

@@ -69,6 +69,14 @@ class _Staged(NamedTuple):
     changes: dict[Table, Written]
 
 
+class _Terms(NamedTuple):
+    """What all envelopes are held to that are tested after one block: the time, and the messages not yet taken."""
+
+    head: Head
+    now_s: int
+    unknown: frozenset[type[Message]]
+
+
 _BASE_CODEC: Final = Codec(Base)
 _HEAD_CODEC: Final = Codec(Head)
 _PLACE_CODEC: Final = Codec(TransactionPlace)
@@ -115,6 +123,7 @@ class Application:
         self._born: Overlay | None = None
         self._genesis: Genesis | None = None
         self._head = self._load_head()
+        self._terms: _Terms | None = None
 
     # --- what is there ---------------------------------------------------------------------------------------------
 
@@ -231,10 +240,13 @@ class Application:
         Returns:
             For each its transaction, or the reason for which it is dropped.
         """
+        head = self._head
         with self._committed() as view:
-            unknown = self._versions.not_yet(self._versions.in_force(view, self._head.height + 1))
-            now_s = self._ledger_time_s(view, self._head.time_s)
-            opened = self._admission.open_envelopes(view, raws, now_s, unknown)
+            terms = self._terms
+            if terms is None or terms.head is not head:  # nothing of it changes until the next block
+                unknown = self._versions.not_yet(self._versions.in_force(view, head.height + 1))
+                self._terms = terms = _Terms(head, self._ledger_time_s(view, head.time_s), unknown)
+            opened = self._admission.open_envelopes(view, raws, terms.now_s, terms.unknown)
             return self._admission.near_nonces(view, opened)
 
     def prepare_proposal(self, arrived: Sequence[bytes], time_s: int, max_bytes: int) -> Proposal:

@@ -135,8 +135,11 @@ class Map(Generic[V]):
         return self._joined(parts)
 
     def _joined(self, parts: tuple[Any, ...]) -> bytes:
+        key = self._prefix
         try:
-            return self._prefix + b"".join([encode(part) for encode, part in zip(self._encoders, parts, strict=False)])
+            for encode, part in zip(self._encoders, parts):  # noqa: B905 - a prefix has fewer; and this is read often
+                key += encode(part)
+            return key
         except (OverflowError, AttributeError, TypeError) as wrong:
             raise KeyPartError(module=self.module, collection=self.collection, detail=str(wrong)) from wrong
 

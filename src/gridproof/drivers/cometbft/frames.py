@@ -30,7 +30,8 @@ class Frames:
 
     def __init__(self, limit: int = MAX_FRAME_BYTES) -> None:
         self._limit = limit
-        self._kept = bytearray()
+        self._pieces: list[bytes] = []
+        self._wanted = 0  # bytes to come before it is worth to look again: a large message comes in many pieces
 
     def feed(self, raw: bytes) -> list[bytes]:
         """Take in what arrived.
@@ -41,26 +42,32 @@ class Frames:
         Raises:
             WireError: a message would be too long, or its length is no number.
         """
-        self._kept += raw
+        if len(raw) < self._wanted:
+            self._pieces.append(raw)
+            self._wanted -= len(raw)
+            return []
+        whole = b"".join((*self._pieces, raw)) if self._pieces else raw
         messages, at = [], 0
-        while (found := self._length(at)) is not None:
-            start, length = found
-            if len(self._kept) < start + length:
+        self._wanted = 0
+        while (found := self._length(whole, at)) is not None:
+            start, end = found
+            if end > len(whole):
+                self._wanted = end - len(whole)
                 break
-            messages.append(bytes(self._kept[start : start + length]))
-            at = start + length
-        del self._kept[:at]
+            messages.append(whole[start:end])
+            at = end
+        self._pieces = [whole[at:]] if at < len(whole) else []
         return messages
 
-    def _length(self, at: int) -> tuple[int, int] | None:
-        """Where the message begins whose length stands at a place, and the length; None while that is not whole."""
+    def _length(self, whole: bytes, at: int) -> tuple[int, int] | None:
+        """Where the message lies whose length stands at a place; None while that is not whole."""
         length = 0
-        for index, byte in enumerate(self._kept[at : at + _MAX_LENGTH_BYTES]):
+        for index, byte in enumerate(whole[at : at + _MAX_LENGTH_BYTES]):
             length |= (byte & 0x7F) << (7 * index)
             if byte < 0x80:
                 if length > self._limit:
                     raise WireError(detail=f"a message of {length} bytes, over the limit of {self._limit}")
-                return at + index + 1, length
-        if len(self._kept) - at >= _MAX_LENGTH_BYTES:
+                return at + index + 1, at + index + 1 + length
+        if len(whole) - at >= _MAX_LENGTH_BYTES:
             raise WireError(detail="a message's length is no number")
         return None

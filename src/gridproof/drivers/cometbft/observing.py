@@ -11,12 +11,13 @@ class Observer:
     This one forgets all. Nothing that it is told names a person: participants are the companies of the network.
     """
 
-    def answered(self, request: str, seconds: float) -> None:
-        """A request of the engine was answered.
+    def answered(self, request: str, seconds: float, together: int = 1) -> None:
+        """Requests of the engine were answered.
 
         Args:
-            request: its kind, such as `check_tx`.
+            request: their kind, such as `check_tx`.
             seconds: how long it took.
+            together: how many they were.
         """
 
     def checked(self, code: int, *, again: bool) -> None:

@@ -1,37 +1,32 @@
 """The socket that the engine talks to: four connections at once, each answered in order.
 
 Rules:
-    S-1 Each request gets one reply, in order. What arrived together is worked off together and written out at once.
+    S-1 Each request gets one reply, in order. What arrived together is worked off together and written out at once. A
+        flush asks for nothing but its reply.
     S-2 Blocks and snapshots run in one thread, queries in another. Envelopes are tested where they are read, a few
         milliseconds' worth at once: to hand each over to a thread would cost about as much as the test.
-    S-3 A connection whose replies are not taken is not read from.
+    S-3 A connection whose replies are not taken is not read from; nor is one while requests of it wait.
     S-4 After a failure the reply is an exception, and the server ends: the engine must not go on.
 """
 
 import asyncio
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
-from google.protobuf.message import DecodeError
-
-from gridproof.drivers.errors import SocketPathError, WireError
+from gridproof.drivers.errors import SocketPathError
 from gridproof.drivers.logs import logger
 from gridproof.errors import GridproofError
 
+from .conversation import BLOCKS, FLUSH, FLUSHED, LANES, Conversation
 from .errors import NodeFailedError
-from .frames import Frames, frame
+from .frames import frame
 from .wire import abci_pb2 as abci
-
-READ_BYTES: Final = 2**20
-ENVELOPES: Final = "envelopes"
-LANES: Final = {"check_tx": ENVELOPES, "query": "queries"}  # all others: blocks
-FAREWELL_S: Final = 1.0  # for the last replies to be taken, once a connection ends
 
 _log = logger("node")
 
@@ -42,13 +37,14 @@ class Server:
     """Serves an Application to its engine until closed; runs in threads of its own.
 
     Args:
-        answer: answers requests that came together, in order; called from several threads, but for blocks from one
-            only. What it raises belongs to the first request that it has not answered.
+        answer: answers requests that came together, in order, flushes left out; called from several threads, but for
+            blocks from one only. What it raises belongs to the first request that it has not answered.
         path: of the socket, which is this user's alone.
 
     Attributes:
         ended: set once it serves no more.
         failure: what ended it, or None.
+        lanes: the threads that requests are worked off in, by their names.
 
     Raises:
         SocketPathError: no socket can be opened there.
@@ -58,11 +54,13 @@ class Server:
         self.path = str(path)
         self.ended = Event()
         self.failure: BaseException | None = None
+        self.lanes: dict[str, Executor] = {
+            name: ThreadPoolExecutor(1, thread_name_prefix=name) for name in (*LANES.values(), BLOCKS)
+        }
         self._answer = answer
-        self._lanes = {name: ThreadPoolExecutor(1, thread_name_prefix=name) for name in (*LANES.values(), "blocks")}
         self._loop = asyncio.new_event_loop()
         self._over = asyncio.Event()
-        self._connections: set[asyncio.Task[None]] = set()
+        self._conversations: set[Conversation] = set()
         try:
             self._listener = self._loop.run_until_complete(self._listen())
         except SocketPathError:
@@ -93,7 +91,7 @@ class Server:
         try:
             if place.is_socket():
                 place.unlink()
-            return await asyncio.start_unix_server(self._serve, self.path, limit=READ_BYTES)
+            return await self._loop.create_unix_server(lambda: Conversation(self, self._loop), self.path)
         except OSError as wrong:
             raise SocketPathError(socket=self.path, detail=wrong.strerror or str(wrong)) from wrong
         finally:
@@ -104,7 +102,7 @@ class Server:
         try:
             self._loop.run_until_complete(self._until_over())
         finally:
-            for lane in self._lanes.values():
+            for lane in self.lanes.values():
                 lane.shutdown()
             self._loop.close()
             Path(self.path).unlink(missing_ok=True)
@@ -113,57 +111,44 @@ class Server:
     async def _until_over(self) -> None:
         await self._over.wait()
         self._listener.close()
-        for task in self._connections:
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        for conversation in self._conversations:
+            conversation.abort()
+        while self._conversations:
+            await asyncio.sleep(0)  # until each was told that its connection is gone
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a stream's handler runs in a task
-        self._connections.add(task)
-        try:
-            await self._converse(reader, writer)
-        except ConnectionError:
-            pass  # the engine went away
-        except asyncio.CancelledError:
-            writer.transport.abort()  # this server ends, and waits for nobody who takes no replies
-        except GridproofError as wrong:
-            _log.warning("cut off", reason=str(wrong))
-        finally:
-            await _hang_up_on(writer)
-            self._connections.discard(task)
+    # --- what conversations ask of it ------------------------------------------------------------------------------
+
+    def opened(self, conversation: Conversation) -> None:
+        """A connection was made."""
+        self._conversations.add(conversation)
+
+    def closed(self, conversation: Conversation) -> None:
+        """It is gone; after a failure all go, once the engine had time to hear of it (S-4)."""
+        self._conversations.discard(conversation)
+        if self.failure is not None:
+            self._over.set()
+
+    def replies(self, requests: Sequence[abci.Request]) -> bytes:
+        """The replies to requests in order, in their frames; fewer where one fails, and an exception at its end (S-4).
+
+        Args:
+            requests: in order.
+        """
+        return b"".join(self._framed(requests))
+
+    def _framed(self, requests: Sequence[abci.Request]) -> Iterator[bytes]:
+        responses = iter(self._answer([request for request in requests if request is not FLUSH]))
+        for request in requests:
             if self.failure is not None:
-                self._over.set()
-
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        frames, lane = Frames(), ""
-        while raw := await reader.read(READ_BYTES):
-            requests = [_read(message) for message in frames.feed(raw)]
-            for lane, together in _by_lane(requests, lane):  # noqa: B020 - a flush goes where the last request went
-                replies = await self._work_off(lane, together)
-                writer.write(replies)
-                if self.failure is not None:
-                    return
-                await writer.drain()  # S-3
-
-    async def _work_off(self, lane: str, requests: list[abci.Request]) -> bytes:
-        """Answer requests of one lane (S-2)."""
-        if lane == ENVELOPES:
-            return b"".join(self._replies(requests))
-        return await self._loop.run_in_executor(self._lanes[lane], lambda: b"".join(self._replies(requests)))
-
-    def _replies(self, requests: list[abci.Request]) -> Iterator[bytes]:
-        responses, answered = iter(self._answer(requests)), 0
-        while self.failure is None:
-            try:
-                response = next(responses, None)
-            except Exception as failure:  # noqa: BLE001 - the edge of the process: the engine must learn of it (S-4)
-                self._fail(requests[answered], failure)
-                response = abci.Response(exception=abci.ResponseException(error=str(self.failure)))
-            if response is None:
                 return
-            answered += 1
-            yield frame(response.SerializeToString())
+            yield FLUSHED if request is FLUSH else frame(self._next(request, responses).SerializeToString())
+
+    def _next(self, request: abci.Request, responses: Iterator[abci.Response]) -> abci.Response:
+        try:
+            return next(responses)
+        except Exception as failure:  # noqa: BLE001 - the edge of the process: the engine must learn of it (S-4)
+            self._fail(request, failure)
+            return abci.Response(exception=abci.ResponseException(error=str(self.failure)))
 
     def _fail(self, request: abci.Request, failure: Exception) -> None:
         kind = request.WhichOneof("value") or "nothing"
@@ -174,39 +159,3 @@ class Server:
             self.failure = NodeFailedError(request=kind, detail=f"{type(failure).__name__}: {failure}")
             self.failure.__cause__ = failure
             _log.error("stopped", request=kind, exc_info=failure)
-
-
-def _read(message: bytes) -> abci.Request:
-    try:
-        return abci.Request.FromString(message)
-    except DecodeError as wrong:
-        raise WireError(detail=f"no request of the engine: {wrong}") from wrong
-
-
-async def _hang_up_on(writer: asyncio.StreamWriter) -> None:
-    """End a connection; who does not take the last replies in a moment does not get them."""
-    writer.close()
-    with suppress(OSError, TimeoutError, asyncio.CancelledError):
-        async with asyncio.timeout(FAREWELL_S):
-            await writer.wait_closed()
-    writer.transport.abort()
-
-
-def _by_lane(requests: Iterable[abci.Request], lane: str) -> Iterator[tuple[str, list[abci.Request]]]:
-    """Requests that follow each other and go to one thread; a flush goes with those before it.
-
-    Args:
-        requests: in order.
-        lane: of the connection's last request before them, or nothing.
-    """
-    together: list[abci.Request] = []
-    for request in requests:
-        kind = request.WhichOneof("value") or ""
-        wanted = lane or "blocks" if kind == "flush" else LANES.get(kind, "blocks")
-        if together and wanted != lane:
-            yield lane, together
-            together = []
-        lane = wanted
-        together.append(request)
-    if together:
-        yield lane, together

@@ -17,6 +17,7 @@ Rules:
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
+from itertools import groupby
 from time import monotonic, perf_counter, time
 from typing import Any, Final, NamedTuple
 
@@ -58,8 +59,8 @@ MAX_SHOWN: Final = 100  # letters of a path that is none
 RECHECK: Final = 1
 ACCEPT: Final = abci.ResponseProcessProposal.ProposalStatus.ACCEPT
 REJECT: Final = abci.ResponseProcessProposal.ProposalStatus.REJECT
-STEPS: Final = frozenset({"init_chain", "prepare_proposal", "process_proposal", "finalize_block", "commit", "check_tx"})
-_WELCOME: Final = abci.ResponseCheckTx()
+STEPS: Final = frozenset({"init_chain", "prepare_proposal", "process_proposal", "finalize_block", "commit"})
+_WELCOME: Final = abci.Response(check_tx=abci.ResponseCheckTx())
 _NO_EXTENSION: Final = abci.ResponseVerifyVoteExtension(status=abci.ResponseVerifyVoteExtension.VerifyStatus.ACCEPT)
 
 _log = logger("node")
@@ -124,11 +125,9 @@ class Service:
         self._block: tuple[KeptBlock, BlockResult] | None = None
         self._handlers: dict[str, Handler] = {
             "echo": lambda asked: abci.ResponseEcho(message=asked.message),
-            "flush": lambda _asked: abci.ResponseFlush(),
             "info": self._info,
             "init_chain": self._init_chain,
             "query": self._query,
-            "check_tx": self._check_tx,
             "prepare_proposal": self._prepare_proposal,
             "process_proposal": self._process_proposal,
             "extend_vote": lambda _asked: abci.ResponseExtendVote(),
@@ -145,34 +144,30 @@ class Service:
     def answer_all(self, requests: Sequence[abci.Request]) -> Iterator[abci.Response]:
         """Answer requests of the engine in order; envelopes that came together are tested together.
 
+        Args:
+            requests: without flushes, which ask for nothing.
+
         Raises:
-            WireError, GridproofError: as `answer`, at the place of the request that it is about.
+            WireError: it is none that this application knows; at the place of the request that it is about.
+            GridproofError: the Application failed there; nothing more may be asked (B-5).
         """
-        at = 0
-        while at < len(requests):
-            end = at
-            while end < len(requests) and end - at < AT_ONCE and requests[end].WhichOneof("value") == "check_tx":
-                end += 1
-            if end - at < 2:
-                yield self.answer(requests[at])
-                at += 1
-                continue
+        for envelopes, run in groupby(requests, _is_envelope):
+            if envelopes:
+                yield from self._test(list(run))
+            else:
+                yield from map(self._answer, run)
+
+    def _test(self, requests: Sequence[abci.Request]) -> Iterator[abci.Response]:
+        for at in range(0, len(requests), AT_ONCE):
+            together = [request.check_tx for request in requests[at : at + AT_ONCE]]
             began = perf_counter()
             self._options.reached("before check_tx")
-            responses = self._check_all([request.check_tx for request in requests[at:end]])
+            responses = self._check_all(together)
             self._options.reached("after check_tx")
-            for response in responses:
-                self._observer.answered("check_tx", (perf_counter() - began) / (end - at))
-                yield abci.Response(check_tx=response)
-            at = end
+            self._observer.answered("check_tx", perf_counter() - began, len(together))
+            yield from responses
 
-    def answer(self, request: abci.Request) -> abci.Response:
-        """Answer a request of the engine.
-
-        Raises:
-            WireError: it is none that this application knows.
-            GridproofError: the Application failed; nothing more may be asked (B-5).
-        """
+    def _answer(self, request: abci.Request) -> abci.Response:
         kind = request.WhichOneof("value")
         handler = self._handlers.get(kind or "")
         if kind is None or handler is None:
@@ -223,11 +218,7 @@ class Service:
 
     # --- what waits ------------------------------------------------------------------------------------------------
 
-    def _check_tx(self, asked: abci.RequestCheckTx) -> abci.ResponseCheckTx:
-        (response,) = self._check_all((asked,))
-        return response
-
-    def _check_all(self, asked: Sequence[abci.RequestCheckTx]) -> list[abci.ResponseCheckTx]:
+    def _check_all(self, asked: Sequence[abci.RequestCheckTx]) -> list[abci.Response]:
         """Rules B-4, B-6. What was tested before is only looked at again: its place among its sender's, and its age."""
         names = [transaction_hash(each.tx) for each in asked]
         verdicts: list[Refusal | None] = [None] * len(asked)
@@ -258,7 +249,7 @@ class Service:
             next_nonce = lru_cache(maxsize=None)(partial(system.next_nonce, view))
             return {at: self._waiting.judge(name, now_s, next_nonce) for at, name in names.items()}
 
-    def _checked(self, asked: abci.RequestCheckTx, name: bytes, refusal: Refusal | None) -> abci.ResponseCheckTx:
+    def _checked(self, asked: abci.RequestCheckTx, name: bytes, refusal: Refusal | None) -> abci.Response:
         again = asked.type == RECHECK
         self._observer.checked(0 if refusal is None else refusal.code, again=again)
         if refusal is None:
@@ -266,7 +257,8 @@ class Service:
         self._waiting.forget_all((name,))
         if again:
             self._waiting.refuse(name, refusal)  # for its sender, who may still ask
-        return abci.ResponseCheckTx(code=refusal.code, log=str(refusal), data=pack_error(refusal))
+        told = abci.ResponseCheckTx(code=refusal.code, log=str(refusal), data=pack_error(refusal))
+        return abci.Response(check_tx=told)
 
     def _require_born(self) -> None:
         """Return if there is a ledger: the engine of a node that still takes a snapshot in asks all the same.
@@ -393,6 +385,10 @@ class Service:
         return abci.ResponseQuery(
             key=asked.data, value=found.value, height=found.height, proof_ops=abci.ProofOps(ops=proof)
         )
+
+
+def _is_envelope(request: abci.Request) -> bool:
+    return request.HasField("check_tx")
 
 
 def read_app_state(raw: bytes) -> bytes:

@@ -25,6 +25,7 @@ from .types import (
 )
 
 U8_MAX = 2**8 - 1
+_KEY_ROLES = tuple(KeyRole)  # every envelope is looked at, and an enumeration is slow to walk
 
 # --- people --------------------------------------------------------------------------------------------------------
 
@@ -64,7 +65,7 @@ def operators(view: Reader) -> list[int]:
 
 def find_key(view: Reader, participant: int, role: int) -> bytes | None:
     """A participant's key for a `KeyRole`, 32 bytes, or None."""
-    known = 0 <= participant <= U32_MAX and role in tuple(KeyRole)
+    known = 0 <= participant <= U32_MAX and role in _KEY_ROLES
     return KEYS.find(view, participant, role) if known else None
 
 

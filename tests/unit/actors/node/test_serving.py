@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -13,7 +15,7 @@ from msgspec.structs import replace
 
 from gridproof.actors.node import serving as module
 from gridproof.actors.node.folder import NodeFolder, height_of
-from gridproof.actors.node.serving import RESTARTS, Stopped, read_stopped, serve
+from gridproof.actors.node.serving import COLLECT_AFTER, RESTARTS, Stopped, read_stopped, serve
 from gridproof.actors.node.settings import FiguresSection, KeepSection
 from gridproof.actors.node.supervisor import echoes
 from gridproof.drivers.cometbft.frames import Frames, frame
@@ -181,3 +183,10 @@ def test_how_often_it_was_started_again_comes_from_the_supervisor(
     assert module._restarts() == count
     monkeypatch.delenv(RESTARTS)
     assert module._restarts() == 0
+
+
+def test_a_node_looks_for_garbage_seldom() -> None:
+    """In a process of its own, for it is all of that process that changes."""
+    words = "import gc; from gridproof.actors.node.serving import *; collect_seldom(); print(gc.get_threshold()[0])"
+    told = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
+    assert int(told.stdout) == COLLECT_AFTER

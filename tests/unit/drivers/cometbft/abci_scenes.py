@@ -29,8 +29,10 @@ def born(
     options = DEFAULTS._replace(observer=observer, keeping=keeping)
     service = Service(store or MemoryStore(), tiny, verifier or SerialVerifier(), options)
     app_state = '{"genesis":' + _text(write_app_state(tiny_genesis())["genesis"]) + "}"
-    service.answer(
-        abci.Request(init_chain=abci.RequestInitChain(chain_id="tiny-1", app_state_bytes=app_state.encode()))
+    next(
+        service.answer_all(
+            (abci.Request(init_chain=abci.RequestInitChain(chain_id="tiny-1", app_state_bytes=app_state.encode())),)
+        )
     )
     return service
 
@@ -42,21 +44,21 @@ def _text(words: str) -> str:
 def check(service: Service, raw: bytes, *, again: bool = False) -> int:
     """Offer an envelope; its code."""
     asked = abci.RequestCheckTx(tx=raw, type=1 if again else 0)
-    return service.answer(abci.Request(check_tx=asked)).check_tx.code
+    return next(service.answer_all((abci.Request(check_tx=asked),))).check_tx.code
 
 
 def propose(service: Service, arrived: Sequence[bytes]) -> list[bytes]:
     """Have a block proposed; what is in it."""
     asked = abci.RequestPrepareProposal(txs=arrived, max_tx_bytes=ROOM)
     asked.time.seconds = GENESIS_TIME_S + 10
-    return list(service.answer(abci.Request(prepare_proposal=asked)).prepare_proposal.txs)
+    return list(next(service.answer_all((abci.Request(prepare_proposal=asked),))).prepare_proposal.txs)
 
 
 def judge(service: Service, height: int, transactions: Sequence[bytes]) -> bool:
     """Whether a proposed block is accepted."""
     asked = abci.RequestProcessProposal(height=height, txs=transactions)
     asked.time.seconds = GENESIS_TIME_S + 10
-    status = service.answer(abci.Request(process_proposal=asked)).process_proposal.status
+    status = next(service.answer_all((abci.Request(process_proposal=asked),))).process_proposal.status
     return status == abci.ResponseProcessProposal.ProposalStatus.ACCEPT
 
 
@@ -64,6 +66,6 @@ def commit(service: Service, height: int, transactions: Sequence[bytes]) -> list
     """Have a block decided and committed; its codes."""
     asked = abci.RequestFinalizeBlock(height=height, txs=transactions)
     asked.time.seconds = GENESIS_TIME_S + 10
-    done = service.answer(abci.Request(finalize_block=asked)).finalize_block
-    service.answer(abci.Request(commit=abci.RequestCommit()))
+    done = next(service.answer_all((abci.Request(finalize_block=asked),))).finalize_block
+    next(service.answer_all((abci.Request(commit=abci.RequestCommit()),)))
     return [each.code for each in done.tx_results]

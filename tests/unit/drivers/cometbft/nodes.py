@@ -66,7 +66,7 @@ class Node:
     def ask(self, **request: Any) -> Any:
         """Ask for one thing; its own part of the reply."""
         ((kind, asked),) = request.items()
-        reply = self.service.answer(abci.Request(**{kind: asked}))
+        reply = next(self.service.answer_all((abci.Request(**{kind: asked}),)))
         assert reply.WhichOneof("value") == kind, "the reply is of another kind"
         return getattr(reply, kind)
 

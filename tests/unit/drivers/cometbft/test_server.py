@@ -3,14 +3,14 @@
 import os
 import socket
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Event, Lock, current_thread
 
 import pytest
 
-from gridproof.drivers.cometbft import server as module
+from gridproof.drivers.cometbft import conversation as module
 from gridproof.drivers.cometbft.errors import NodeFailedError
 from gridproof.drivers.cometbft.frames import MAX_FRAME_BYTES, Frames, frame
 from gridproof.drivers.cometbft.server import Answerer, Server
@@ -268,6 +268,24 @@ def test_s2_an_echo_waits_for_the_block_so_that_a_watchdog_sees_a_hung_one(
     with pytest.raises(TimeoutError):
         watchdog.hear()
     answers.gates["commit"].set()
+
+
+def test_s2_a_flood_of_envelopes_is_worked_off_in_pieces_with_others_in_between(tmp_path: Path) -> None:
+    sizes: list[int] = []
+
+    def answer(requests: Sequence[abci.Request]) -> Iterator[abci.Response]:
+        sizes.append(len(requests))
+        return (abci.Response(check_tx=abci.ResponseCheckTx(data=request.check_tx.tx)) for request in requests)
+
+    flood = [b"%d" % number for number in range(20 * module.AT_ONCE)]
+    with Server(answer, tmp_path / "s") as server:
+        here = Link(server)
+        here.send(*(asked for raw in flood for asked in (check(raw), FLUSH)))
+        heard = [here.hear() for _ in range(2 * len(flood))]
+        here.link.close()
+    assert [each.check_tx.data for each in heard if each and each.HasField("check_tx")] == flood
+    assert max(sizes) <= module.AT_ONCE
+    assert sum(sizes) == len(flood), "flushes are no business of the application"
 
 
 # --- S-3 -------------------------------------------------------------------------------------------------------------

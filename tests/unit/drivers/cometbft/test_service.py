@@ -407,7 +407,7 @@ def test_a_blocks_proposer_is_told_by_the_participants_number() -> None:
 
 def test_b5_an_unknown_request_is_a_failure() -> None:
     with pytest.raises(WireError):
-        born().service.answer(abci.Request())
+        next(born().service.answer_all((abci.Request(),)))
 
 
 def test_b5_a_failure_comes_out_as_it_is() -> None:
@@ -434,13 +434,12 @@ def test_each_step_of_a_block_is_told_before_and_after() -> None:
     assert [each for each in steps if "info" not in each] == [
         f"{at} {kind}" for kind in kinds for at in ("before", "after")
     ]
-    assert set(kinds) == STEPS
+    assert set(kinds) == {*STEPS, "check_tx"}
 
 
-def test_echo_and_flush_are_answered() -> None:
+def test_an_echo_is_answered() -> None:
     node = Node()
     assert node.ask(echo=abci.RequestEcho(message="hör")).message == "hör"
-    node.ask(flush=abci.RequestFlush())
 
 
 # --- asking ----------------------------------------------------------------------------------------------------------
@@ -497,7 +496,7 @@ def test_a_path_that_is_no_text_is_refused_as_an_unknown_one() -> None:
     node = born()
     for path in (b"\xff", b"\xed\xa0\x80", b"/key\xfe", b"\x00" * 100_000):
         asked = abci.Request(query=abci.RequestQuery(path=path)).SerializeToString()
-        told = node.service.answer(abci.Request.FromString(asked)).query
+        told = next(node.service.answer_all((abci.Request.FromString(asked),))).query
         assert told.code == UNANSWERED
         assert str(UnknownQueryError(path=""))[:20] in told.log
         assert len(told.log) < 1_000
