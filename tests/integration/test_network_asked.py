@@ -1,13 +1,22 @@
-"""A node of a network is asked for nonsense by whoever reaches it, and goes on."""
+"""A node of a network is asked for nonsense by whoever reaches it, and for more than its room, and goes on."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
+from gridproof.connectors.ledger import NetworkClient
+from gridproof.drivers.errors import SenderCrowded
+from gridproof.drivers.limits import PER_SENDER
+from gridproof.modules.registry.messages import AdvanceClock
+from gridproof.state import sign_transaction
+
 from tests.engines import engine
-from tests.faults.lab import Lab, Node
+from tests.faults import load
+from tests.faults.genesis import Person
+from tests.faults.lab import PATIENCE_S, Lab, Node
 
 NONSENSE = [
     "/abci_query?path=0xff",
@@ -24,10 +33,15 @@ NONSENSE = [
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
+def lab(tmp_path: Path) -> Iterator[Lab]:
     engine("cometbft")
-    with Lab(tmp_path, 1) as lab:
-        yield lab.nodes[0]
+    with Lab(tmp_path, 1) as made:
+        yield made
+
+
+@pytest.fixture
+def node(lab: Lab) -> Node:
+    return lab.nodes[0]
 
 
 def ask(node: Node, target: str) -> bytes:
@@ -46,3 +60,28 @@ def test_nothing_that_anybody_asks_ends_a_node(node: Node) -> None:
         assert ask(node, target).startswith(b"{"), target
     assert b'"latest_block_height":"' in ask(node, "/status")
     assert (node.application(), node.engine()) == before
+
+
+def behind_a_gap(chain_id: str, person: Person, number: int) -> bytes:
+    """One of many transactions that wait for a nonce which never comes."""
+    return sign_transaction(
+        person.signer,
+        chain_id=chain_id,
+        sender=person.participant,
+        nonce=1 + number % 60,
+        valid_until_s=load.FOR_EVER_S + number,
+        messages=(AdvanceClock(1),),
+    )
+
+
+def test_b6_a_sender_that_floods_the_engine_is_refused_by_its_class_and_another_one_enters(lab: Lab) -> None:
+    flooding, honest, *_ = lab.born.operators
+    with closing(NetworkClient(lab.urls, lab.born.chain_id)) as client:
+        for number in range(PER_SENDER):
+            client.submit(behind_a_gap(lab.born.chain_id, flooding, number))
+        with pytest.raises(SenderCrowded) as crowded:
+            client.submit(behind_a_gap(lab.born.chain_id, flooding, PER_SENDER))
+        assert (crowded.value.sender, crowded.value.limit) == (flooding.participant, PER_SENDER)
+        assert int(lab.nodes[0].ask("num_unconfirmed_txs")["total"]) == PER_SENDER
+        name = client.submit(load.transaction(lab.born.chain_id, honest, 0))
+        assert client.wait(name, PATIENCE_S).result.code == 0

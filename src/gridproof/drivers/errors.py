@@ -191,3 +191,12 @@ class NoLedgerYet(MempoolError):
     """This node still takes its ledger over from others; nothing was taken in. Ask another node, or later."""
 
     code: ClassVar[int] = 903
+
+
+class PassedOver(MempoolError):
+    """It was this transaction's turn, and many blocks with room for it went by without it: this node let it go.
+    Nothing was booked. Hand the same bytes in at another node; one that votes says why, where it can never be booked.
+    """
+
+    code: ClassVar[int] = 904
+    blocks: int

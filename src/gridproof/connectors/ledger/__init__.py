@@ -11,7 +11,8 @@ from .errors import (
 )
 from .history import RemoteHistory
 from .in_process import InProcessClient
-from .network import NetworkClient, NodeView
+from .network import NetworkClient
+from .nodes import NodeView
 from .port import LedgerClient, Proven
 from .sender import Sender, Sent
 from .unix_socket import SocketClient

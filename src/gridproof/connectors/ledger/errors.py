@@ -53,6 +53,12 @@ class NodeBlindError(NodeUnfitError):
     """This node joined too late to say whether the transaction was booked before; another one was asked."""
 
 
+class NodeAloneError(NodeUnfitError):
+    """This node says of a transaction that it has no effect, and no other one says so; it was not believed, and another
+    one was asked.
+    """
+
+
 class NodesUnreachableError(ClientError):
     """No node of the network gives an answer; what was sent may take effect all the same.
     Start a node, or correct `ledger.nodes`.

@@ -4,11 +4,18 @@ Rules:
     W-1 A node that gives no answer, has stopped, catches up, or serves another chain is passed over, and looked at
         again after a while. Another one is asked the same: every request may be repeated without counting twice.
     W-2 Reads never go back: an answer from before what this client has seen when it asked is not taken. The node is
-        given a moment to catch up, then another one is asked.
+        given a moment to catch up, then another one is asked. One node's word alone does not keep the others behind for
+        good (`heights`).
     W-3 A refusal is believed only of a node that is not behind, and only once the same node, which knows at least what
         it judged by, says that the transaction stands in no block: else it might be signed anew and count twice.
     W-4 A transaction that stands in no block after a while is handed in again, at another node: the one that took it
         may be gone.
+    W-5 Where there are several nodes, one that refuses a transaction for good is not believed alone: another one must
+        refuse it too, by W-3. That one is asked where it stands, and takes it in if it can. So it is with a failure in
+        a block: else it might be said again, and count twice. As long as nobody else says so, the transaction counts as
+        under way. That no other node answers is no reason to believe the one that does.
+    So of three nodes or more, one may lie about heights, refusals and failures. What it says of the ledger's content,
+    and that a transaction took effect, is believed; what must hold against that takes a proof (`light`).
 """
 
 from collections import OrderedDict
@@ -19,64 +26,27 @@ from threading import Lock
 from time import monotonic, sleep
 from typing import Final, NamedTuple, TypeVar
 
-from gridproof.connectors.http import HttpError
 from gridproof.drivers import wire
-from gridproof.drivers.errors import (
-    DriverError,
-    GenesisMissingError,
-    HistoryPrunedError,
-    MempoolError,
-    MissingBlockError,
-    UnknownTransactionError,
-    WaitTimeoutError,
-)
-from gridproof.drivers.history import Entry
-from gridproof.errors import GridproofError, Refusal
+from gridproof.drivers.errors import MempoolError, UnknownTransactionError, WaitTimeoutError
+from gridproof.errors import Refusal
 from gridproof.primitives.encoding import Codec
-from gridproof.state import Answer, EnvelopeError, StoredEvent, TransactionPlace, system
-from gridproof.state.errors import EventsGoneError, NonceAhead, NonceUsed
+from gridproof.state import EnvelopeError, StoredEvent, TransactionPlace, system
+from gridproof.state.errors import NonceAhead, NonceUsed
 from gridproof.state.queries import question
-from gridproof.state.store import StoreError
 from gridproof.state.transaction import read_body, transaction_hash
 
-from .errors import (
-    ClientError,
-    GivenUpError,
-    NodeBehindError,
-    NodeBlindError,
-    NodeDownError,
-    NodesUnreachableError,
-    NodeUnfitError,
-)
-from .node_rpc import NodeRpc
-from .requests import ANSWER, STATUS, Requesting, result_in
+from .errors import ClientError, NodeAloneError, NodeBlindError, NodeDownError
+from .nodes import Node, Nodes, NodeView
+from .requests import ANSWER, STATUS, Requesting
 
 T = TypeVar("T")
 ANSWER_S: Final = 10.0
-GRACE_S: Final = 0.5  # for a node that is behind
 LOOK_S: Final = 0.01
 MAX_LOOK_S: Final = 0.2
 AGAIN_S: Final = 2.0  # after which a transaction is handed in again
 AROUND_S: Final = 5.0  # after which somebody who waits looks at another node
-REST_S: Final = 0.5  # of a node that failed once; longer each time
-MAX_REST_S: Final = 10.0
-VETTED_S: Final = 30.0
 KEPT_BYTES: Final = 64 * 2**20  # of transactions under way
 _NONCE: Final = question(system.next_nonce)
-
-
-class NodeView(NamedTuple):
-    """How a node of the network stands.
-
-    Attributes:
-        url: where it is.
-        height: of its last committed block; None where it cannot be used.
-        detail: why it cannot be used, or empty.
-    """
-
-    url: str
-    height: int | None
-    detail: str
 
 
 class _Waiting(NamedTuple):
@@ -85,27 +55,13 @@ class _Waiting(NamedTuple):
     Attributes:
         name: its hash.
         raw: its bytes.
-        since: a height in or before which it stands in no block.
+        since: a height in or before which it stands in no block; a sure one, for by a lie a node that joined late would
+            look as if it knew.
     """
 
     name: bytes
     raw: bytes
     since: int
-
-
-class _Node:
-    """What a client remembers of a node."""
-
-    def __init__(self, url: str, answer_s: float) -> None:
-        self.url = url
-        self.rpc = NodeRpc(url, answer_s)
-        self.height = 0
-        self.failures = 0
-        self.rests_until = 0.0
-        self.vetted_until = 0.0
-
-    def down(self, detail: str) -> NodeDownError:
-        return NodeDownError(node=self.url, detail=detail)
 
 
 class NetworkClient(Requesting):
@@ -116,29 +72,25 @@ class NetworkClient(Requesting):
         chain_id: name of the chain that the nodes must serve; that of the first one that answers when it is not given.
         answer_s: how long a node may take to answer, and how long nodes that are behind are waited for.
 
-    Attributes:
-        gives_up: whether whoever uses it was told to stop; then nothing is waited for.
-
     Raises:
         NodesUnreachableError: one of the addresses is none.
     """
 
     def __init__(self, nodes: Sequence[str], chain_id: str | None = None, answer_s: float = ANSWER_S) -> None:
-        self.gives_up: Callable[[], bool] = lambda: False
-        self._chain_id = chain_id
-        self._answer_s = answer_s
+        self._nodes = Nodes(nodes, chain_id, answer_s)
         self._guard = Lock()
-        self._seen = 0
-        self._preferred = 0
         self._presses = count()
         self._under_way: OrderedDict[bytes, _Waiting] = OrderedDict()
         self._under_way_bytes = 0
-        self._nodes = []
-        for url in nodes:
-            try:
-                self._nodes.append(_Node(url, answer_s))
-            except HttpError as wrong:
-                raise NodesUnreachableError(nodes=f"{url}: {wrong.detail}") from wrong
+
+    @property
+    def gives_up(self) -> Callable[[], bool]:
+        """Whether whoever uses it was told to stop; then nothing is waited for. May be set."""
+        return self._nodes.gives_up
+
+    @gives_up.setter
+    def gives_up(self, is_told: Callable[[], bool]) -> None:
+        self._nodes.gives_up = is_told
 
     # --- the port --------------------------------------------------------------------------------------------------
 
@@ -146,7 +98,7 @@ class NetworkClient(Requesting):
         """Hand in a transaction (`LedgerClient.submit`)."""
         waiting = self._remember(raw)
         try:
-            self._somewhere(lambda node: self._hand_in(node, waiting))
+            self._nodes.somewhere(lambda node: self._agreed(node, waiting, self._hand_in))
         except (NonceAhead, MempoolError):
             raise  # another node may have it already
         except Refusal:
@@ -163,8 +115,8 @@ class NetworkClient(Requesting):
         now = monotonic()
         deadline, again, pause = now + timeout_s, now + AGAIN_S, LOOK_S
         while True:
-            waiting = self._under_way.get(name)
-            place = self._somewhere(lambda node: self._look(node, name, waiting))  # noqa: B023
+            waiting = self._under_way.get(name) or _Waiting(name, b"", 0)
+            place = self._nodes.somewhere(lambda node: self._agreed(node, waiting, self._look))  # noqa: B023
             if place is not None:
                 self._forget(name)
                 return place
@@ -173,7 +125,7 @@ class NetworkClient(Requesting):
                 raise WaitTimeoutError(name=name, timeout_ms=round(timeout_s * 1_000))
             if now >= again:
                 again = now + AGAIN_S
-                self._press(waiting)
+                self._press(waiting if waiting.raw else None)
             sleep(max(0.0, min(pause, deadline - now)))
             pause = min(2 * pause, MAX_LOOK_S)
 
@@ -199,168 +151,103 @@ class NetworkClient(Requesting):
         Raises:
             NodesUnreachableError: no node gives an answer that can be used.
         """
-        return self._somewhere(lambda node: self._read(node, request, result))
+        return self._nodes.somewhere(lambda node: self._nodes.read(node, request, result))
 
     def survey(self) -> list[NodeView]:
         """How each node stands, asked one after the other."""
-        return [self._view(node) for node in self._nodes]
+        return self._nodes.survey()
 
     def close(self) -> None:
         """Hang up; the nodes stay."""
-        for node in self._nodes:
-            node.rpc.close()
-
-    # --- which node ------------------------------------------------------------------------------------------------
-
-    def _require_going(self) -> None:
-        """Return unless whoever uses this client was told to stop.
-
-        Raises:
-            GivenUpError: it was.
-        """
-        if self.gives_up():
-            raise GivenUpError
-
-    def _somewhere(self, act: Callable[[_Node], T], *, elsewhere: int = 0) -> T:
-        """Let a node act; where it cannot, the next one (W-1).
-
-        Args:
-            act: what is done at a node.
-            elsewhere: begin with so many nodes after the preferred one, which stays preferred.
-        """
-        deadline = monotonic() + self._answer_s
-        while True:
-            self._require_going()
-            unfit: dict[str, str] = {}
-            lacking: GridproofError | None = None
-            is_behind = False
-            for node in self._in_turn(elsewhere):
-                try:
-                    self._vet(node)
-                    done = act(node)
-                except NodeUnfitError as why:
-                    unfit[node.url] = why.detail
-                    is_behind |= isinstance(why, NodeBehindError)
-                    if isinstance(why, NodeDownError):
-                        self._let_rest(node)
-                except GridproofError as wrong:
-                    if not _another_may(wrong):
-                        raise
-                    lacking = wrong
-                else:
-                    self._succeeded(node, prefer=not elsewhere)
-                    return done
-            if lacking is not None:
-                raise lacking
-            if not is_behind or monotonic() >= deadline:
-                raise NodesUnreachableError(nodes="; ".join(f"{url}: {why}" for url, why in unfit.items()))
-            sleep(LOOK_S)
-
-    def _in_turn(self, elsewhere: int) -> Iterator[_Node]:
-        """All nodes from the preferred one on; those that rest come last."""
-        first = self._preferred + elsewhere
-        turn = [self._nodes[(first + at) % len(self._nodes)] for at in range(len(self._nodes))]
-        now = monotonic()
-        yield from sorted(turn, key=lambda node: node.rests_until > now)
-
-    def _vet(self, node: _Node) -> None:
-        """Return if a node serves the chain and has its blocks (W-1); looked at now and then.
-
-        Raises:
-            NodeDownError: it does not.
-        """
-        if monotonic() < node.vetted_until:
-            return
-        status = node.rpc.status()
-        if self._chain_id is None:
-            self._chain_id = status.chain_id
-        if status.chain_id != self._chain_id:
-            raise node.down(f"it serves the chain {status.chain_id[:64]!r}, not {self._chain_id!r}")
-        if status.is_catching_up:
-            raise node.down("it still fetches the blocks that others made")
-        node.vetted_until = monotonic() + VETTED_S
-
-    def _let_rest(self, node: _Node) -> None:
-        with self._guard:
-            node.rests_until = monotonic() + min(MAX_REST_S, REST_S * 2**node.failures)
-            node.failures = min(node.failures + 1, 8)
-            node.vetted_until = 0.0
-
-    def _succeeded(self, node: _Node, *, prefer: bool) -> None:
-        with self._guard:
-            node.failures, node.rests_until = 0, 0.0
-            if prefer:
-                self._preferred = self._nodes.index(node)
-
-    def _view(self, node: _Node) -> NodeView:
-        try:
-            self._vet(node)
-            return NodeView(node.url, node.rpc.ask(wire.REQUESTS.encode(wire.AskStatus())).height, "")
-        except NodeUnfitError as why:
-            return NodeView(node.url, None, why.detail)
-
-    # --- reading ---------------------------------------------------------------------------------------------------
-
-    def _read(self, node: _Node, request: wire.Request, result: Codec[T]) -> T:
-        """Ask a node (W-2).
-
-        Raises:
-            NodeBehindError: it is behind, and stays so for a moment.
-            NodeDownError: it gives no answer, or failed.
-            GridproofError: what its answer tells of.
-        """
-        raw = wire.REQUESTS.encode(request)
-        floor, deadline = self._seen, monotonic() + GRACE_S
-        while True:
-            told = node.rpc.ask(raw)
-            if told.height >= floor:
-                break
-            if monotonic() >= deadline:
-                raise NodeBehindError(node=node.url, detail=f"it is at height {told.height}, {floor} was seen")
-            sleep(LOOK_S)
-        self._note(node, told.height)
-        try:
-            value = result_in(told.reply, result, node.rpc.otherwise)
-        except (DriverError, StoreError) as wrong:
-            if isinstance(wrong, UnknownTransactionError | WaitTimeoutError) or _another_may(wrong):
-                raise
-            raise node.down(str(wrong)) from wrong
-        self._note(node, _height_of(value))
-        return value
-
-    def _note(self, node: _Node, height: int) -> None:
-        with self._guard:
-            node.height = max(node.height, height)
-            self._seen = max(self._seen, height)
+        self._nodes.close()
 
     # --- transactions ----------------------------------------------------------------------------------------------
 
-    def _hand_in(self, node: _Node, waiting: _Waiting) -> None:
-        """Hand in a transaction at a node (W-3); return where it waits there, or stands in a block."""
-        floor, known = self._seen, node.height
+    def _agreed(
+        self, node: Node, waiting: _Waiting, act: Callable[[Node, _Waiting], TransactionPlace | None]
+    ) -> TransactionPlace | None:
+        """Hand in or look at a node; that a transaction has no effect is believed if another node says so too (W-5).
+
+        Raises:
+            NodeAloneError: no other one does.
+        """
+        try:
+            place = act(node, waiting)
+        except (NonceAhead, MempoolError):
+            raise
+        except Refusal as refusal:
+            if len(self._nodes) == 1:
+                raise
+            for said in self._say_others(node, waiting):
+                if isinstance(said, TransactionPlace):
+                    return said
+                raise refusal.with_traceback(None) from None
+            detail = f"it alone refuses the transaction, and is not believed: {refusal.reason}"
+            raise NodeAloneError(node=node.url, detail=detail) from refusal
+        if place is None or place.result.code == 0 or len(self._nodes) == 1:
+            return place
+        if any(_fails_alike(said, place) for said in self._say_others(node, waiting)):
+            return place
+        detail = f"it alone says that the transaction failed in block {place.height}, and is not believed"
+        raise NodeAloneError(node=node.url, detail=detail)
+
+    def _say_others(self, node: Node, waiting: _Waiting) -> Iterator[TransactionPlace | Refusal]:
+        """What all nodes but one say of a transaction, in turn; who says nothing for good is left out."""
+        for other in self._nodes.in_turn():
+            if other is node:
+                continue
+            try:
+                self._nodes.vet(other)
+                place = self._settle(other, waiting)
+            except NodeDownError:
+                self._nodes.let_rest(other)
+            except (NonceAhead, MempoolError, ClientError, UnknownTransactionError):
+                continue
+            except Refusal as refusal:
+                yield refusal
+            else:
+                if place is not None:
+                    yield place
+
+    def _settle(self, node: Node, waiting: _Waiting) -> TransactionPlace | None:
+        """Where a node says that a transaction stands; where in no block, it is handed in there too (W-4).
+
+        Raises:
+            Refusal: the node refuses it.
+        """
+        self._nodes.read(node, wire.AskStatus(), STATUS)
+        place = self._look(node, waiting)
+        if place is None and waiting.raw:
+            place = self._hand_in(node, waiting) or self._require_nonce(node, waiting)
+        return place
+
+    def _hand_in(self, node: Node, waiting: _Waiting) -> TransactionPlace | None:
+        """Hand in a transaction at a node (W-3): None where it waits there, or where it stands."""
+        floor, known = self._nodes.heights.floor, self._nodes.heights.told_by(node.number)
         try:
             try:
                 node.rpc.broadcast(waiting.raw)
             except EnvelopeError:
                 if known >= floor:
                     raise
-                self._read(node, wire.AskStatus(), STATUS)  # it has caught up, or is passed over
+                self._nodes.read(node, wire.AskStatus(), STATUS)  # it has caught up, or is passed over
                 node.rpc.broadcast(waiting.raw)
         except EnvelopeError as refusal:
-            self._find_or_raise(node, waiting, refusal)
+            return self._find_or_raise(node, waiting, refusal)
+        return None
 
-    def _look(self, node: _Node, name: bytes, waiting: _Waiting | None) -> TransactionPlace | None:
+    def _look(self, node: Node, waiting: _Waiting) -> TransactionPlace | None:
         """Where a transaction stands, or None while it may still come into a block."""
         try:
-            return self._read(node, wire.Wait(name, 0), wire.MAYBE_PLACE)
+            return self._nodes.read(node, wire.Wait(waiting.name, 0), wire.MAYBE_PLACE)
         except UnknownTransactionError:
-            if waiting is None:
+            if not waiting.raw:
                 raise
             return None
         except (NonceAhead, MempoolError, WaitTimeoutError):
             return None  # this node dropped it, another one may still have it
         except EnvelopeError as refusal:
-            return self._find_or_raise(node, waiting or _Waiting(name, b"", 0), refusal)
+            return self._find_or_raise(node, waiting, refusal)
 
     def _press(self, waiting: _Waiting | None) -> None:
         """Look at another node than the preferred one, each time at the next, and hand a transaction in there (W-4).
@@ -369,29 +256,31 @@ class NetworkClient(Requesting):
             Refusal: it can never come into a block.
         """
 
-        def press(node: _Node) -> None:
-            self._read(node, wire.AskStatus(), STATUS)
-            if waiting is not None and self._look(node, waiting.name, waiting) is None:
-                self._hand_in(node, waiting)
-                self._require_nonce(node, waiting)
+        def press(node: Node) -> None:
+            if waiting is None:
+                self._nodes.read(node, wire.AskStatus(), STATUS)
+            else:
+                self._agreed(node, waiting, self._settle)
 
         others = max(1, len(self._nodes) - 1)
         with suppress(NonceAhead, MempoolError, ClientError):  # whoever waits looks again
-            self._somewhere(press, elsewhere=1 + next(self._presses) % others)
+            self._nodes.somewhere(press, elsewhere=1 + next(self._presses) % others)
 
-    def _require_nonce(self, node: _Node, waiting: _Waiting) -> None:
-        """Return unless another transaction took the nonce: the engine does not say so of one that it has already.
+    def _require_nonce(self, node: Node, waiting: _Waiting) -> TransactionPlace | None:
+        """None unless the nonce is used, or where the transaction stands: the engine says no such thing of one that it
+        has already.
 
         Raises:
             NonceUsed: another one did, and this one can never come into a block.
         """
         body = read_body(waiting.raw)
         asked = wire.Query(_NONCE.path, _NONCE.arguments.encode((body.sender,)), prove=False)
-        expected: int = _NONCE.result.decode(self._read(node, asked, ANSWER).value)
+        expected: int = _NONCE.result.decode(self._nodes.read(node, asked, ANSWER).value)
         if expected > body.nonce:
-            self._find_or_raise(node, waiting, NonceUsed(nonce=body.nonce, expected=expected))
+            return self._find_or_raise(node, waiting, NonceUsed(nonce=body.nonce, expected=expected))
+        return None
 
-    def _find_or_raise(self, node: _Node, waiting: _Waiting, refusal: EnvelopeError) -> TransactionPlace:
+    def _find_or_raise(self, node: Node, waiting: _Waiting, refusal: EnvelopeError) -> TransactionPlace:
         """Where a refused transaction stands (W-3).
 
         Args:
@@ -402,7 +291,7 @@ class NetworkClient(Requesting):
         Raises:
             NodeBlindError: the node joined after a block that it may stand in.
         """
-        place = self._read(node, wire.FindTransaction(waiting.name), wire.MAYBE_PLACE)
+        place = self._nodes.read(node, wire.FindTransaction(waiting.name), wire.MAYBE_PLACE)
         if place is not None:
             return place
         if node.rpc.status().first_height > waiting.since + 1:
@@ -412,9 +301,10 @@ class NetworkClient(Requesting):
     def _remember(self, raw: bytes) -> _Waiting:
         """Keep a transaction's bytes, the last ones of so many."""
         name = transaction_hash(raw)
+        self._nodes.compare()
         with self._guard:
             if name not in self._under_way:
-                self._under_way[name] = _Waiting(name, raw, self._seen)
+                self._under_way[name] = _Waiting(name, raw, self._nodes.heights.sure)
                 self._under_way_bytes += len(raw)
             while self._under_way_bytes > KEPT_BYTES and len(self._under_way) > 1:
                 _, old = self._under_way.popitem(last=False)
@@ -428,17 +318,8 @@ class NetworkClient(Requesting):
                 self._under_way_bytes -= len(gone.raw)
 
 
-def _another_may(wrong: GridproofError) -> bool:
-    """Whether another node may have what this one lacks: room, the genesis document, an old block, old events."""
-    return isinstance(
-        wrong, MempoolError | GenesisMissingError | MissingBlockError | HistoryPrunedError | EventsGoneError
-    )
-
-
-def _height_of(value: object) -> int:
-    """The height that an answer tells of, 0 where it tells of none."""
-    if isinstance(value, Answer | Entry | TransactionPlace | wire.Status):
-        return value.height
-    if isinstance(value, tuple) and value and isinstance(value[-1], StoredEvent):
-        return value[-1].height
-    return 0
+def _fails_alike(said: TransactionPlace | Refusal, place: TransactionPlace) -> bool:
+    """Whether a node says the same of a failure, but for the words, which are no part of what nodes agree on."""
+    if isinstance(said, Refusal):
+        return False
+    return (said.height, said.index, said.result.code) == (place.height, place.index, place.result.code)

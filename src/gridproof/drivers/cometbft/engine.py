@@ -13,6 +13,7 @@ from unicodedata import normalize
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from gridproof.drivers.limits import MAX_BLOCK_BYTES
 from gridproof.state import Validator
 from gridproof.state.transaction import MAX_TRANSACTION_BYTES
 from gridproof.state.validators import address_of
@@ -26,7 +27,6 @@ SIGNED: Final = 3  # the engine's number of the last step of a round
 # Beside the engine's folder, so that whoever loses or removes its data does not lose what the key has signed.
 SIGNER_KEY: Final = "../signer/key.json"
 SIGNER_STATE: Final = "../signer/state.json"
-MAX_BLOCK_BYTES: Final = 21 * 2**20
 MAX_RPC_BYTES: Final = 12 * 2**20  # a transaction in base64, and what stands around it
 EVIDENCE_BLOCKS: Final = 100_000
 EVIDENCE_NS: Final = (

@@ -8,7 +8,11 @@ Rules:
         is refused is named in the log.
     B-4 `CheckTx` tests envelopes only. When it is asked again after a block, it also drops what this node left out of
         a proposal, and what has waited too long for an earlier nonce: the engine would make block after block for it.
+        What is next and saw many blocks with room go by as well is dropped too: a node without a vote never learns
+        why it stays out.
     B-5 A failure of the Application is told as an exception, after which nothing more may be asked: the engine ends.
+    B-6 `CheckTx` refuses what is new of a sender that has as many transactions, or bytes of them, waiting at this node
+        as one may have (`waiting`): nobody crowds the others out of the engine's room. No part of what nodes agree on.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +29,7 @@ from gridproof.drivers import wire
 from gridproof.drivers.answering import answer
 from gridproof.drivers.blocks import KeptBlock, changes_for
 from gridproof.drivers.errors import NoLedgerYet, WireError
+from gridproof.drivers.limits import PER_SENDER, SENDER_BYTES
 from gridproof.drivers.logs import logger
 from gridproof.drivers.ports import ApplicationFactory
 from gridproof.drivers.snapshots import Intake, discard, is_restoring
@@ -68,12 +73,15 @@ class Options(NamedTuple):
 
     Attributes:
         reached: called with the name of each step of a block before and after it; tests kill the process there.
-        patience_s: how long a transaction may wait for an earlier nonce while its sender's next one stays the same.
+        patience_s: how long a transaction may wait for an earlier nonce, or see blocks go by when it is next, while its
+            sender's next one stays the same.
         monotonic: seconds, for that.
         clock: UTC epoch seconds, for telling the time to whoever asks; never part of a block.
         keeping: what is kept, and what others may fetch.
         chain_id: the chain that a snapshot must be of; any where none is given.
         observer: told what the service does.
+        per_sender: the most transactions of one sender that may wait.
+        sender_bytes: the most bytes of them.
     """
 
     reached: Callable[[str], None] = lambda _step: None
@@ -83,6 +91,8 @@ class Options(NamedTuple):
     keeping: Keeping = Keeping()
     chain_id: str | None = None
     observer: Observer = UNOBSERVED
+    per_sender: int = PER_SENDER
+    sender_bytes: int = SENDER_BYTES
 
 
 DEFAULTS: Final = Options()
@@ -109,7 +119,7 @@ class Service:
         self.sync = Sync(store, intake, options.keeping, self.application.reload, options.observer)
         self._options = options
         self._observer = options.observer
-        self._waiting = Waiting(options.patience_s, options.monotonic)
+        self._waiting = Waiting(options.patience_s, options.monotonic, options.per_sender, options.sender_bytes)
         self._committed = Committed(store, self.application, options.clock, self._waiting.find_refusal)
         self._genesis: bytes | None = None
         self._block: tuple[KeptBlock, BlockResult] | None = None
@@ -209,7 +219,7 @@ class Service:
     # --- what waits ------------------------------------------------------------------------------------------------
 
     def _check_all(self, asked: Sequence[abci.RequestCheckTx]) -> list[abci.Response]:
-        """Rule B-4. What was tested before is only looked at again: its place among its sender's, and its age."""
+        """Rules B-4, B-6. What was tested before is only looked at again: its place among its sender's, and its age."""
         names = [transaction_hash(each.tx) for each in asked]
         verdicts: list[Refusal | None] = [None] * len(asked)
         try:
@@ -222,9 +232,9 @@ class Service:
             for at, checked in zip(fresh, self.application.check_all([asked[at].tx for at in fresh]), strict=True):
                 if isinstance(checked, Refusal):
                     verdicts[at] = checked
-                else:
-                    self._waiting.admit(names[at], checked, anew=asked[at].type != RECHECK)
-                    again |= {at} if asked[at].type == RECHECK else set()
+                    continue
+                verdicts[at] = self._waiting.admit(names[at], checked, anew=asked[at].type != RECHECK)
+                again |= {at} if asked[at].type == RECHECK else set()
             for at, refusal in self._look_again({at: names[at] for at in again}).items():
                 verdicts[at] = refusal
         return [self._checked(*each) for each in zip(asked, names, verdicts, strict=True)]
@@ -327,9 +337,10 @@ class Service:
         (kept, result), self._block = self._block, None
         beside = changes_for(kept, self._genesis if kept.block.height == 1 else None)
         head = self.application.commit(beside)
-        if kept.block.transactions:
-            self._waiting.forget_all(map(transaction_hash, kept.block.transactions))
-            count = len(kept.block.transactions)
+        raws = kept.block.transactions
+        self._waiting.committed([transaction_hash(raw) for raw in raws], sum(map(len, raws)))
+        if raws:
+            count = len(raws)
             _log.info("block", height=head.height, transactions=count, app_hash=head.app_hash.hex())
         self._observer.committed(head, kept.block.proposer, [each.code for each in result.results])
         self.sync.committed(head)

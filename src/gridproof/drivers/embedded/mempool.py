@@ -6,6 +6,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from gridproof.drivers.errors import MempoolFull, SenderCrowded
+from gridproof.drivers.limits import PER_SENDER, SENDER_BYTES
 from gridproof.state import Transaction
 
 
@@ -23,8 +24,8 @@ class Limits(NamedTuple):
 
     transactions: int = 20_000
     waiting_bytes: int = 256 * 2**20
-    per_sender: int = 128
-    sender_bytes: int = 32 * 2**20
+    per_sender: int = PER_SENDER
+    sender_bytes: int = SENDER_BYTES
     block_bytes: int = 32 * 2**20
 
 

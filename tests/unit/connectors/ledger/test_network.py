@@ -1,30 +1,50 @@
 """A network's client: any node will do, reads never go back, and nothing counts twice, whichever node goes when."""
 
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from threading import Thread
+from typing import Any, cast
 
 import pytest
 
-from gridproof.connectors.ledger import GivenUpError, NetworkClient, NodesUnreachableError, NodeView, Sender, network
+from gridproof.connectors.ledger import (
+    GivenUpError,
+    NetworkClient,
+    NodesUnreachableError,
+    NodeView,
+    Sender,
+    network,
+    nodes,
+)
 from gridproof.connectors.ledger.errors import NodeDownError
+from gridproof.connectors.ledger.heights import Heights
 from gridproof.connectors.ledger.node_rpc import NodeRpc
 from gridproof.domain import ParticipantId
 from gridproof.drivers import wire
 from gridproof.drivers.embedded import EmbeddedLedger, Limits
-from gridproof.drivers.errors import LedgerStoppedError, MempoolFull, MissingBlockError, WaitTimeoutError
+from gridproof.drivers.errors import (
+    LedgerStoppedError,
+    MempoolFull,
+    MissingBlockError,
+    SenderCrowded,
+    WaitTimeoutError,
+)
 from gridproof.drivers.history import Entry
+from gridproof.errors import Refusal
 from gridproof.primitives.encoding import encode
-from gridproof.state import StoredEvent, TransactionPlace, sign_transaction, system
-from gridproof.state.errors import EventsGoneError, NonceUsed, TransactionTooLarge, UnknownSender
+from gridproof.state import StoredEvent, TransactionPlace, TransactionResult, sign_transaction, system
+from gridproof.state.errors import EventsGoneError, Expired, NonceAhead, NonceUsed, TransactionTooLarge, UnknownSender
+from gridproof.state.refusals import RefusedError
 from gridproof.state.transaction import MAX_TRANSACTION_BYTES, transaction_hash
 
 from .engines import Engine, engine
 from tests.tiny.app import PEOPLE, signer
 from tests.tiny.notices.errors import TextLength
 from tests.tiny.notices.types import NOTICES
+from tests.unit.drivers.cometbft.nodes import Clock
 from tests.unit.drivers.scenes import OPTIONS, grow, in_memory, post, signed
 
 
@@ -33,7 +53,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes seconds with real nodes takes less here."""
     monkeypatch.setattr(network, "AGAIN_S", 0.1)
     monkeypatch.setattr(network, "AROUND_S", 0.1)
-    monkeypatch.setattr(network, "GRACE_S", 0.05)
+    monkeypatch.setattr(nodes, "GRACE_S", 0.05)
 
 
 @pytest.fixture
@@ -132,6 +152,7 @@ def test_w1_a_node_that_catches_up_or_has_stopped_is_passed_over(ledger: Embedde
         assert client.survey()[0] == NodeView(first.url, None, "it still fetches the blocks that others made")
 
 
+ABSURD = 10**17
 PATIENCE_S = 120.0  # far above what it takes, for a machine that is busy
 ODD = {
     "no JSON": b"noise",
@@ -233,7 +254,7 @@ def test_w2_a_node_that_is_behind_is_not_believed(ledger: EmbeddedLedger) -> Non
         grow(behind, 1)
         assert client.status().height == 3
         first.spoil = lambda _method, _raw: None
-        client._answer_s = 0.2
+        client._nodes._answer_s = 0.2
         with pytest.raises(NodesUnreachableError, match="at height 1, 3 was seen"):
             client.status()
         grow(behind, 2, first_nonce=1)
@@ -243,7 +264,7 @@ def test_w2_a_node_that_is_behind_is_not_believed(ledger: EmbeddedLedger) -> Non
 def test_w2_a_node_that_lags_for_a_moment_is_waited_for(
     ledger: EmbeddedLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(network, "GRACE_S", 30.0)
+    monkeypatch.setattr(nodes, "GRACE_S", 30.0)
     grow(ledger, 2)
     with in_memory() as behind, network_of(ledger, behind) as (client, (first, second)):
         assert client.status().height == 2
@@ -265,9 +286,90 @@ def test_w2_after_waiting_for_a_transaction_no_answer_is_from_before_it(ledger: 
         ledger.make_block()
         assert client.wait(name, 5).height == 1
         first.spoil = lambda method, raw: None if method == "abci_query" else raw
-        client._answer_s = 0.1
+        client._nodes._answer_s = 0.1
         with pytest.raises(NodesUnreachableError):
             client.ask(system.next_nonce, 1)
+        assert "abci_query" in second.asked
+
+
+def absurd(_method: str, raw: bytes) -> bytes:
+    """What a node tells, with a height that it made up."""
+    return re.sub(rb'"height":"\d+"', b'"height":"%d"' % ABSURD, raw)
+
+
+def silent(_method: str, _raw: bytes) -> None:
+    """No answer."""
+
+
+def drawn_to_a_liar(client: NetworkClient, liar: Engine) -> Clock:
+    """A client that heard an absurd height, and then nothing more of who told it; the clock that heights see."""
+    clock = Clock()
+    client._nodes.heights._monotonic = clock
+    client._nodes._answer_s = 0.1
+    liar.spoil = absurd
+    client.status()
+    liar.spoil = silent
+    with pytest.raises(NodesUnreachableError, match=f"at height 3, {ABSURD} was seen"):
+        client.status()
+    return clock
+
+
+def test_w2_a_height_that_one_node_made_up_keeps_nobody_from_the_honest_ones(ledger: EmbeddedLedger) -> None:
+    grow(ledger, 3)
+    with network_of(ledger, ledger, ledger) as (client, (liar, *honest)):
+        clock = drawn_to_a_liar(client, liar)
+        clock.now_s += 1_000
+        assert client.status().height == 3
+        for each in honest:
+            each.spoil = silent
+        liar.spoil = absurd
+        assert client.status().height == 3, "nobody else answers"
+        for each in honest:
+            each.spoil = lambda _method, raw: raw
+        liar.spoil = silent
+        assert client.status().height == 3, "its word does not bind the others a second time"
+
+
+def test_w2_without_doubt_one_liar_keeps_a_client_from_all_others(
+    ledger: EmbeddedLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The positive control."""
+    monkeypatch.setattr(Heights, "is_doubtful", lambda *_: False)
+    grow(ledger, 3)
+    with network_of(ledger, ledger, ledger) as (client, (liar, *_)):
+        clock = drawn_to_a_liar(client, liar)
+        clock.now_s += 1_000
+        with pytest.raises(NodesUnreachableError, match="was seen"):
+            client.status()
+
+
+def test_w2_of_two_nodes_the_higher_one_is_believed(ledger: EmbeddedLedger) -> None:
+    """The other one may stand still: nobody can tell."""
+    grow(ledger, 3)
+    with network_of(ledger, ledger) as (client, (liar, _honest)):
+        clock = drawn_to_a_liar(client, liar)
+        clock.now_s += 1_000
+        with pytest.raises(NodesUnreachableError, match="was seen"):
+            client.status()
+
+
+def test_w2_a_node_that_stands_still_is_no_witness_where_another_one_confirms_the_height(
+    ledger: EmbeddedLedger,
+) -> None:
+    grow(ledger, 3)
+    with in_memory() as still, network_of(ledger, still, ledger) as (client, (first, second, third)):
+        clock = Clock()
+        client._nodes.heights._monotonic = clock
+        assert client.status().height == 3
+        first.spoil = third.spoil = silent
+        client._nodes._answer_s = 0.1
+        with pytest.raises(NodesUnreachableError, match="at height 0, 3 was seen"):
+            client.status()
+        clock.now_s += 1_000
+        with pytest.raises(NodesUnreachableError, match="at height 0, 3 was seen"):
+            client.status()
+        third.spoil = lambda _method, raw: raw
+        assert client.status().height == 3
         assert "abci_query" in second.asked
 
 
@@ -281,7 +383,7 @@ def test_w2_who_waits_for_events_at_a_node_that_stands_still_hears_of_them(ledge
         assert heard == [1]
 
 
-# --- W-3 and W-4: transactions -------------------------------------------------------------------------------------
+# --- W-3 to W-5: transactions -------------------------------------------------------------------------------------
 
 
 def test_w3_resubmission_is_harmless_before_and_after_the_block(ledger: EmbeddedLedger) -> None:
@@ -316,21 +418,167 @@ def test_w3_a_node_that_joined_too_late_is_not_asked_whether_a_transaction_was_b
         def find_transaction(self, name: bytes) -> TransactionPlace | None:
             return None
 
-    with in_memory() as late, network_of(ledger, late) as (client, (first, second)):
+    with in_memory() as late, network_of(ledger, late, late) as (client, (first, second, third)):
         name = client.submit(signed())
         for each in (ledger, late):
             each.submit(signed())
             each.make_block()
         late.__class__ = Forgetful
-        second.first_height = 2
+        second.first_height = third.first_height = 2
         first.spoil = lambda _method, _raw: None
         with pytest.raises(NodesUnreachableError, match="joined too late"):
             client.submit(signed())
         first.spoil = lambda _method, raw: raw
         assert client.submit(signed()) == name
         second.first_height, first.spoil = 1, lambda _method, _raw: None
-        with pytest.raises(NonceUsed):  # positive control: a node that should know is believed, and its lie would hurt
+        client._nodes._answer_s = 0.1
+        with pytest.raises(NodesUnreachableError, match="it alone refuses"):
             client.submit(signed())
+        third.first_height = 1
+        with pytest.raises(NonceUsed):  # positive control: two that should know are believed, and their lie would hurt
+            client.submit(signed())
+
+
+def test_w3_a_made_up_height_does_not_make_a_node_that_joined_late_look_as_if_it_knew(ledger: EmbeddedLedger) -> None:
+    grow(ledger, 3)
+    with network_of(ledger, ledger) as (client, (liar, _honest)):
+        liar.spoil = absurd
+        client.status()
+        name = client.submit(signed(nonce=3))
+        assert client._nodes.heights.floor == ABSURD
+        assert client._under_way[name].since == 3
+    with network_of(ledger, ledger) as (client, (_first, second)):  # in honest company it costs one question
+        client.status()
+        for nonce in (4, 5, 6):
+            assert client._under_way[client.submit(signed(nonce=nonce))].since == 3
+        assert second.asked == ["status", "abci_query"]
+
+
+class Liar:
+    """A node that hands on what it takes, and says that it expired in no block.
+
+    Args:
+        ledger: what it knows.
+    """
+
+    def __init__(self, ledger: EmbeddedLedger) -> None:
+        self._ledger = ledger
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+    def wait(self, _name: bytes, _timeout_s: float) -> TransactionPlace:
+        raise Expired(valid_until_s=1, now_s=2)
+
+    def find_transaction(self, _name: bytes) -> TransactionPlace | None:
+        return None
+
+
+class Refusing(Liar):
+    """A node that refuses whatever comes."""
+
+    def __init__(self, ledger: EmbeddedLedger, refusal: Refusal) -> None:
+        super().__init__(ledger)
+        self._refusal = refusal
+
+    def submit(self, _raw: bytes) -> bytes:
+        raise self._refusal
+
+
+def test_w5_that_a_transaction_expired_is_not_believed_of_one_node_alone(ledger: EmbeddedLedger) -> None:
+    ledger.start(0.002)
+    liar = cast("EmbeddedLedger", Liar(ledger))
+    with network_of(liar, ledger, ledger) as (client, _):
+        operator = sender(client)
+        assert operator.send(post()).height == 1
+        assert operator.send(post()).result.code == 0
+    assert notices(ledger) == 2
+    with network_of(liar) as (client, _):  # positive control: alone it is believed, and what was booked is signed anew
+        name = client.submit(signed(nonce=2))
+        ledger.wait(name, PATIENCE_S)
+        with pytest.raises(Expired):
+            client.wait(name, PATIENCE_S)
+
+
+class Belittling(Liar):
+    """A node that says of all that took effect that it failed."""
+
+    def wait(self, name: bytes, timeout_s: float) -> TransactionPlace:
+        place = self._ledger.wait(name, timeout_s)
+        return TransactionPlace(place.height, place.index, TransactionResult(TextLength.code, "too long"))
+
+
+def test_w5_that_a_transaction_failed_is_not_believed_of_one_node_alone(ledger: EmbeddedLedger) -> None:
+    ledger.start(0.002)
+    liar = cast("EmbeddedLedger", Belittling(ledger))
+    with network_of(liar, ledger, ledger) as (client, _):
+        assert sender(client).send(post()).result.code == 0
+    with network_of(liar, ledger) as (client, (_, honest)):
+        name = client.submit(signed(nonce=1))
+        ledger.wait(name, PATIENCE_S)
+        honest.spoil = silent
+        client._nodes._answer_s = 0.1
+        with pytest.raises(NodesUnreachableError, match="it alone says that the transaction failed in block"):
+            client.wait(name, PATIENCE_S)
+    with network_of(liar) as (client, _), pytest.raises(RefusedError, match="too long"):  # positive control
+        sender(client).send(post())
+
+
+def test_w5_a_failure_that_two_nodes_tell_is_believed_and_handed_in_nowhere_else(ledger: EmbeddedLedger) -> None:
+    with network_of(ledger, ledger) as (client, (_, second)):
+        name = client.submit(signed("household-1"))
+        ledger.make_block()
+        assert client.wait(name, PATIENCE_S).result.code == 98001
+        assert "broadcast_tx_sync" not in second.asked
+
+
+REFUSALS = (
+    UnknownSender(sender=1),
+    NonceUsed(nonce=0, expected=1),
+    NonceAhead(nonce=0, expected=0),
+    TextLength(length=9),
+)
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda each: type(each).__name__)
+def test_w5_one_node_that_refuses_a_transaction_does_not_keep_it_from_the_others(
+    ledger: EmbeddedLedger, refusal: Refusal
+) -> None:
+    liar = cast("EmbeddedLedger", Refusing(ledger, refusal))
+    with network_of(liar, ledger, ledger) as (client, _):
+        assert client.submit(signed()) in ledger._mempool
+    with network_of(liar) as (client, _), pytest.raises(type(refusal)):  # positive control
+        client.submit(signed("household-1"))
+
+
+def test_w5_a_refusal_is_believed_as_soon_as_a_second_node_says_so(ledger: EmbeddedLedger) -> None:
+    grow(ledger, 1)
+    with network_of(ledger, ledger) as (client, (first, second)):
+        second.spoil = silent
+        client._nodes._answer_s = 0.1
+        other = signed("operator", post("other"))
+        for _ in range(2):
+            with pytest.raises(NodesUnreachableError, match=f"{first.url}: it alone refuses the transaction"):
+                client.submit(other)
+        second.spoil = lambda _method, raw: raw
+        with pytest.raises(NonceUsed) as used:
+            client.submit(other)
+        assert (used.value.nonce, used.value.expected) == (0, 1)
+        assert client._under_way == {}
+
+
+def test_a_crowded_sender_is_told_so_by_class_and_what_it_sent_may_come_again() -> None:
+    with (
+        in_memory(OPTIONS._replace(limits=Limits(per_sender=1))) as small,
+        network_of(small, small) as (client, engines),
+    ):
+        client.submit(signed())
+        with pytest.raises(SenderCrowded) as crowded:
+            client.submit(signed(nonce=1))
+        assert (crowded.value.sender, crowded.value.limit) == (1, 1)
+        assert [each.asked.count("broadcast_tx_sync") for each in engines] == [2, 1], "the other one has no room either"
+        small.make_block()
+        assert client.submit(signed(nonce=1)) in small._mempool
 
 
 def test_w4_what_the_node_that_took_it_lost_is_handed_in_at_another(ledger: EmbeddedLedger) -> None:
@@ -339,7 +587,7 @@ def test_w4_what_the_node_that_took_it_lost_is_handed_in_at_another(ledger: Embe
         first.swallow = True
         operator = sender(client)
         sent = operator.submit(post())
-        assert second.asked == []
+        assert "broadcast_tx_sync" not in second.asked
         assert operator.wait(sent).height == 1
         assert notices(ledger) == 1
 
@@ -403,9 +651,9 @@ def _of_a_stranger() -> bytes:
     return sign_transaction(signer("operator"), sender=ParticipantId(99), **words)  # type: ignore[arg-type]
 
 
-def test_what_only_another_node_dropped_is_told_to_who_waits(ledger: EmbeddedLedger) -> None:
-    with in_memory() as proposer, network_of(ledger, ledger, proposer) as (client, (first, second, _third)):
-        first.swallow = second.swallow = True
+def test_what_only_others_dropped_is_told_to_who_waits(ledger: EmbeddedLedger) -> None:
+    with in_memory() as proposer, network_of(ledger, proposer, proposer) as (client, (first, *_)):
+        first.swallow = True
         wordy = signed("operator", post("x" * 501))
         name = client.submit(wordy)
         proposer.submit(wordy)

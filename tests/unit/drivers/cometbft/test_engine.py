@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridproof.drivers.cometbft.engine import (
-    MAX_BLOCK_BYTES,
     MAX_RPC_BYTES,
     EngineKey,
     EngineSettings,
@@ -25,6 +24,7 @@ from gridproof.drivers.cometbft.engine import (
 )
 from gridproof.drivers.cometbft.errors import EngineFileError
 from gridproof.drivers.cometbft.service import read_app_state
+from gridproof.drivers.limits import MAX_BLOCK_BYTES
 from gridproof.primitives import ed25519
 from gridproof.state import Validator, address_of
 from gridproof.state.transaction import MAX_TRANSACTION_BYTES

@@ -1,4 +1,4 @@
-"""What waits in the engine, by rule B-4: envelopes only, and nothing that can no longer enter a block stays."""
+"""What waits in the engine, by rules B-4 and B-6: envelopes only, no crowd, and nothing that can enter no block."""
 
 from pathlib import Path
 
@@ -7,6 +7,9 @@ import pytest
 from gridproof.drivers import wire
 from gridproof.drivers.cometbft import waiting as module
 from gridproof.drivers.cometbft.service import DEFAULTS, FRAME_BYTES, PATIENCE_S
+from gridproof.drivers.embedded import Limits
+from gridproof.drivers.errors import MempoolError, PassedOver, SenderCrowded
+from gridproof.drivers.limits import MAX_BLOCK_BYTES
 from gridproof.primitives.hashing import sha256
 from gridproof.state.errors import CheckFailed, Expired, NonceAhead, NonceUsed
 from gridproof.state.refusals import unpack_error
@@ -167,13 +170,69 @@ def test_b4_what_waits_for_an_earlier_nonce_leaves_when_it_has_waited_too_long()
     assert (error.nonce, error.expected) == (1, 0)
 
 
-def test_b4_what_is_next_may_wait_for_ever() -> None:
+def fill(node: Node, blocks: int, *more: bytes, first_nonce: int = 0) -> None:
+    """Blocks in which another sender's transaction stands, and as much more as is given."""
+    for nonce in range(first_nonce, first_nonce + blocks):
+        node.block(signed("household-1", nonce=nonce), *more)
+
+
+def test_b4_what_is_next_waits_on_while_the_network_stands_still_or_its_blocks_are_empty_or_full() -> None:
     clock = Clock()
     node = patient(clock)
     following = signed()
     for _ in range(3):
         assert node.check(following, again=True).code == 0
         clock.now_s += 10 * PATIENCE_S
+    for _ in range(2 * module.MAX_PASSED):
+        node.block()
+    assert node.check(following, again=True).code == 0
+    fill(node, 2 * module.MAX_PASSED, bytes(module.ROOMY_BYTES))
+    assert node.check(following, again=True).code == 0
+
+
+def test_b4_what_is_next_and_saw_many_blocks_go_by_leaves_and_may_come_again() -> None:
+    """A node without a vote proposes nothing, and never learns why others leave it out."""
+    clock = Clock()
+    node = patient(clock)
+    bad = signed("operator", post(""))
+    assert node.check(bad).code == 0
+    assert node.check(bad, again=True).code == 0  # from now on it waits
+    clock.now_s += PATIENCE_S + 0.1
+    fill(node, module.MAX_PASSED - 1)
+    assert node.check(bad, again=True).code == 0
+    fill(node, 1, first_nonce=module.MAX_PASSED - 1)
+    told = node.check(bad, again=True)
+    error = unpack_error(told.code, told.log, told.data)
+    assert isinstance(error, PassedOver)
+    assert isinstance(error, MempoolError), "no sender takes it for final, and signs anew"
+    assert error.blocks == module.MAX_PASSED
+    failed = node.wire(wire.Wait(transaction_hash(bad), 0))
+    assert isinstance(failed, wire.Failed)
+    assert failed.code == PassedOver.code
+    assert node.check(bad).code == 0, "whoever hands it in again begins anew"
+    assert node.check(bad, again=True).code == 0
+
+
+def test_b4_many_blocks_in_no_time_are_no_reason_to_drop_what_is_next() -> None:
+    """It may be on its way to those who propose."""
+    clock = Clock()
+    node = patient(clock)
+    following = signed()
+    assert node.check(following, again=True).code == 0
+    fill(node, 3 * module.MAX_PASSED)
+    clock.now_s += PATIENCE_S
+    assert node.check(following, again=True).code == 0
+
+
+def test_b4_a_long_line_whose_front_stands_in_each_block_is_not_passed_over() -> None:
+    clock = Clock()
+    node = patient(clock)
+    last = signed(nonce=40)
+    for nonce in range(40):
+        assert node.check(last, again=True).code == 0
+        node.block(signed("operator", post(f"{nonce}"), nonce=nonce))
+        clock.now_s += PATIENCE_S
+    assert node.check(last, again=True).code == 0
 
 
 def test_b4_a_long_line_that_moves_does_not_lose_its_end() -> None:
@@ -208,6 +267,119 @@ def test_b4_a_recheck_is_told_by_the_clock_that_was_given_alone() -> None:
         assert node.check(signed(nonce=1), again=True).code == 0
 
 
+# --- one sender's room -----------------------------------------------------------------------------------------------
+
+
+class Pool:
+    """An engine's queue before a node: so many transactions, and no word to the node of what finds no room."""
+
+    def __init__(self, node: Node, room: int) -> None:
+        self.node = node
+        self.room = room
+        self.held: list[bytes] = []
+
+    def hand_in(self, raw: bytes) -> bool:
+        """Whether a transaction waits now."""
+        if self.node.check(raw).code or len(self.held) == self.room:
+            return False
+        self.held.append(raw)
+        return True
+
+    def block(self, *raws: bytes) -> None:
+        """A block, and the second look at all that is left."""
+        self.node.block(*raws)
+        left = [raw for raw in self.held if raw not in raws]
+        self.held = [raw for raw in left if self.node.check(raw, again=True).code == 0]
+
+
+def flood(pool: Pool, count: int) -> list[bytes]:
+    """What one sender hands in, none of which comes into a block before one that is missing; what was let in."""
+    raws = [signed("household-1", post(f"{each}"), nonce=1 + each % 60) for each in range(count)]
+    return [raw for raw in raws if pool.hand_in(raw)]
+
+
+def limited(**limits: int) -> Node:
+    node = Node(options=DEFAULTS._replace(**limits))  # type: ignore[arg-type]
+    node.init()
+    node.block()
+    return node
+
+
+def test_b6_who_floods_a_node_leaves_room_for_an_honest_sender() -> None:
+    pool = Pool(limited(per_sender=8), room=20)
+    assert len(flood(pool, 40)) == 8
+    assert pool.hand_in(signed())
+    open_to_all = Pool(limited(per_sender=10**6), room=20)  # positive control: without the limit the flood wins
+    assert len(flood(open_to_all, 40)) == 20
+    assert not open_to_all.hand_in(signed())
+
+
+def test_b6_a_senders_bytes_are_limited_too() -> None:
+    first, second, other = signed(nonce=5), signed(nonce=6), signed("household-1")
+    limit = len(first) + len(second) - 1
+    node = limited(sender_bytes=limit)
+    assert node.check(first).code == 0
+    told = node.check(second)
+    error = unpack_error(told.code, told.log, told.data)
+    assert isinstance(error, SenderCrowded)
+    assert (error.sender, error.limit) == (1, limit)
+    assert node.check(other).code == 0
+
+
+def test_b6_what_waits_may_be_handed_in_again_and_counts_once() -> None:
+    node = limited(per_sender=2)
+    raws = [signed(nonce=nonce) for nonce in range(3)]
+    for _ in range(3):
+        assert [node.check(raw).code for raw in raws] == [0, 0, SenderCrowded.code]
+        assert [node.check(raw, again=True).code for raw in raws[:2]] == [0, 0]
+
+
+def test_b6_what_stands_in_a_block_or_is_dropped_makes_room() -> None:
+    pool = Pool(limited(per_sender=2), room=20)
+    first, bad, later, last = signed(), signed("operator", post(""), nonce=1), signed(nonce=2), signed(nonce=3)
+    assert [pool.hand_in(raw) for raw in (first, bad, later)] == [True, True, False]
+    pool.block(first)
+    assert [pool.hand_in(raw) for raw in (later, last)] == [True, False]
+    pool.node.propose([bad])
+    pool.block()
+    assert pool.hand_in(last)
+
+
+def test_b6_what_the_engine_let_go_without_a_word_makes_room_after_a_whole_round() -> None:
+    node = limited(per_sender=2)
+    kept, lost, new = (signed(nonce=nonce) for nonce in range(3))
+    assert [node.check(raw).code for raw in (kept, lost)] == [0, 0]
+    for _ in range(2):
+        assert node.check(new).code == SenderCrowded.code
+        node.block()
+        assert node.check(kept, again=True).code == 0
+    assert node.check(new).code == 0
+    assert node.check(lost).code == SenderCrowded.code, "what is still asked about counts"
+
+
+def test_b6_while_the_network_stands_still_all_that_waits_counts() -> None:
+    clock = Clock()
+    node = Node(options=DEFAULTS._replace(monotonic=clock, per_sender=1))
+    node.init()
+    assert node.check(signed()).code == 0
+    clock.now_s += 100 * PATIENCE_S
+    assert node.check(signed(nonce=1)).code == SenderCrowded.code
+
+
+def test_b6_what_the_engine_holds_already_is_counted_and_never_refused() -> None:
+    """A node whose program began anew is asked about what it has forgotten."""
+    node = limited(per_sender=2)
+    assert [node.check(signed(nonce=nonce), again=True).code for nonce in range(5)] == [0] * 5
+    assert node.check(signed(nonce=5)).code == SenderCrowded.code
+
+
+def test_b6_both_drivers_have_the_same_limits_and_these_let_a_stretch_of_batches_wait() -> None:
+    assert (DEFAULTS.per_sender, DEFAULTS.sender_bytes) == (Limits().per_sender, Limits().sender_bytes)
+    assert DEFAULTS.per_sender >= 2 * NONCE_WINDOW, "whoever keeps to its nonces never meets it"
+    assert DEFAULTS.sender_bytes >= max(40 * 760_000, 2 * MAX_TRANSACTION_BYTES)
+    assert module.ROOMY_BYTES + MAX_TRANSACTION_BYTES < MAX_BLOCK_BYTES
+
+
 # --- bounds ----------------------------------------------------------------------------------------------------------
 
 
@@ -223,7 +395,9 @@ def test_b4_what_is_remembered_is_bounded_and_the_oldest_goes_first(monkeypatch:
     assert all(node.check(raw, again=True).code for raw in bad[2:])
     for nonce in range(1, 6):
         node.check(signed(nonce=nonce), again=True)
-    assert len(waiting._since) == 3
+    assert len(waiting._envelopes) == 3
+    (line,) = waiting._lines.values()
+    assert (line.names, line.size) == (set(waiting._envelopes), sum(each.size for each in waiting._envelopes.values()))
 
 
 def test_b4_what_stood_in_a_block_is_remembered_no_more() -> None:
@@ -233,9 +407,10 @@ def test_b4_what_stood_in_a_block_is_remembered_no_more() -> None:
     node.check(second, again=True)
     node.propose([second, b"malformed"])
     waiting = node.service._waiting
-    assert len(waiting._since) == 1
+    assert len(waiting._envelopes) == 1
     node.block(first, second, b"malformed")
-    assert not waiting._since
+    assert not waiting._envelopes
+    assert not waiting._lines
     assert not waiting._refused
 
 
