@@ -2,8 +2,9 @@
 
 Rules:
     S-1 Each request gets one reply, in order. What arrived together is worked off together and written out at once.
-    S-2 Blocks and snapshots run in one thread, queries in another. Envelopes are tested where they are read, a few
-        milliseconds' worth at once: to hand each over to a thread would cost about as much as the test.
+    S-2 Blocks run in one thread, and so does the taking in of a snapshot. Queries run in another, and the giving out of
+        snapshots, which are files, in a third: no block waits for a node that joins. Envelopes are tested where they
+        are read, a few milliseconds' worth at once: to hand each over to a thread would cost about as much as the test.
     S-3 A connection whose replies are not taken is not read from.
     S-4 After a failure the reply is an exception, and the server ends: the engine must not go on.
 """
@@ -30,7 +31,12 @@ from .wire import abci_pb2 as abci
 
 READ_BYTES: Final = 2**20
 ENVELOPES: Final = "envelopes"
-LANES: Final = {"check_tx": ENVELOPES, "query": "queries"}  # all others: blocks
+LANES: Final = {  # all others: blocks
+    "check_tx": ENVELOPES,
+    "query": "queries",
+    "list_snapshots": "snapshots",
+    "load_snapshot_chunk": "snapshots",
+}
 FAREWELL_S: Final = 1.0  # for the last replies to be taken, once a connection ends
 
 _log = logger("node")
@@ -59,7 +65,7 @@ class Server:
         self.ended = Event()
         self.failure: BaseException | None = None
         self._answer = answer
-        self._lanes = {name: ThreadPoolExecutor(1, thread_name_prefix=name) for name in (*LANES.values(), "blocks")}
+        self._lanes = {name: ThreadPoolExecutor(1, thread_name_prefix=name) for name in {*LANES.values(), "blocks"}}
         self._loop = asyncio.new_event_loop()
         self._over = asyncio.Event()
         self._connections: set[asyncio.Task[None]] = set()
