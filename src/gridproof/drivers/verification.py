@@ -248,7 +248,7 @@ def _begin_with_kept(
     chosen = next((snapshot for snapshot in kept if base <= snapshot.height <= last), None)
     if snapshots is None or chosen is None:
         raise HistoryPrunedError(from_height=base + 1)
-    intake = Intake(into, application)
+    intake = Intake(into, application, is_own=True)
     intake.begin(chosen, read_manifest(chosen).app_hash)
     for index in range(chosen.chunks):
         intake.apply(index, snapshots.load(chosen.height, chosen.format, index))

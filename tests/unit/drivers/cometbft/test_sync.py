@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import msgspec
 import pytest
 
 from gridproof.drivers.blocks import find_block
@@ -15,10 +16,10 @@ from gridproof.drivers.cometbft.service import DEFAULTS
 from gridproof.drivers.cometbft.sync import APPLY, OFFER, Keeping
 from gridproof.drivers.cometbft.wire import abci_pb2 as abci
 from gridproof.drivers.errors import NoLedgerYet, SnapshotFalseError
-from gridproof.drivers.snapshots import SnapshotFolder
+from gridproof.drivers.snapshots import Snapshot, SnapshotFolder, read_manifest
 from gridproof.state.store import MemoryStore, StoreFullError
 
-from tests.unit.drivers.cometbft.nodes import Node, born
+from tests.unit.drivers.cometbft.nodes import ACCEPT, Node, born
 from tests.unit.drivers.scenes import post, signed
 from tests.unit.drivers.snapshots.joining import SMALL
 
@@ -279,6 +280,28 @@ def test_a_node_that_joined_and_shall_keep_no_snapshots_takes_none(giver: Giver,
     taker = joined(giver, tmp_path / "own", every=0)
     taker.grow()
     assert not taker.listed()
+    taker.node.service.close()
+
+
+@pytest.mark.parametrize("believes", [False, True])
+def test_who_lies_about_the_last_blocks_time_leads_no_node_away_from_the_others(
+    giver: Giver, monkeypatch: pytest.MonkeyPatch, *, believes: bool
+) -> None:
+    """Where it is believed, the next block's transactions have expired for this node alone: the attack then works."""
+    told = giver.listed()[0]
+    true = read_manifest(Snapshot(told.height, told.format, told.chunks, told.hash, told.metadata))
+    lie = Snapshot.of(msgspec.structs.replace(true, time_s=2**40))
+    taker = Taker()
+    if believes:
+        monkeypatch.setattr(taker.node.service.sync._intake, "_is_own", True)
+    offered = abci.Snapshot(height=8, format=1, chunks=lie.chunks, hash=lie.hash, metadata=lie.metadata)
+    assert taker.offer(offered, hash_at(giver, 8)) == OFFER.ACCEPT
+    for index in range(told.chunks):
+        assert taker.apply(index, giver.chunk(told, index)).result == APPLY.ACCEPT
+    transaction = signed("operator", post("8"), nonce=8)
+    assert (taker.node.judge([transaction]) == ACCEPT) != believes
+    agrees = taker.node.block(transaction).app_hash == giver.node.info().last_block_app_hash
+    assert agrees != believes
     taker.node.service.close()
 
 
