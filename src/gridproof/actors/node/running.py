@@ -16,6 +16,7 @@ from gridproof.drivers.embedded import holder_of
 
 from .errors import NetworkSilentError
 from .folder import NodeFolder
+from .logs import turn
 from .serving import read_stopped
 from .settings import load
 from .supervisor import tied
@@ -68,7 +69,9 @@ def start_node(folder: NodeFolder, *, dies_with_this: bool = False) -> subproces
     """
     folder.require_node()
     command = (sys.executable, "-m", "gridproof", "node", "start", "-C", str(folder.root))
-    with (folder.logs / "start.log").open("ab") as log:
+    place = folder.logs / "start.log"
+    turn(place)
+    with place.open("ab") as log:
         return subprocess.Popen(
             tied(command) if dies_with_this else command,
             stdin=subprocess.DEVNULL,
