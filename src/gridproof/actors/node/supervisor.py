@@ -61,7 +61,6 @@ QUICK_FAILURES: Final = 5
 FOLLOW_S: Final = 3.0  # within which an Application that fails has ended, after the engine noticed
 MAX_WORDS: Final = 600
 _FAILURE: Final = re.compile(r'"_msg":\s*"CONSENSUS FAILURE')  # its own words: others' may stand in a line as well
-_FUTURE: Final = "is too far in the future"
 _HEIGHT: Final = re.compile(r'"height":\s*"?(\d+)')
 _REASON: Final = re.compile(r'"err":"((?:[^"\\]|\\.){1,600})')
 
@@ -209,22 +208,22 @@ class Supervisor:
 
     def _watch(self, application: subprocess.Popen[bytes], engine: "_Engine", stall: "_Stall") -> Ended | None:
         heard = monotonic()
-        told_of_clock = False
+        told: set[str] = set()
         while not self._stop.wait(LOOK_S):
             if application.poll() is not None:
                 return self._why_application_ended()
             if engine.failed_at is not None or not engine.runs:
                 return self._why_engine_ended(application, engine)
-            if engine.refuses_the_future and not told_of_clock:
-                told_of_clock = True
-                self._tell(_BEHIND)
+            for sentence in engine.troubles - told:
+                told.add(sentence)
+                self._tell(sentence)
             if monotonic() - heard > ECHO_EVERY_S:
                 if not echoes(self.folder.socket, self.settings.watch.application_s, self._stop):
                     return self._why_application_is_silent(application)
                 heard = monotonic()
-                told = stall.look()
-                if told:
-                    self._tell(told)
+                stalled = stall.look()
+                if stalled:
+                    self._tell(stalled)
         return None
 
     def _why_engine_ended(self, application: subprocess.Popen[bytes], engine: "_Engine") -> Ended:
@@ -233,7 +232,7 @@ class Supervisor:
             application.wait(FOLLOW_S)
             return self._why_application_ended()
         if engine.failed_at is None:
-            return Ended(f"{ENGINE_WORDS} {engine.last_words}")
+            return Ended(" ".join((ENGINE_WORDS, engine.last_words, *engine.troubles)))
         return Ended(_FAILED.format(height=engine.failed_at, words=engine.failure), failed_at=engine.failed_at)
 
     def _why_application_is_silent(self, application: subprocess.Popen[bytes]) -> Ended:
@@ -254,6 +253,15 @@ _BEHIND: Final = (
     "The clock of this machine is more than a minute behind the network's: the engine takes the others' blocks for "
     "blocks of the future and refuses them. Set the clock right; the node then goes on by itself."
 )
+_OUTDATED: Final = (
+    "The header by which this node joins, in the section sync of node.toml, is older than it may be trusted, or the "
+    "others no longer have it. Stop the node; `gridproof node recover --from URL` takes a fresh one."
+)
+_SIGNS: Final = {  # in the engine's words, and what they mean
+    "is too far in the future": _BEHIND,
+    "old header has expired": _OUTDATED,
+    "light client state provider: light block not found": _OUTDATED,
+}
 _FAILED: Final = (
     "The engine reports a consensus failure at height {height}: {words}. If it speaks of the disk, make room. If not, "
     "what this node computed is not what the network agreed on: `gridproof verify ledger` looks for damage, and "
@@ -267,7 +275,7 @@ class _Engine:
     def __init__(self, program: Path, folder: NodeFolder) -> None:
         self.failed_at: int | None = None
         self.failure = ""
-        self.refuses_the_future = False
+        self.troubles: frozenset[str] = frozenset()
         self._height = 0
         self.last_words = "it said nothing."
         self._log = TurnedLog(folder.engine_log)
@@ -299,7 +307,7 @@ class _Engine:
             height = _HEIGHT.search(words)
             if height:  # a failure does not tell where it happened, what was said before does
                 self._height = int(height[1])
-            self.refuses_the_future |= _FUTURE in words
+            self.troubles |= {sentence for sign, sentence in _SIGNS.items() if sign in words}
             if _FAILURE.search(words):
                 said = _REASON.search(words)
                 self.failure = said[1] if said else words[:MAX_WORDS]
