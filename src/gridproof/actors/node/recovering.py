@@ -22,8 +22,6 @@ from pathlib import Path
 from time import time
 from typing import Final, NamedTuple
 
-from msgspec.structs import replace
-
 from gridproof.connectors.engine_headers import EngineError, EngineRpc, read_height
 from gridproof.connectors.files import PRIVATE_FILE, make_private_folder, write_whole
 from gridproof.drivers.cometbft.engine import signer_state_file
@@ -40,8 +38,8 @@ from .errors import (
     VoteNeededError,
 )
 from .folder import NodeFolder, has_blocks, height_of, signed_height
-from .joining import ask_network
-from .settings import NodeSettings, SyncSection, load, with_sync
+from .joining import Told, ask_network
+from .settings import TRUST_S, NodeSettings, SyncSection, load, with_sync
 
 MARGIN: Final = 20  # heights beyond the network's that the key signs nothing in
 HOLD_S: Final = 1.0
@@ -133,7 +131,7 @@ def _fresh_header(settings: NodeSettings, url: str, now_s: float) -> SyncSection
 
     Raises:
         NetworkUnlikeError: the node that is asked is of another network, has another header at the height of the one
-            that is trusted, or does not tell.
+            that is trusted, or does not tell; or its last block is too old to be trusted itself.
     """
     sync = settings.sync
     try:
@@ -149,11 +147,24 @@ def _fresh_header(settings: NodeSettings, url: str, now_s: float) -> SyncSection
                     raise NetworkUnlikeError(url=url, detail=detail)
                 if now_s < kept.time.seconds + sync.trust_s:
                     return None
-            header = header_hash(rpc.light_block(told.height).header)
+            return _latest_header(rpc, told, now_s, TRUST_S if sync is None else sync.trust_s)
     except (EngineError, KeyError, TypeError, ValueError) as wrong:
         raise NetworkUnlikeError(url=url, detail=f"{type(wrong).__name__}: {wrong}") from wrong
-    fresh = SyncSection(servers=told.servers, height=told.height, header_hash=header.hex())
-    return fresh if sync is None else replace(fresh, trust_s=sync.trust_s)
+
+
+def _latest_header(rpc: EngineRpc, told: Told, now_s: float, trust_s: int) -> SyncSection:
+    """The asked node's last header, to join by.
+
+    Raises:
+        NetworkUnlikeError: it is too old to be trusted itself.
+        EngineError: the node does not tell.
+    """
+    latest = rpc.light_block(told.height).header
+    if now_s >= latest.time.seconds + trust_s:
+        detail = f"its last block is older than the {trust_s} s that a header may be trusted for; wait for new blocks"
+        raise NetworkUnlikeError(url=rpc.url, detail=detail)
+    digest = header_hash(latest).hex()
+    return SyncSection(servers=told.servers, height=told.height, header_hash=digest, trust_s=trust_s)
 
 
 def _require_chain(url: str, found: object, expected: str) -> None:

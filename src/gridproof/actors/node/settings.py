@@ -14,6 +14,7 @@ from .errors import NodeSettingsError
 
 FILE_NAME: Final = "node.toml"
 MAX_SIZE: Final = 2**20
+TRUST_S: Final = 14 * 86_400
 _PORT: Final = r"(?:\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
 _HOST_PORT: Final = rf"^[A-Za-z0-9.:\[\]-]{{1,255}}:{_PORT}\Z"
 _HOST_PORT_OR_NONE: Final = rf"^([A-Za-z0-9.:\[\]-]{{1,255}}:{_PORT})?\Z"
@@ -89,7 +90,7 @@ class SyncSection(Section, frozen=True):
     servers: Annotated[tuple[str, ...], Meta(min_length=2)]
     height: Annotated[int, Meta(ge=1)]
     header_hash: Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{64}\Z")]
-    trust_s: Annotated[int, Meta(ge=60)] = 14 * 86_400
+    trust_s: Annotated[int, Meta(ge=60)] = TRUST_S
 
 
 class NodeSettings(Section, frozen=True):

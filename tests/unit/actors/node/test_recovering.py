@@ -190,6 +190,11 @@ class Network:
         return Namespace(height=height, time=Namespace(seconds=60 * height))
 
 
+def soon_after() -> float:
+    """Soon after the last header."""
+    return 60 * 900 + 10.0
+
+
 def hash_of(height: int) -> bytes:
     return height.to_bytes(32, "big")
 
@@ -210,7 +215,7 @@ def test_where_the_others_let_go_of_their_first_blocks_all_is_fetched_by_a_snaps
     folder: NodeFolder, network: Network
 ) -> None:
     """By blocks alone it would wait for ever for the first one."""
-    done = recover(folder, network.url, anew=True)
+    done = recover(folder, network.url, anew=True, clock=soon_after)
     assert done.trusted == (900, hash_of(900))
     sync = load(folder.root).sync
     assert sync is not None
@@ -240,6 +245,17 @@ def test_a_header_that_may_still_be_trusted_stays(folder: NodeFolder, network: N
     assert load(folder.root).sync == sync
 
 
+def test_a_network_at_rest_for_longer_than_headers_are_trusted_has_none_to_join_by(
+    folder: NodeFolder, network: Network
+) -> None:
+    """The node would start, and wait for ever: an idle network's last block has the time of the votes before it."""
+    before = with_header(folder, 850, hash_of(850))
+    with pytest.raises(NetworkUnlikeError, match="wait for new blocks"):
+        recover(folder, network.url, anew=True, clock=lambda: 60 * 900 + 600.0)
+    assert load(folder.root).sync == before
+    assert height_of(folder) == 2, "nothing was laid aside"
+
+
 def test_a_network_that_has_another_header_than_the_trusted_one_is_another(
     folder: NodeFolder, network: Network
 ) -> None:
@@ -257,7 +273,7 @@ def test_a_node_that_never_joined_is_given_a_fresh_header_alone(folder: NodeFold
     before = folder.signer_state.read_bytes()
     with pytest.raises(NothingToRecoverError):
         recover(folder, network.url, clock=lambda: 60 * 850.0)
-    done = recover(folder, network.url, clock=lambda: 1e9)
+    done = recover(folder, network.url, clock=soon_after)
     assert done == Recovered(None, (), None, (900, hash_of(900)))
     assert folder.signer_state.read_bytes() == before
     assert folder.engine_data.exists()
@@ -271,7 +287,7 @@ def test_a_node_that_has_nothing_yet_needs_a_header_only_where_the_first_blocks_
     with pytest.raises(NothingToRecoverError):
         recover(new, network.url)
     network._other.status(900, earliest_block_height="2")
-    assert recover(new, network.url).trusted == (900, hash_of(900))
+    assert recover(new, network.url, clock=soon_after).trusted == (900, hash_of(900))
 
 
 def test_a_network_of_another_name_gives_no_header(folder: NodeFolder, network: Network) -> None:
