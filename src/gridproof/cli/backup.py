@@ -19,10 +19,11 @@ def backup(
     """Copy the ledger, consistently, also while it runs. Secrets and readings are not in it: keep those yourself."""
     from gridproof.actors.community.access import stored
     from gridproof.drivers.embedded import back_up
+    from gridproof.drivers.snapshots import SnapshotFolder
 
     community = open_community(folder)
     with stored(community.folder) as store:
-        made = back_up(store, target.absolute())
+        made = back_up(store, target.absolute(), SnapshotFolder(community.folder.snapshots))
     Speaker(as_json=as_json).result(
         {"backup": made}, lambda words: words.print(f"Ledger copied to {made}.", markup=False)
     )

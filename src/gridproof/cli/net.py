@@ -216,7 +216,9 @@ def state_of(status: "NodeStatus") -> str:
         return "down"
     if status.height is None:
         return "silent"
-    return "catching up" if status.catching_up else "up"
+    if status.catching_up:
+        return "catching up"
+    return "up" if status.silent_until is None else "up, key silent"
 
 
 @app.command()

@@ -115,6 +115,7 @@ def _told_by(client: "LedgerClient") -> dict[str, Any]:
 
 
 def _say_status(words: Console, found: "NodeStatus", told: dict[str, Any]) -> None:
+    from gridproof.actors.node.running import words_of_silence
     from gridproof.actors.node.upgrading import words_of_upgrade
 
     words.print(f"{found.name}: {state_of(found)}", markup=False)
@@ -125,6 +126,8 @@ def _say_status(words: Console, found: "NodeStatus", told: dict[str, Any]) -> No
     words.print(
         f"Height {found.height} of {found.time}, {found.peers} peers, {found.waiting} transactions wait.", markup=False
     )
+    if found.silent_until is not None:
+        words.print(f"The node was recovered: {words_of_silence(found)}.", markup=False)
     if "validators" not in told:
         words.print("What the ledger says of validators and versions is told once the node has caught up.")
         return
@@ -233,9 +236,14 @@ def recover(
             words.print(f"Laid aside: {path}", markup=False)
         if done.silent_until is not None:
             words.print(f"The node votes again after height {done.silent_until}: what it signed before is not known.")
+            words.print(f"The network is at height {done.height}; `gridproof node status` tells how far it has come.")
+        if done.trusted is not None:
+            words.print(f"It joins by header {done.trusted[1].hex()} of height {done.trusted[0]}.", markup=False)
+            words.print("That is what the asked node says: compare it with what other members say.")
         words.print("Start it with `gridproof node start`.")
 
-    Speaker(as_json=as_json).result(done._asdict(), tell)
+    trusted = None if done.trusted is None else {"height": done.trusted[0], "header": done.trusted[1]}
+    Speaker(as_json=as_json).result({**done._asdict(), "trusted": trusted}, tell)
 
 
 # --- joining and leaving ---------------------------------------------------------------------------------------------

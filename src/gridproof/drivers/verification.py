@@ -244,11 +244,10 @@ def _begin_with_kept(
     into: Store, application: ApplicationFactory, snapshots: SnapshotFolder | None, base: int, last: int
 ) -> int:
     """Take in the oldest snapshot from which all later blocks are kept; returns its height."""
-    kept = snapshots.list() if snapshots else ()
-    chosen = next((snapshot for snapshot in kept if base <= snapshot.height <= last), None)
+    chosen = snapshots.find_beginning(base, last) if snapshots else None
     if snapshots is None or chosen is None:
         raise HistoryPrunedError(from_height=base + 1)
-    intake = Intake(into, application)
+    intake = Intake(into, application, is_own=True)
     intake.begin(chosen, read_manifest(chosen).app_hash)
     for index in range(chosen.chunks):
         intake.apply(index, snapshots.load(chosen.height, chosen.format, index))

@@ -67,6 +67,8 @@ class Admission:
         self._verdicts: OrderedDict[bytes, Refusal | None] = OrderedDict()
         self._decoded: OrderedDict[bytes, Transaction] = OrderedDict()
         self._decoded_bytes = 0
+        self._uncounted: list[int] = []  # sizes of what was stored since
+        self._turns = [True]
 
     def open_envelopes(
         self, view: Reader, raws: Sequence[bytes], now_s: int, unknown: frozenset[type[Message]] = frozenset()
@@ -139,21 +141,31 @@ class Admission:
         """Decode once for CheckTx, proposal and block, as far as the bytes that are kept reach."""
         known = self._decoded.get(raw)
         if known is None:
-            known = decode_transaction(raw, self._messages)
-            self._decoded[raw] = known
-            self._decoded_bytes += len(raw)
+            decoded = decode_transaction(raw, self._messages)
+            known = self._decoded.setdefault(raw, decoded)
+            if known is decoded:  # of threads that decoded the same bytes at once, one stored them
+                self._uncounted.append(len(raw))
             self._let_go()
         return known
 
     def _let_go(self) -> None:
-        """Keep no more decoded transactions than allowed; the count of bytes is rough where several threads decode."""
-        while len(self._decoded) > KEPT_DECODED or self._decoded_bytes > KEPT_BYTES:
-            try:
+        """Keep no more decoded transactions than allowed.
+
+        Several threads decode, and none may wait: one at a time counts and lets go, whoever takes the only turn. What
+        the others stored meanwhile is in `_uncounted`, and is counted by whoever comes next.
+        """
+        try:
+            turn = self._turns.pop()
+        except IndexError:
+            return
+        try:
+            while self._uncounted:
+                self._decoded_bytes += self._uncounted.pop()
+            while len(self._decoded) > KEPT_DECODED or (self._decoded and self._decoded_bytes > KEPT_BYTES):
                 oldest, _ = self._decoded.popitem(last=False)
-            except KeyError:  # another thread took the last one: the count begins anew
-                self._decoded_bytes = 0
-                return
-            self._decoded_bytes -= len(oldest)
+                self._decoded_bytes -= len(oldest)
+        finally:
+            self._turns.append(turn)
 
     def near_nonces(self, view: Reader, opened: Sequence[Transaction | Refusal]) -> list[Transaction | Refusal]:
         """Drop transactions whose nonce is neither the next one nor a little ahead of it.

@@ -120,7 +120,7 @@ def test_a_node_that_is_down(made: Path) -> None:
     assert typed("node", "status", "-C", node.root, "--json", code=1).json["ok"] is False
     findings = typed("node", "doctor", "-C", node.root, "--json", code=1).json["findings"]
     assert {each["what"] for each in findings} >= {"settings", "rights", "files", "node"}
-    refused("node", "recover", "-C", node.root, "--from", "http://127.0.0.1:1", error="NothingToRecoverError")
+    refused("node", "recover", "-C", node.root, "--from", "http://127.0.0.1:1", error="NetworkUnlikeError")
 
 
 @pytest.mark.parametrize(

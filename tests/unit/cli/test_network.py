@@ -42,8 +42,8 @@ def network_before(root: Path, nodes: int = 1) -> Iterator[list[Engine]]:
     with EmbeddedLedger(MemoryStore(), application, genesis, Options(SerialVerifier())) as ledger:
         ledger.make_block(START_S, empty=True)
         ledger.start(0.002)
-        with engine(ledger) as first, engine(ledger) as second:
-            engines = [first, second][:nodes]
+        with engine(ledger) as first, engine(ledger) as second, engine(ledger) as third:
+            engines = [first, second, third][:nodes]
             urls = ", ".join(f'"{each.url}"' for each in engines)
             config = root / "gridproof.toml"
             config.write_text(re.sub(r"(?m)^nodes = .*$", f"nodes = [{urls}]", config.read_text()))
@@ -78,7 +78,7 @@ def test_further_sections_stand_in_the_genesis_document_and_false_ones_are_refus
 
 
 def test_a_community_works_on_a_network(root: Path, tmp_path: Path) -> None:
-    with network_before(root, 2) as (first, second):
+    with network_before(root, 3) as (first, second, third):
         typed("meter", "enrol", *NAMES, "-C", root)
         typed("readings", "import", write_readings(tmp_path / "r.csv", all_readings()), "-C", root)
         first.spoil = lambda _method, _raw: None
@@ -90,8 +90,9 @@ def test_a_community_works_on_a_network(root: Path, tmp_path: Path) -> None:
         assert [(each["url"], each["height"]) for each in status["nodes"]] == [
             (first.url, None),
             (second.url, told["height"]),
+            (third.url, told["height"]),
         ]
-        assert "1 of the network's 2 nodes can be used" in typed("status", "-C", root).out
+        assert "2 of the network's 3 nodes can be used" in typed("status", "-C", root).out
         verified = typed("verify", "ledger", "-C", root, "--json").json
         assert (verified["ok"], verified["app_hash"]) == (True, told["app_hash"])
         typed("export", "history", tmp_path / "past", "-C", root)

@@ -5,8 +5,10 @@ import gc
 import traceback
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from random import Random
-from typing import ClassVar
+from threading import Barrier
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -32,7 +34,7 @@ from gridproof.state.errors import (
     WrongChain,
 )
 from gridproof.state.store import MemoryStore
-from gridproof.state.transaction import NONCE_WINDOW, Body, Transaction
+from gridproof.state.transaction import NONCE_WINDOW, Body, Transaction, decode_transaction
 
 from tests.tiny.app import GENESIS_TIME_S, PEOPLE, signer, tiny, tiny_genesis
 from tests.tiny.notices.errors import TextLength
@@ -380,3 +382,36 @@ def test_what_is_kept_of_past_transactions_is_bounded(
     assert large not in admission._decoded
     assert admission._decoded_bytes == sum(map(len, admission._decoded))
     assert len(admission._verdicts) == 3
+
+
+def test_what_several_threads_decode_at_once_is_counted_once(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were it counted twice and let go of once, less and less would be kept."""
+    admission, raw = application._admission, signed("operator")
+    both = Barrier(2)
+    decode = decode_transaction
+
+    def decode_together(*given: Any) -> Transaction:
+        decoded = decode(*given)
+        both.wait(10)  # both have decoded before either stores
+        return decoded
+
+    monkeypatch.setattr(rules, "decode_transaction", decode_together)
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(admission._decode, (raw, raw))
+    assert first is second
+    assert admission._decoded_bytes == len(raw)
+
+
+def test_what_is_stored_while_another_thread_lets_go_is_counted_by_the_next(application: Application) -> None:
+    admission = application._admission
+    raws = [signed("operator", nonce=nonce) for nonce in range(3)]
+    (turn,) = admission._turns
+    admission._turns.clear()  # another thread has it
+    for raw in raws[:2]:
+        admission._decode(raw)
+    assert admission._decoded_bytes == 0
+    admission._turns.append(turn)
+    admission._decode(raws[2])
+    assert admission._decoded_bytes == sum(map(len, raws))

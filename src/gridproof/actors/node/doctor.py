@@ -22,7 +22,7 @@ from gridproof.errors import GridproofError
 from .folder import NodeFolder
 from .joining import rpc_of
 from .program import find_engine
-from .running import ANSWER_S, process_of, status_of
+from .running import ANSWER_S, process_of, status_of, words_of_silence
 from .serving import read_stopped
 from .settings import NodeSettings, load
 from .supervisor import require_free, require_whole
@@ -107,6 +107,8 @@ def _running(folder: NodeFolder, settings: NodeSettings, clock: Callable[[], flo
     known = len(settings.engine.peers)
     told = f"height {status.height}, {status.peers} peers (its settings name {known}), program {__version__}"
     yield Finding("node", is_wrong=False, told=told + (", still catching up" if status.catching_up else ""))
+    if status.silent_until is not None:
+        yield Finding("vote", is_wrong=False, told=words_of_silence(status))
     if known and not status.peers:
         yield Finding("peers", is_wrong=True, told=f"none of {known} is reached: check addresses, ports and firewalls")
     yield from _neighbours(settings, status.height)

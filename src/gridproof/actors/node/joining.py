@@ -87,7 +87,17 @@ class Made(NamedTuple):
     trusted: tuple[int, bytes] | None
 
 
-class _Told(NamedTuple):
+class Told(NamedTuple):
+    """What a running node tells of its network.
+
+    Attributes:
+        chain_id: name of the chain.
+        height: of its last block.
+        first_height: of the first block that it still has.
+        peers: nodes to keep a connection with, `id@host:port`.
+        servers: addresses of nodes' RPC, at least two.
+    """
+
     chain_id: str
     height: int
     first_height: int
@@ -111,7 +121,7 @@ def join_network(root: Path, order: JoinOrder, randomness: Randomness) -> Made:
     """
     try:
         with closing(EngineRpc(order.url)) as rpc:
-            told = _ask(rpc, order.url)
+            told = ask_network(rpc)
             genesis = rpc.ask("genesis")["genesis"]
             trusted = _trusted(rpc, order, told)
         document = read_app_state(json.dumps(genesis["app_state"]).encode())
@@ -159,18 +169,23 @@ def require_owner(client: LedgerClient, secrets: SecretFiles, path: Path, name: 
         raise
 
 
-def _ask(rpc: EngineRpc, url: str) -> _Told:
+def ask_network(rpc: EngineRpc) -> Told:
+    """Ask a running node about its network.
+
+    Raises:
+        EngineError, KeyError, TypeError, ValueError: it does not answer as one of a network does.
+    """
     status = rpc.ask("status")
     infos = [status["node_info"], *(peer["node_info"] for peer in rpc.ask("net_info")["peers"])]
     peers = tuple(f"{info['id']}@{_bare(info['listen_addr'])}" for info in infos)
-    servers = (url, *(f"http://{rpc_of(info)}" for info in infos[1:]))
+    servers = (rpc.url, *(f"http://{rpc_of(info)}" for info in infos[1:]))
     sync = status["sync_info"]
-    return _Told(
+    return Told(
         str(status["node_info"]["network"]),
         int(sync["latest_block_height"]),
         int(sync["earliest_block_height"]),
         peers,
-        (*servers, url)[: max(2, len(servers))],  # the engine wants two, even where there is one
+        (*servers, rpc.url)[: max(2, len(servers))],  # the engine wants two, even where there is one
     )
 
 
@@ -185,7 +200,7 @@ def _bare(address: str) -> str:
     return str(address).removeprefix("tcp://")
 
 
-def _trusted(rpc: EngineRpc, order: JoinOrder, told: _Told) -> tuple[int, bytes] | None:
+def _trusted(rpc: EngineRpc, order: JoinOrder, told: Told) -> tuple[int, bytes] | None:
     """The header to join by, or None (rules J-2 and J-3).
 
     Raises:
@@ -205,7 +220,7 @@ def _trusted(rpc: EngineRpc, order: JoinOrder, told: _Told) -> tuple[int, bytes]
     return height, seen
 
 
-def _settings(order: JoinOrder, told: _Told, trusted: tuple[int, bytes] | None) -> NodeSettings:
+def _settings(order: JoinOrder, told: Told, trusted: tuple[int, bytes] | None) -> NodeSettings:
     sync = (
         None if trusted is None else SyncSection(servers=told.servers, height=trusted[0], header_hash=trusted[1].hex())
     )

@@ -20,19 +20,25 @@ def find_engine(named: str = "") -> Path:
 
     Args:
         named: its path by the settings; looked for where it is empty: by the variable GRIDPROOF_COMETBFT, in the
-            search path, where Go installs programs, and where `make engines` puts it.
+            search path, where Go installs programs, and where `make engines` puts it. One of another version that
+            nobody named is passed over.
 
     Raises:
         EngineMissingError: it is nowhere.
-        EngineVersionError: it is of another version.
+        EngineVersionError: it is of another version; where nobody named it, and no place has the right one.
     """
     looked_at: list[str] = []
+    unlike: EngineVersionError | None = None
     for place in [Path(named).expanduser()] if named else _places():
         looked_at.append(str(place))
         if os.access(place, os.X_OK) and place.is_file():
-            _require_version(place)
+            try:
+                _require_version(place)
+            except EngineVersionError as wrong:
+                unlike = unlike or wrong
+                continue
             return place
-    raise EngineMissingError(version=VERSION, looked_at=", ".join(looked_at))
+    raise unlike or EngineMissingError(version=VERSION, looked_at=", ".join(looked_at))
 
 
 def _places() -> Iterator[Path]:

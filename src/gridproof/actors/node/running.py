@@ -15,7 +15,8 @@ from gridproof.connectors.engine_headers import EngineError, EngineRpc
 from gridproof.drivers.embedded import holder_of
 
 from .errors import NetworkSilentError
-from .folder import NodeFolder
+from .folder import NodeFolder, signed_height
+from .logs import turn
 from .serving import read_stopped
 from .settings import load
 from .supervisor import tied
@@ -43,6 +44,7 @@ class NodeStatus(NamedTuple):
         peers: how many nodes it is connected to.
         waiting: how many transactions wait in it.
         stopped: why it stopped, where it does not run.
+        silent_until: height up to which its key signs nothing, as `recover` set; None where it may sign the next block.
     """
 
     name: str
@@ -57,6 +59,7 @@ class NodeStatus(NamedTuple):
     peers: int = 0
     waiting: int = 0
     stopped: str = ""
+    silent_until: int | None = None
 
 
 def start_node(folder: NodeFolder, *, dies_with_this: bool = False) -> subprocess.Popen[bytes]:
@@ -68,7 +71,9 @@ def start_node(folder: NodeFolder, *, dies_with_this: bool = False) -> subproces
     """
     folder.require_node()
     command = (sys.executable, "-m", "gridproof", "node", "start", "-C", str(folder.root))
-    with (folder.logs / "start.log").open("ab") as log:
+    place = folder.logs / "start.log"
+    turn(place)
+    with place.open("ab") as log:
         return subprocess.Popen(
             tied(command) if dies_with_this else command,
             stdin=subprocess.DEVNULL,
@@ -164,9 +169,22 @@ def status_of(folder: NodeFolder) -> NodeStatus:
         return bare._replace(stopped=stopped.sentence if stopped else "")
     try:
         with closing(EngineRpc(f"http://{settings.engine.rpc}", ANSWER_S)) as rpc:
-            return _told(bare, rpc)
+            told = _told(bare, rpc)
     except (EngineError, KeyError, TypeError, ValueError):
         return bare
+    signed = signed_height(folder) or 0
+    return told._replace(silent_until=signed) if told.height is not None and signed > told.height + 1 else told
+
+
+def words_of_silence(status: NodeStatus) -> str:
+    """Up to when a node's key signs nothing, in words; empty where it may sign the next block."""
+    if status.silent_until is None or status.height is None:
+        return ""
+    blocks = status.silent_until - status.height
+    return (
+        f"its key signs nothing up to height {status.silent_until}, {blocks} blocks from here; "
+        "a network at rest makes none"
+    )
 
 
 def _told(bare: NodeStatus, rpc: EngineRpc) -> NodeStatus:

@@ -1,5 +1,6 @@
 """A node's settings, `node.toml`: where it listens, whom it knows, what it keeps."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Final
@@ -13,9 +14,11 @@ from .errors import NodeSettingsError
 
 FILE_NAME: Final = "node.toml"
 MAX_SIZE: Final = 2**20
+TRUST_S: Final = 14 * 86_400
 _PORT: Final = r"(?:\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
 _HOST_PORT: Final = rf"^[A-Za-z0-9.:\[\]-]{{1,255}}:{_PORT}\Z"
 _HOST_PORT_OR_NONE: Final = rf"^([A-Za-z0-9.:\[\]-]{{1,255}}:{_PORT})?\Z"
+_TABLE: Final = re.compile(r"\s*\[\s*([A-Za-z0-9_-]+)\s*\]")
 _PEER: Final = rf"^[0-9a-f]{{40}}@[A-Za-z0-9.:\[\]-]{{1,255}}:{_PORT}\Z"
 
 Address = Annotated[str, Meta(pattern=_HOST_PORT)]
@@ -87,7 +90,7 @@ class SyncSection(Section, frozen=True):
     servers: Annotated[tuple[str, ...], Meta(min_length=2)]
     height: Annotated[int, Meta(ge=1)]
     header_hash: Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{64}\Z")]
-    trust_s: Annotated[int, Meta(ge=60)] = 14 * 86_400
+    trust_s: Annotated[int, Meta(ge=60)] = TRUST_S
 
 
 class NodeSettings(Section, frozen=True):
@@ -155,15 +158,47 @@ def render(settings: NodeSettings) -> bytes:
         f"stall_s = {watch.stall_s}",
     ]
     if sync is not None:
-        lines += [
-            "",
-            "[sync]                   # how this node joined: by a snapshot, from a header that it trusts",
-            f"servers = [{', '.join(map(_toml, sync.servers))}]",
-            f"height = {sync.height}",
-            f"header_hash = {_toml(sync.header_hash)}",
-            f"trust_s = {sync.trust_s}",
-        ]
+        lines += ["", *_sync_lines(sync)]
     return ("\n".join(lines) + "\n").encode()
+
+
+def _sync_lines(sync: SyncSection) -> list[str]:
+    return [
+        "[sync]                   # how this node joined: by a snapshot, from a header that it trusts",
+        f"servers = [{', '.join(map(_toml, sync.servers))}]",
+        f"height = {sync.height}",
+        f"header_hash = {_toml(sync.header_hash)}",
+        f"trust_s = {sync.trust_s}",
+    ]
+
+
+def with_sync(folder: Path, sync: SyncSection) -> bytes:
+    """A node's settings as a file with another section `sync`; all else stands there as it did, notes included.
+
+    Args:
+        folder: the node's.
+        sync: the new section.
+
+    Raises:
+        NodeSettingsError: the file has a fault, or the section cannot be told from the rest of it.
+        FileError: the file cannot be read.
+    """
+    wanted = msgspec.structs.replace(load(folder), sync=sync)
+    kept: list[str] = []
+    within = False
+    for line in read_limited(folder / FILE_NAME, MAX_SIZE).decode("utf-8-sig").splitlines():
+        table = _TABLE.match(line)
+        within = table[1] == "sync" if table else within
+        if not within or line.lstrip().startswith("#"):
+            kept.append(line)
+    raw = "\n".join([*kept, *([""] if kept and kept[-1] else []), *_sync_lines(sync)]) + "\n"
+    try:
+        found = msgspec.convert(tomllib.loads(raw), NodeSettings)
+    except ValueError as wrong:
+        raise NodeSettingsError(path=str(folder / FILE_NAME), detail=str(wrong)) from wrong
+    if found != wanted:
+        raise NodeSettingsError(path=str(folder / FILE_NAME), detail="its section sync cannot be replaced: remove it")
+    return raw.encode()
 
 
 def require_valid(settings: NodeSettings) -> None:

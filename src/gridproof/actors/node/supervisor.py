@@ -22,7 +22,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
-from typing import IO, BinaryIO, Final, NamedTuple
+from typing import IO, Final, NamedTuple
 
 from gridproof.connectors.engine_headers import EngineError, EngineRpc
 from gridproof.connectors.files import write_whole
@@ -42,6 +42,7 @@ from .errors import (
     SignerStateLostError,
 )
 from .folder import NodeFolder, has_blocks, height_of, signed_height
+from .logs import TurnedLog, take_down
 from .program import find_engine
 from .serving import RESTARTS, read_stopped
 from .settings import NodeSettings, load
@@ -56,12 +57,10 @@ LONGEST_PAUSE_S: Final = 30.0
 WELL_S: Final = 60.0  # who ran for so long starts with a small pause again
 ECHO_EVERY_S: Final = 5.0
 ASK_S: Final = 5.0
-MAX_LOG_BYTES: Final = 50 * 2**20
 QUICK_FAILURES: Final = 5
 FOLLOW_S: Final = 3.0  # within which an Application that fails has ended, after the engine noticed
 MAX_WORDS: Final = 600
 _FAILURE: Final = re.compile(r'"_msg":\s*"CONSENSUS FAILURE')  # its own words: others' may stand in a line as well
-_FUTURE: Final = "is too far in the future"
 _HEIGHT: Final = re.compile(r'"height":\s*"?(\d+)')
 _REASON: Final = re.compile(r'"err":"((?:[^"\\]|\\.){1,600})')
 
@@ -151,7 +150,9 @@ class Supervisor:
         """Start both, watch them, end both; None where it was told to stop."""
         self.folder.stopped.unlink(missing_ok=True)  # what it said the last time is no reason for this one
         write_whole(self.folder.engine_config / "config.toml", self._config())
-        application = self._start((*self._command, str(self.folder.root)), self.folder.node_log)
+        application = self._start((*self._command, str(self.folder.root)))
+        assert application.stdout is not None  # noqa: S101 - it is a pipe
+        reader = take_down(application.stdout, self.folder.node_log)
         engine: _Engine | None = None
         try:
             ended = self._await_socket(application)
@@ -164,6 +165,7 @@ class Supervisor:
             if engine is not None:
                 engine.end()
             end(application)
+            reader.join(END_S)
 
     def _config(self) -> bytes:
         engine, sync = self.settings.engine, self.settings.sync
@@ -185,14 +187,12 @@ class Supervisor:
             )
         )
 
-    def _start(self, command: tuple[str, ...], log: Path) -> subprocess.Popen[bytes]:
-        turn(log)
+    def _start(self, command: tuple[str, ...]) -> subprocess.Popen[bytes]:
         variables = {**os.environ, RESTARTS: str(self._starts)}
         self._starts += 1
-        with log.open("ab") as words:
-            return subprocess.Popen(
-                tied(command), stdin=subprocess.DEVNULL, stdout=words, stderr=subprocess.STDOUT, env=variables
-            )
+        return subprocess.Popen(
+            tied(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=variables
+        )
 
     def _await_socket(self, application: subprocess.Popen[bytes]) -> Ended | None:
         """Rule W-1."""
@@ -208,22 +208,22 @@ class Supervisor:
 
     def _watch(self, application: subprocess.Popen[bytes], engine: "_Engine", stall: "_Stall") -> Ended | None:
         heard = monotonic()
-        told_of_clock = False
+        told: set[str] = set()
         while not self._stop.wait(LOOK_S):
             if application.poll() is not None:
                 return self._why_application_ended()
             if engine.failed_at is not None or not engine.runs:
                 return self._why_engine_ended(application, engine)
-            if engine.refuses_the_future and not told_of_clock:
-                told_of_clock = True
-                self._tell(_BEHIND)
+            for sentence in engine.troubles - told:
+                told.add(sentence)
+                self._tell(sentence)
             if monotonic() - heard > ECHO_EVERY_S:
                 if not echoes(self.folder.socket, self.settings.watch.application_s, self._stop):
                     return self._why_application_is_silent(application)
                 heard = monotonic()
-                told = stall.look()
-                if told:
-                    self._tell(told)
+                stalled = stall.look()
+                if stalled:
+                    self._tell(stalled)
         return None
 
     def _why_engine_ended(self, application: subprocess.Popen[bytes], engine: "_Engine") -> Ended:
@@ -232,7 +232,7 @@ class Supervisor:
             application.wait(FOLLOW_S)
             return self._why_application_ended()
         if engine.failed_at is None:
-            return Ended(f"{ENGINE_WORDS} {engine.last_words}")
+            return Ended(" ".join((ENGINE_WORDS, engine.last_words, *engine.troubles)))
         return Ended(_FAILED.format(height=engine.failed_at, words=engine.failure), failed_at=engine.failed_at)
 
     def _why_application_is_silent(self, application: subprocess.Popen[bytes]) -> Ended:
@@ -253,6 +253,15 @@ _BEHIND: Final = (
     "The clock of this machine is more than a minute behind the network's: the engine takes the others' blocks for "
     "blocks of the future and refuses them. Set the clock right; the node then goes on by itself."
 )
+_OUTDATED: Final = (
+    "The header by which this node joins, in the section sync of node.toml, is older than it may be trusted, or the "
+    "others no longer have it. Stop the node; `gridproof node recover --from URL` takes a fresh one."
+)
+_SIGNS: Final = {  # in the engine's words, and what they mean
+    "is too far in the future": _BEHIND,
+    "old header has expired": _OUTDATED,
+    "light client state provider: light block not found": _OUTDATED,
+}
 _FAILED: Final = (
     "The engine reports a consensus failure at height {height}: {words}. If it speaks of the disk, make room. If not, "
     "what this node computed is not what the network agreed on: `gridproof verify ledger` looks for damage, and "
@@ -266,11 +275,10 @@ class _Engine:
     def __init__(self, program: Path, folder: NodeFolder) -> None:
         self.failed_at: int | None = None
         self.failure = ""
-        self.refuses_the_future = False
+        self.troubles: frozenset[str] = frozenset()
         self._height = 0
         self.last_words = "it said nothing."
-        self._place = folder.engine_log
-        self._log = _log_at(self._place)
+        self._log = TurnedLog(folder.engine_log)
         self._process = subprocess.Popen(
             tied((str(program), "node", "--home", str(folder.engine))),
             stdin=subprocess.DEVNULL,
@@ -294,12 +302,12 @@ class _Engine:
     def _read(self) -> None:
         source: IO[bytes] | None = self._process.stdout
         for line in source or ():
-            self._write(line)
+            self._log.write(line)
             words = line.decode(errors="replace").strip()
             height = _HEIGHT.search(words)
             if height:  # a failure does not tell where it happened, what was said before does
                 self._height = int(height[1])
-            self.refuses_the_future |= _FUTURE in words
+            self.troubles |= {sentence for sign, sentence in _SIGNS.items() if sign in words}
             if _FAILURE.search(words):
                 said = _REASON.search(words)
                 self.failure = said[1] if said else words[:MAX_WORDS]
@@ -308,20 +316,6 @@ class _Engine:
                 self.last_words = words[:1_000]
         if source is not None:
             source.close()
-
-    def _write(self, line: bytes) -> None:
-        """Take a line down; a log that cannot be written, as on a full disk, must not hold the engine up."""
-        with suppress(OSError):
-            if self._log.tell() > MAX_LOG_BYTES:
-                self._log.close()
-                self._log = _log_at(self._place)
-            self._log.write(line)
-            self._log.flush()
-
-
-def _log_at(place: Path) -> BinaryIO:
-    turn(place)
-    return place.open("ab", buffering=0)
 
 
 class _Stall:
@@ -449,10 +443,3 @@ def end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def turn(log: Path) -> None:
-    """Begin a log anew where it has grown long; the one before is kept."""
-    with suppress(FileNotFoundError):
-        if log.stat().st_size > MAX_LOG_BYTES:
-            log.replace(log.with_suffix(".log.1"))

@@ -21,9 +21,13 @@ from .frames import Frames, frame
 from .wire import abci_pb2 as abci
 
 ENVELOPES: Final = "envelopes"
-QUERIES: Final = "queries"
 BLOCKS: Final = "blocks"
-LANES: Final = {"check_tx": ENVELOPES, "query": QUERIES}  # all others: blocks
+LANES: Final = {  # all others: blocks
+    "check_tx": ENVELOPES,
+    "query": "queries",
+    "list_snapshots": "snapshots",
+    "load_snapshot_chunk": "snapshots",
+}
 AT_ONCE: Final = 64  # envelopes that are tested before others have their turn: a few milliseconds of work
 FAREWELL_S: Final = 1.0  # for the last replies to be taken, once a connection ends
 

@@ -3,8 +3,9 @@
 Rules:
     S-1 Each request gets one reply, in order. What arrived together is worked off together and written out at once. A
         flush asks for nothing but its reply.
-    S-2 Blocks and snapshots run in one thread, queries in another. Envelopes are tested where they are read, a few
-        milliseconds' worth at once: to hand each over to a thread would cost about as much as the test.
+    S-2 Blocks run in one thread, and so does the taking in of a snapshot. Queries run in another, and the giving out of
+        snapshots, which are files, in a third: no block waits for a node that joins. Envelopes are tested where they
+        are read, a few milliseconds' worth at once: to hand each over to a thread would cost about as much as the test.
     S-3 A connection whose replies are not taken is not read from; nor is one while requests of it wait.
     S-4 After a failure the reply is an exception, and the server ends: the engine must not go on.
 """
@@ -55,7 +56,7 @@ class Server:
         self.ended = Event()
         self.failure: BaseException | None = None
         self.lanes: dict[str, Executor] = {
-            name: ThreadPoolExecutor(1, thread_name_prefix=name) for name in (*LANES.values(), BLOCKS)
+            name: ThreadPoolExecutor(1, thread_name_prefix=name) for name in {*LANES.values(), BLOCKS}
         }
         self._answer = answer
         self._loop = asyncio.new_event_loop()

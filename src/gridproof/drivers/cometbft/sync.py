@@ -3,6 +3,11 @@
 A snapshot is of one height, the same on all nodes: whenever the height is a multiple of the setting. It is written in a
 thread of its own while blocks go on, from a moment that was taken in the commit. Then the past is pruned: blocks that
 the setting lets go of, up to the oldest snapshot that is kept, so that the ledger can still be verified from there.
+
+What is gone is always covered by a kept snapshot, so that a node can join: it takes the snapshot and fetches the blocks
+after it. The engine keeps one block more than the ledger, that of the snapshot itself: who takes a snapshot in asks for
+that block's header, and the engine gives out none below its first block. A node that joined by a snapshot has let go of
+blocks without having one: it takes one after the next block, whatever the height.
 """
 
 from collections.abc import Callable
@@ -10,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 
+from gridproof.drivers.blocks import find_base
 from gridproof.drivers.errors import (
     ChunkRefusedError,
     NotEmptyError,
@@ -78,6 +84,7 @@ class Sync:
         self._observer = observer
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="snapshots")
         self._under_way: Future[None] | None = None
+        self._uncovered = self._is_uncovered()
         self.handlers: dict[str, Callable[[Any], Any]] = {
             "list_snapshots": self._list,
             "offer_snapshot": self._offer,
@@ -86,15 +93,25 @@ class Sync:
         }
 
     def committed(self, head: Head) -> None:
-        """Take a snapshot where it is time, unless the last one is still being written."""
+        """Take a snapshot where it is time, or none covers what is gone; not while the last one is being written."""
         keeping = self._keeping
-        if keeping.snapshots is None or not keeping.every or head.height % keeping.every:
+        if keeping.snapshots is None or not keeping.every:
+            return
+        if head.height % keeping.every and not self._uncovered:
             return
         if self._under_way is not None and not self._under_way.done():
             _log.warning("no snapshot", height=head.height, reason="the last one is still being written")
             self._observer.snapshot_missed()
             return
+        self._uncovered = False
         self._under_way = self._worker.submit(self._take, keeping.snapshots, self._store.snapshot(), head.height)
+
+    def _is_uncovered(self) -> bool:
+        """Whether blocks are gone, and no snapshot is kept from which the others lead on."""
+        folder = self._keeping.snapshots
+        with self._store.snapshot() as moment:
+            gone = find_base(moment).height
+        return gone > 0 and folder is not None and not any(each.height >= gone for each in folder.list())
 
     def close(self) -> None:
         """End, after the snapshot that is under way."""
@@ -108,8 +125,9 @@ class Sync:
             self._observer.snapshot_taken(height, perf_counter() - began, folder.size_of(snapshot))
             _log.info("snapshot", height=height, pieces=snapshot.chunks, hash=snapshot.hash.hex())
             if self._keeping.blocks:
-                retain_height = height - self._keeping.blocks + 1
-                self.retain_height = prune(self._store, retain_height, folder.list())
+                kept = folder.list()
+                first = prune(self._store, height - self._keeping.blocks + 1, kept)
+                self.retain_height = min((first, *(each.height for each in kept)))
         except (SnapshotFailedError, StoreError) as wrong:  # the node goes on without it
             _log.error("no snapshot", height=height, reason=str(wrong))
             self._observer.snapshot_missed()
@@ -157,6 +175,7 @@ class Sync:
             if self._intake.is_complete:
                 head = self._intake.finish()
                 self._restored()
+                self._uncovered = self._is_uncovered()
                 _log.info("restored", height=head.height, app_hash=head.app_hash.hex())
         except ChunkRefusedError as wrong:
             _log.warning("piece refused", index=asked.index, sender=asked.sender, reason=str(wrong))

@@ -148,6 +148,41 @@ class SnapshotFolder:
         found = (self._find(height) for height in self._heights())
         return tuple(snapshot for snapshot in found if snapshot is not None)
 
+    def find_beginning(self, base: int, last: int) -> Snapshot | None:
+        """The oldest snapshot from which all later blocks are kept; None where there is none.
+
+        Args:
+            base: height of the last block that is gone.
+            last: the ledger's height.
+        """
+        return next((snapshot for snapshot in self.list() if base <= snapshot.height <= last), None)
+
+    def copy_to(self, target: Path, snapshot: Snapshot) -> None:
+        """Copy a snapshot that is kept into another folder of snapshots; one that is there already stays as it is.
+
+        Args:
+            target: the other folder; made where it is not there.
+            snapshot: which.
+
+        Raises:
+            SnapshotUnknownError, SnapshotFailedError: a piece is gone or altered; nothing is left of the copy.
+            OSError: the other folder does not take it; nothing is left of the copy.
+        """
+        place = target / self._place(snapshot.height).name
+        if place.exists():
+            return
+        target.mkdir(mode=0o700, exist_ok=True)
+        part = Path(mkdtemp(prefix=HIDDEN, dir=target))
+        try:
+            for index in range(snapshot.chunks):
+                _put(part / _chunk_name(index), self.load(snapshot.height, snapshot.format, index))
+            _put(part / MANIFEST_NAME, snapshot.metadata)
+            _sync(part)
+            part.rename(place)
+            _sync(target)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
     def size_of(self, snapshot: Snapshot) -> int:
         """How much room a snapshot's pieces take, bytes; those that are gone count for nothing."""
         pieces = self._place(snapshot.height).glob(_CHUNKS)

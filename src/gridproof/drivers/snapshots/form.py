@@ -7,8 +7,8 @@
 
 The tree is not in it, for it follows from the state; nor are blocks, results and events. A snapshot is named by the
 tagged hash of its manifest. The app hash binds STATE, and with it the chain and the hash of the genesis document;
-SIDE is bound by roots in the state, which the modules' invariants hold it to. The block's time is bound by nothing: a
-false one can make the node refuse the next block, and lead it nowhere else.
+SIDE is bound by roots in the state, which the modules' invariants hold it to. The block's time is bound by nothing:
+who takes in another's snapshot does not believe it.
 """
 
 import struct

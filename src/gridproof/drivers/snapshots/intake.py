@@ -7,7 +7,10 @@ What is checked, in this order:
 - I-4 the entries are of the tables that are sent, in order, each once;
 - I-5 the tree over the state has the trusted root;
 - I-6 the genesis document is the one that the state names, and so is the chain;
-- I-7 every side table is a module's and can be read, and all invariants hold: what stands beside the state is bound.
+- I-7 every side table is a module's and can be read, and all invariants hold: what stands beside the state is bound;
+- I-8 the last block's time is bound by nothing, so another's word for it is not taken: the ledger has its genesis' time
+  until the next block. That block brings the true one, for the engine's times only grow: a later time than the next
+  block's would be a lie that makes this node compute that block otherwise than all others.
 
 Until the end the store carries a mark and has no head: a node that is killed meanwhile knows it, and begins anew.
 """
@@ -82,6 +85,7 @@ class Intake:
         chain_id: the chain that the node is of; any where none is given, for the trusted app hash binds it.
         reached: called with the name of each step once it is done (`begun`, `chunk`, `checked`, `finished`); tests
             kill the process there.
+        is_own: whether the snapshots are this node's own, so that their time is believed (I-8).
     """
 
     def __init__(
@@ -90,11 +94,14 @@ class Intake:
         application: ApplicationFactory,
         chain_id: str | None = None,
         reached: Callable[[str], None] = lambda _step: None,
+        *,
+        is_own: bool = False,
     ) -> None:
         self._store = store
         self._application = application
         self._chain_id = chain_id
         self._reached = reached
+        self._is_own = is_own
         self._offer: _Offer | None = None
         self.next_index = 0
 
@@ -211,6 +218,8 @@ class Intake:
             raise self._false(f"{type(wrong).__name__}: {wrong}") from wrong
         self._reached("checked")
         head = offer.manifest.head
+        if not self._is_own:
+            head = Head(head.height, head.app_hash, parse_genesis(genesis).genesis_time_s)  # I-8
         base = Base(head.height, cursor_before(head.height + 1))
         self._store.write(
             {

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from gridproof.actors.node.doctor import Finding, examine
 from gridproof.actors.node.folder import NodeFolder
+from gridproof.drivers.cometbft.engine import signer_state_file
 from gridproof.drivers.embedded import FolderLock
 
 from tests.unit.actors.node.homes import PEER, Rpc, node_in, program, rpc, settings
@@ -62,6 +63,18 @@ def test_settings_with_a_fault_end_the_examination(tmp_path: Path) -> None:
 def running(place: Path, engine: Rpc, peers: tuple[str, ...] = ()) -> tuple[NodeFolder, FolderLock]:
     folder = made(place, engine.address, peers)
     return folder, FolderLock(folder.root)
+
+
+def test_a_key_that_was_silenced_is_told_with_the_blocks_to_go(tmp_path: Path) -> None:
+    with rpc() as engine:
+        engine.status(12)
+        folder, lock = running(tmp_path, engine)
+        assert "vote" not in findings(folder)
+        folder.signer_state.write_bytes(signer_state_file(30))
+        found = findings(folder)["vote"]
+        lock.release()
+    assert not found.is_wrong
+    assert "up to height 30, 18 blocks from here" in found.told
 
 
 def test_a_node_that_runs_and_does_not_answer(tmp_path: Path) -> None:

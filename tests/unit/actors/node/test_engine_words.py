@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
+import pytest
+
 from gridproof.actors.node.folder import NodeFolder
 from gridproof.actors.node.supervisor import _Engine
 
@@ -44,10 +46,24 @@ def test_a_failure_is_told_with_the_last_height_and_the_engines_reason(tmp_path:
 def test_blocks_that_are_refused_as_of_the_future_are_noticed(tmp_path: Path) -> None:
     with saying(tmp_path, BLOCK) as engine:
         pass
-    assert not engine.refuses_the_future
+    assert not engine.troubles
     with saying(tmp_path / "again", BLOCK, FUTURE) as engine:
         pass
-    assert engine.refuses_the_future
+    assert [words[:22] for words in engine.troubles] == ["The clock of this mach"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        '{"_msg":"failed to fetch and verify app hash","err":"old header has expired at 2026-01-01 (now: 2026-02-01)"}',
+        "failed to start state sync: failed to set up light client state provider: light block not found",
+    ],
+)
+def test_a_header_that_is_trusted_no_longer_is_noticed(tmp_path: Path, words: str) -> None:
+    with saying(tmp_path, BLOCK, words) as engine:
+        pass
+    (sentence,) = engine.troubles
+    assert "`gridproof node recover --from URL` takes a fresh one" in sentence
     assert engine.failed_at is None
 
 

@@ -70,6 +70,23 @@ def test_what_is_named_is_not_looked_for_elsewhere(tmp_path: Path, monkeypatch: 
         find_engine()
 
 
+def test_one_of_another_version_that_nobody_named_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = put(tmp_path / "bin/cometbft", "0.34.0")
+    older = put(tmp_path / "home/go/bin/cometbft", "0.33.0")
+    with pytest.raises(EngineVersionError) as refused:
+        find_engine()
+    assert (refused.value.program, refused.value.found) == (str(old), "0.34.0"), "that which a person would run"
+    cached = put(tmp_path / "home/.cache/gridproof/engines" / f"cometbft-{VERSION}-linux" / "cometbft")
+    assert find_engine() == cached
+    with pytest.raises(EngineVersionError):
+        find_engine(str(older))
+    monkeypatch.setenv("GRIDPROOF_COMETBFT", str(older))
+    with pytest.raises(EngineVersionError):
+        find_engine()
+
+
 def test_where_it_is_nowhere_it_is_said_where_it_was_looked_for_and_how_to_have_it(tmp_path: Path) -> None:
     with pytest.raises(EngineMissingError) as refused:
         find_engine()

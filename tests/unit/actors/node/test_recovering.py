@@ -1,7 +1,9 @@
 """Mending a node's folder: the key never signs twice, and nothing is removed."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace as Namespace
 
 import pytest
 
@@ -16,12 +18,14 @@ from gridproof.actors.node.errors import (
 )
 from gridproof.actors.node.folder import NodeFolder, height_of
 from gridproof.actors.node.recovering import MARGIN, Recovered, recover
+from gridproof.actors.node.settings import SyncSection, load, with_sync
 from gridproof.actors.node.supervisor import require_whole
+from gridproof.connectors.engine_headers import EngineRpc
 from gridproof.drivers.cometbft.engine import signer_state_file
 from gridproof.drivers.embedded import EmbeddedLedger, FolderLock
 
 from tests.tiny.app import tiny, tiny_genesis
-from tests.unit.actors.node.homes import mode, node_in, rpc
+from tests.unit.actors.node.homes import Rpc, mode, node_in, rpc
 from tests.unit.drivers.scenes import OPTIONS, grow
 
 NOBODY = "http://127.0.0.1:1"
@@ -60,7 +64,7 @@ def test_a_lost_record_is_moved_past_all_that_the_network_decided(folder: NodeFo
     folder.signer_state.unlink()
     folder.stopped.write_text("{}")
     done = at(500, folder)
-    assert done == Recovered(500 + MARGIN, ())
+    assert done == Recovered(500 + MARGIN, (), 500)
     assert signed_up_to(folder) == 500 + MARGIN
     assert mode(folder.signer_state) == 0o600
     assert height_of(folder) == 2, "the state stayed"
@@ -71,8 +75,9 @@ def test_a_lost_record_is_moved_past_all_that_the_network_decided(folder: NodeFo
 def test_lost_blocks_lay_the_state_aside_and_leave_the_record(folder: NodeFolder) -> None:
     folder.signer_state.write_bytes(signer_state_file(77))
     (folder.engine_data / "blockstore.db").rmdir()
-    done = recover(folder, NOBODY)  # nobody need be asked
-    assert done.silent_until is None
+    done = at(500, folder)
+    assert (done.silent_until, done.trusted) == (None, None)
+    assert load(folder.root).sync is None, "the others still have all blocks"
     assert signed_up_to(folder) == 77
     assert {path.name for path in done.laid_aside} == {"ledger.aside-1", "data.aside-1"}
     assert all(path.is_dir() for path in done.laid_aside)
@@ -167,6 +172,130 @@ def test_where_the_others_suffice_or_it_has_no_vote_the_key_is_silenced(
         other.status(3)
         other.validators(*powers)
         assert recover(folder, other.url).silent_until == 3 + MARGIN
+
+
+# --- by which header it joins ----------------------------------------------------------------------------------------
+
+
+class Network:
+    """An RPC whose headers are known by their heights, each a minute after the one before."""
+
+    def __init__(self, other: Rpc, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.url, self._other = other.url, other
+        other.status(900, earliest_block_height="800")
+        monkeypatch.setattr(EngineRpc, "light_block", lambda _rpc, height: Namespace(header=self._header(height)))
+        monkeypatch.setattr(recovering, "header_hash", lambda header: hash_of(header.height))
+
+    def _header(self, height: int) -> Namespace:
+        return Namespace(height=height, time=Namespace(seconds=60 * height))
+
+
+def soon_after() -> float:
+    """Soon after the last header."""
+    return 60 * 900 + 10.0
+
+
+def hash_of(height: int) -> bytes:
+    return height.to_bytes(32, "big")
+
+
+@pytest.fixture
+def network(monkeypatch: pytest.MonkeyPatch) -> Iterator[Network]:
+    with rpc() as other:
+        yield Network(other, monkeypatch)
+
+
+def with_header(folder: NodeFolder, height: int, header: bytes, trust_s: int = 600) -> SyncSection:
+    sync = SyncSection(servers=("http://a:1", "http://b:1"), height=height, header_hash=header.hex(), trust_s=trust_s)
+    folder.settings.write_bytes(with_sync(folder.root, sync))
+    return sync
+
+
+def test_where_the_others_let_go_of_their_first_blocks_all_is_fetched_by_a_snapshot(
+    folder: NodeFolder, network: Network
+) -> None:
+    """By blocks alone it would wait for ever for the first one."""
+    done = recover(folder, network.url, anew=True, clock=soon_after)
+    assert done.trusted == (900, hash_of(900))
+    sync = load(folder.root).sync
+    assert sync is not None
+    assert (sync.height, sync.header_hash, len(sync.servers)) == (900, hash_of(900).hex(), 2)
+
+
+def test_a_header_that_is_too_old_to_be_trusted_is_replaced_by_a_fresh_one(
+    folder: NodeFolder, network: Network
+) -> None:
+    old = with_header(folder, 850, hash_of(850))
+    done = recover(folder, network.url, anew=True, clock=lambda: 60 * 850 + 600.0)
+    assert done.trusted == (900, hash_of(900))
+    sync = load(folder.root).sync
+    assert sync is not None
+    assert (sync.height, sync.trust_s) == (900, old.trust_s)
+
+
+def test_a_header_that_nobody_has_any_more_is_replaced_too(folder: NodeFolder, network: Network) -> None:
+    with_header(folder, 799, hash_of(799))
+    assert recover(folder, network.url, anew=True, clock=lambda: 0.0).trusted == (900, hash_of(900))
+
+
+def test_a_header_that_may_still_be_trusted_stays(folder: NodeFolder, network: Network) -> None:
+    """Somebody may have compared it with what other members say."""
+    sync = with_header(folder, 850, hash_of(850))
+    assert recover(folder, network.url, anew=True, clock=lambda: 60 * 850 + 599.0).trusted is None
+    assert load(folder.root).sync == sync
+
+
+def test_a_network_at_rest_for_longer_than_headers_are_trusted_has_none_to_join_by(
+    folder: NodeFolder, network: Network
+) -> None:
+    """The node would start, and wait for ever: an idle network's last block has the time of the votes before it."""
+    before = with_header(folder, 850, hash_of(850))
+    with pytest.raises(NetworkUnlikeError, match="wait for new blocks"):
+        recover(folder, network.url, anew=True, clock=lambda: 60 * 900 + 600.0)
+    assert load(folder.root).sync == before
+    assert height_of(folder) == 2, "nothing was laid aside"
+
+
+def test_a_network_that_has_another_header_than_the_trusted_one_is_another(
+    folder: NodeFolder, network: Network
+) -> None:
+    before = with_header(folder, 850, hash_of(1))
+    with pytest.raises(NetworkUnlikeError, match="not the one that this node trusts"):
+        recover(folder, network.url, anew=True)
+    assert load(folder.root).sync == before
+    assert height_of(folder) == 2, "nothing was laid aside"
+
+
+def test_a_node_that_never_joined_is_given_a_fresh_header_alone(folder: NodeFolder, network: Network) -> None:
+    """Made long ago and started now: nothing else is missing."""
+    folder.ledger.rename(folder.root / "gone")
+    with_header(folder, 850, hash_of(850))
+    before = folder.signer_state.read_bytes()
+    with pytest.raises(NothingToRecoverError):
+        recover(folder, network.url, clock=lambda: 60 * 850.0)
+    done = recover(folder, network.url, clock=soon_after)
+    assert done == Recovered(None, (), None, (900, hash_of(900)))
+    assert folder.signer_state.read_bytes() == before
+    assert folder.engine_data.exists()
+
+
+def test_a_node_that_has_nothing_yet_needs_a_header_only_where_the_first_blocks_are_gone(
+    tmp_path: Path, network: Network
+) -> None:
+    new = node_in(tmp_path / "new")
+    network._other.status(900)
+    with pytest.raises(NothingToRecoverError):
+        recover(new, network.url)
+    network._other.status(900, earliest_block_height="2")
+    assert recover(new, network.url, clock=soon_after).trusted == (900, hash_of(900))
+
+
+def test_a_network_of_another_name_gives_no_header(folder: NodeFolder, network: Network) -> None:
+    network._other.told["status"]["node_info"]["network"] = "tiny-2"
+    (folder.engine_data / "blockstore.db").rmdir()
+    with pytest.raises(NetworkUnlikeError, match="tiny-2"):
+        recover(folder, network.url)
+    assert height_of(folder) == 2
 
 
 def test_who_is_killed_before_the_state_is_laid_aside_finds_the_key_silent(

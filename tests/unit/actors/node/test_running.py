@@ -12,7 +12,16 @@ import pytest
 from gridproof.actors.node import running as module
 from gridproof.actors.node.errors import NetworkSilentError, NoNodeError
 from gridproof.actors.node.folder import NodeFolder
-from gridproof.actors.node.running import await_nodes, last_words, process_of, start_node, status_of, stop_node
+from gridproof.actors.node.running import (
+    await_nodes,
+    last_words,
+    process_of,
+    start_node,
+    status_of,
+    stop_node,
+    words_of_silence,
+)
+from gridproof.drivers.cometbft.engine import signer_state_file
 from gridproof.drivers.embedded import FolderLock, holder_of
 from gridproof.drivers.errors import FolderUnusableError, LedgerLockedError
 
@@ -158,6 +167,23 @@ def test_a_node_that_runs_is_asked(tmp_path: Path) -> None:
             engine.told["status"] = {"sync_info": 7}
             assert status_of(folder).height is None
             node.kill()
+
+
+def test_a_node_whose_key_was_silenced_is_shown_as_such_until_it_may_sign_again(tmp_path: Path) -> None:
+    with rpc() as engine:
+        folder = node_in(tmp_path / "node", settings(rpc=engine.address))
+        folder.signer_state.write_bytes(signer_state_file(30))
+        with holder(folder) as node:
+            for height, until in ((12, 30), (28, 30), (29, None), (30, None), (31, None)):
+                engine.status(height)
+                status = status_of(folder)
+                assert status.silent_until == until, "a key that signs block 30 has just signed it"
+                assert bool(words_of_silence(status)) == (until is not None)
+            engine.status(12)
+            assert "up to height 30, 18 blocks from here" in words_of_silence(status_of(folder))
+            node.kill()
+    assert status_of(folder).silent_until is None
+    assert words_of_silence(status_of(folder)) == ""
 
 
 def test_nodes_are_waited_for_until_each_has_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

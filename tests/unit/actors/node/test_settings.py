@@ -22,6 +22,7 @@ from gridproof.actors.node.settings import (
     load,
     render,
     require_valid,
+    with_sync,
 )
 from gridproof.connectors.files import FileMissingError, FileUnreadableError
 
@@ -67,6 +68,38 @@ def test_the_file_explains_itself(tmp_path: Path) -> None:
         "[node]", "[engine]", "[figures]", "[keep]", "[watch]", "[sync]",
     ]  # fmt: skip
     assert "[sync]" not in render(LEAST).decode()
+
+
+@pytest.mark.parametrize("settings", [FULL, LEAST])
+@pytest.mark.parametrize("extra", ["", "\n# a note at the end\n"])
+def test_another_header_to_join_by_leaves_all_else_as_it_stands(
+    tmp_path: Path, settings: NodeSettings, extra: str
+) -> None:
+    text = render(settings).decode().replace("[keep]", "# our own note\n[keep]") + extra
+    loaded(tmp_path, text)
+    fresh = SyncSection(servers=("http://c:1", "http://d:2"), height=99, header_hash="cd" * 32)
+    raw = with_sync(tmp_path, fresh)
+    assert loaded(tmp_path, raw) == replace(settings, sync=fresh)
+    before = text.partition("[sync]")[0].rstrip()
+    assert raw.decode().startswith(before)
+    assert extra.strip() in raw.decode()
+    assert with_sync(tmp_path, fresh) == raw, "and once more changes nothing"
+
+
+def test_a_header_to_join_by_may_stand_in_the_middle_over_several_lines(tmp_path: Path) -> None:
+    sync = '[ sync ] # old\nservers = [\n  "http://a:1",\n  "http://b:1"\n]\nheight = 1\nheader_hash = "' + "ab" * 32
+    loaded(tmp_path, sync + '"\n# of the node\n' + render(LEAST).decode())
+    fresh = SyncSection(servers=("http://c:1", "http://d:2"), height=99, header_hash="cd" * 32)
+    raw = with_sync(tmp_path, fresh)
+    assert loaded(tmp_path, raw) == replace(LEAST, sync=fresh)
+    assert b"# of the node" in raw
+
+
+def test_a_header_that_cannot_be_told_from_the_rest_is_left(tmp_path: Path) -> None:
+    inline = 'sync = { servers = ["http://a:1", "http://b:1"], height = 1, header_hash = "' + "ab" * 32 + '" }\n'
+    loaded(tmp_path, inline + render(LEAST).decode())
+    with pytest.raises(NodeSettingsError):
+        with_sync(tmp_path, SyncSection(servers=("http://c:1", "http://d:2"), height=99, header_hash="cd" * 32))
 
 
 def test_an_editor_may_leave_its_mark(tmp_path: Path) -> None:

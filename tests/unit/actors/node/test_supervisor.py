@@ -14,6 +14,7 @@ from typing import Any, Self
 import pytest
 from msgspec.structs import replace
 
+from gridproof.actors.node import logs
 from gridproof.actors.node import supervisor as module
 from gridproof.actors.node.errors import (
     AddressTakenError,
@@ -35,7 +36,6 @@ from gridproof.actors.node.supervisor import (
     require_free,
     require_whole,
     tied,
-    turn,
 )
 from gridproof.drivers.cometbft.engine import signer_state_file
 from gridproof.drivers.cometbft.server import Server
@@ -486,19 +486,14 @@ def test_a_snapshot_is_joined_by_until_there_is_a_state(place: Path) -> None:
 # --- small parts -----------------------------------------------------------------------------------------------------
 
 
-def test_a_log_begins_anew_where_it_has_grown_long_and_the_one_before_is_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "MAX_LOG_BYTES", 10)
-    log = tmp_path / "x.log"
-    turn(log)  # there is none
-    log.write_text("x" * 10)
-    turn(log)
-    assert log.exists()
-    log.write_text("y" * 11)
-    turn(log)
-    assert not log.exists()
-    assert (tmp_path / "x.log.1").read_text() == "y" * 11
+def test_the_ledgers_log_is_turned_while_the_ledger_runs(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "MAX_LOG_BYTES", 1_000)
+    folder = made(place)
+    talking = "serve()\nfor number in range(200): print(number, 'x' * 50, flush=True)\ntime.sleep(60)"
+    with Run(folder, ledger(place / "ledger.py", talking)):
+        until(lambda: folder.node_log.exists() and "199 x" in folder.node_log.read_text())
+        assert folder.node_log.stat().st_size < 1_200
+        assert folder.node_log.with_suffix(".log.1").exists()
 
 
 def read_or_nothing(path: Path) -> str:
@@ -509,7 +504,7 @@ def read_or_nothing(path: Path) -> str:
 
 
 def test_the_engines_log_is_turned_while_the_engine_runs(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_LOG_BYTES", 1_000)
+    monkeypatch.setattr(logs, "MAX_LOG_BYTES", 1_000)
     folder = made(place, "for number in range(200): say(number=number, pad='x' * 50)\n" + STAYING)
     with Run(folder, ledger(place / "ledger.py", SERVING)):
         until(lambda: '"number": 199,' in read_or_nothing(folder.engine_log))  # it is away while it is turned

@@ -19,6 +19,10 @@ from gridproof.drivers.errors import SocketPathError, WireError
 from gridproof.state.errors import NothingStagedError
 
 PATIENCE_S = 10.0
+LIST = abci.Request(list_snapshots=abci.RequestListSnapshots())
+LOAD = abci.Request(load_snapshot_chunk=abci.RequestLoadSnapshotChunk(height=8))
+OFFER = abci.Request(offer_snapshot=abci.RequestOfferSnapshot())
+APPLY = abci.Request(apply_snapshot_chunk=abci.RequestApplySnapshotChunk())
 FLUSH = abci.Request(flush=abci.RequestFlush())
 COMMIT = abci.Request(commit=abci.RequestCommit())
 INFO = abci.Request(info=abci.RequestInfo())
@@ -232,6 +236,27 @@ def test_s2_envelopes_and_queries_do_not_wait_for_a_block(answers: Answers, link
     reply = consensus.hear()
     assert reply is not None
     assert reply.WhichOneof("value") == "commit"
+
+
+def test_s2_no_block_waits_for_a_node_that_fetches_a_snapshot(answers: Answers, link: Callable[[], Link]) -> None:
+    answers.hold("load_snapshot_chunk")
+    snapshots = link()
+    snapshots.send(LOAD, FLUSH, LIST)
+    assert answers.begun["load_snapshot_chunk"].wait(PATIENCE_S)
+    assert link().ask(COMMIT).WhichOneof("value") == "commit"
+    answers.gates["load_snapshot_chunk"].set()
+    for _ in range(3):
+        assert snapshots.hear() is not None
+    assert answers.order == ["load_snapshot_chunk", "commit", "list_snapshots"], "its own replies in order"
+
+
+def test_s2_a_snapshot_is_taken_in_where_blocks_are_made(answers: Answers, link: Callable[[], Link]) -> None:
+    snapshots = link()
+    for request in (LIST, OFFER, LOAD, APPLY, COMMIT):
+        snapshots.ask(request)
+    assert answers.threads["offer_snapshot"] == answers.threads["apply_snapshot_chunk"] == answers.threads["commit"]
+    assert answers.threads["list_snapshots"] == answers.threads["load_snapshot_chunk"]
+    assert answers.threads["list_snapshots"].isdisjoint(answers.threads["commit"])
 
 
 def test_s2_each_lane_has_one_thread_of_its_own(answers: Answers, link: Callable[[], Link]) -> None:

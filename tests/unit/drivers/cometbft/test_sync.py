@@ -1,11 +1,13 @@
 """Snapshots and pruning as the engine asks for them: given out, taken in, never in a block's way."""
 
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Event
 from typing import Any
 
+import msgspec
 import pytest
 
 from gridproof.drivers.blocks import find_block
@@ -14,10 +16,10 @@ from gridproof.drivers.cometbft.service import DEFAULTS
 from gridproof.drivers.cometbft.sync import APPLY, OFFER, Keeping
 from gridproof.drivers.cometbft.wire import abci_pb2 as abci
 from gridproof.drivers.errors import NoLedgerYet, SnapshotFalseError
-from gridproof.drivers.snapshots import SnapshotFolder
+from gridproof.drivers.snapshots import Snapshot, SnapshotFolder, read_manifest
 from gridproof.state.store import MemoryStore, StoreFullError
 
-from tests.unit.drivers.cometbft.nodes import Node, born
+from tests.unit.drivers.cometbft.nodes import ACCEPT, Node, born
 from tests.unit.drivers.scenes import post, signed
 from tests.unit.drivers.snapshots.joining import SMALL
 
@@ -46,8 +48,8 @@ class Giver:
     def __init__(self, folder: Path, blocks: int, keep_blocks: int = 0, every: int = EVERY, keep: int = 2) -> None:
         self.seen = Watching()
         self.folder = SnapshotFolder(folder, keep, chunk_bytes=SMALL)
-        options = DEFAULTS._replace(keeping=Keeping(self.folder, every, keep_blocks), observer=self.seen)
-        self.node = born(options=options)
+        self.options = DEFAULTS._replace(keeping=Keeping(self.folder, every, keep_blocks), observer=self.seen)
+        self.node = born(options=self.options)
         self.retained = [self.grow() for _ in range(blocks)]
 
     def grow(self) -> int:
@@ -187,8 +189,22 @@ def test_blocks_are_let_go_of_up_to_the_oldest_snapshot_and_no_further(tmp_path:
         kept = [height for height in range(1, 14) if find_block(moment, height)]
     oldest = min(each.height for each in giver.listed())
     assert kept == list(range(oldest + 1, 14))
-    assert giver.retained[-1] == oldest + 1, "and so may the engine's be"
+    assert giver.retained[-1] == oldest, "who takes that snapshot in asks the engine for the header of its block"
     assert giver.retained[:3] == [0, 0, 0], "nothing is let go of before the first snapshot"
+    giver.node.service.close()
+
+
+@pytest.mark.parametrize("keep", [1, 2, 3])
+@pytest.mark.parametrize("keep_blocks", [1, 3, 6])
+def test_what_the_engine_has_let_go_of_a_kept_snapshot_covers(tmp_path: Path, keep: int, keep_blocks: int) -> None:
+    giver = Giver(tmp_path / "s", 0, keep_blocks=keep_blocks, keep=keep)
+    first_kept = 1
+    for height in range(1, 26):
+        first_kept = max(first_kept, giver.grow())
+        listed = [each.height for each in giver.listed()]
+        assert first_kept == 1 or first_kept <= min(listed), "each snapshot that is offered can be taken in"
+        assert first_kept <= max(1, height - keep_blocks + 1)
+    assert first_kept > 1, "it lets go of something at all"
     giver.node.service.close()
 
 
@@ -219,6 +235,73 @@ def test_a_node_takes_a_snapshot_in_and_goes_on_to_the_same_hash(giver: Giver) -
     assert taker.node.info().last_block_app_hash == hash_at(giver, 8)
     block = signed("operator", post("8"), nonce=8)
     assert taker.node.block(block).app_hash == giver.node.info().last_block_app_hash
+    taker.node.service.close()
+
+
+def joined(giver: Giver, folder: Path, every: int = EVERY) -> Giver:
+    """A node that joined by the newest snapshot, and keeps some of its own."""
+    snapshot, taker = giver.listed()[0], Giver(folder, 0, every=every)
+    taker.node.service.close()
+    taker.node = Node(options=taker.options)
+    asked = abci.RequestOfferSnapshot(snapshot=snapshot, app_hash=hash_at(giver, snapshot.height))
+    taker.node.ask(offer_snapshot=asked)
+    for index in range(snapshot.chunks):
+        piece = abci.RequestApplySnapshotChunk(index=index, chunk=giver.chunk(snapshot, index))
+        taker.node.ask(apply_snapshot_chunk=piece)
+    return taker
+
+
+def test_a_node_that_joined_keeps_a_snapshot_from_its_next_block_on(giver: Giver, tmp_path: Path) -> None:
+    """It has no blocks before: were all others gone, nobody could join by it until its own turn to take one came."""
+    taker = joined(giver, tmp_path / "own")
+    taker.grow()
+    (own,) = taker.listed()
+    assert own.height == 9, "no multiple of four"
+    assert own.hash == giver.folder.take(giver.node.store).hash, "the very one that all others would take there"
+    for _ in range(2):
+        taker.grow()
+    assert [each.height for each in taker.listed()] == [9], "and then at the multiples, as all do"
+    taker.grow()
+    assert [each.height for each in taker.listed()] == [12, 9]
+    taker.node.service.close()
+
+
+def test_a_node_whose_kept_snapshots_are_lost_takes_another_at_once(tmp_path: Path) -> None:
+    giver = Giver(tmp_path / "s", 9, keep_blocks=1)
+    giver.node.service.close()
+    shutil.rmtree(tmp_path / "s")
+    giver.node = Node(giver.node.store, options=giver.options)
+    giver.grow()
+    assert [each.height for each in giver.listed()] == [10]
+    giver.node.service.close()
+
+
+def test_a_node_that_joined_and_shall_keep_no_snapshots_takes_none(giver: Giver, tmp_path: Path) -> None:
+    taker = joined(giver, tmp_path / "own", every=0)
+    taker.grow()
+    assert not taker.listed()
+    taker.node.service.close()
+
+
+@pytest.mark.parametrize("believes", [False, True])
+def test_who_lies_about_the_last_blocks_time_leads_no_node_away_from_the_others(
+    giver: Giver, monkeypatch: pytest.MonkeyPatch, *, believes: bool
+) -> None:
+    """Where it is believed, the next block's transactions have expired for this node alone: the attack then works."""
+    told = giver.listed()[0]
+    true = read_manifest(Snapshot(told.height, told.format, told.chunks, told.hash, told.metadata))
+    lie = Snapshot.of(msgspec.structs.replace(true, time_s=2**40))
+    taker = Taker()
+    if believes:
+        monkeypatch.setattr(taker.node.service.sync._intake, "_is_own", True)
+    offered = abci.Snapshot(height=8, format=1, chunks=lie.chunks, hash=lie.hash, metadata=lie.metadata)
+    assert taker.offer(offered, hash_at(giver, 8)) == OFFER.ACCEPT
+    for index in range(told.chunks):
+        assert taker.apply(index, giver.chunk(told, index)).result == APPLY.ACCEPT
+    transaction = signed("operator", post("8"), nonce=8)
+    assert (taker.node.judge([transaction]) == ACCEPT) != believes
+    agrees = taker.node.block(transaction).app_hash == giver.node.info().last_block_app_hash
+    assert agrees != believes
     taker.node.service.close()
 
 

@@ -1,17 +1,23 @@
 """Backups are made while the ledger runs, and take no place before they were found true."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gridproof.drivers.embedded import back_up, restore
+from gridproof.drivers.embedded import EmbeddedLedger, back_up, restore
 from gridproof.drivers.embedded.ledger import DATABASE_NAME
 from gridproof.drivers.errors import BackupError, LedgerLockedError
+from gridproof.drivers.pruning import prune
+from gridproof.drivers.snapshots import FOLDER_NAME, SnapshotFolder
+from gridproof.drivers.verification import verify_store
 from gridproof.state.store import LmdbStore, MemoryStore, StoreError, Table
 
 from tests.tiny.app import tiny
 from tests.tiny.notices.types import LAST_NUMBER
 from tests.unit.drivers.scenes import grow, in_folder, in_memory, signed
+from tests.unit.drivers.snapshots.joining import SMALL
 
 
 def listing(folder: Path) -> list[str]:
@@ -41,6 +47,65 @@ def test_a_ledger_in_memory_is_backed_up_too(tmp_path: Path) -> None:
     restore(tmp_path / "saved", tmp_path / "b", tiny)
     with in_folder(tmp_path / "b") as again:
         assert again.head == ledger.head
+
+
+@pytest.fixture
+def pruned(tmp_path: Path) -> Iterator[tuple[EmbeddedLedger, SnapshotFolder]]:
+    """A ledger of eight blocks whose first three are gone, with snapshots of the fourth and the sixth."""
+    kept = SnapshotFolder(tmp_path / "kept", chunk_bytes=SMALL)
+    with in_memory() as ledger:
+        grow(ledger, 4)
+        kept.take(ledger.store)
+        grow(ledger, 2, first_nonce=4)
+        kept.take(ledger.store)
+        grow(ledger, 2, first_nonce=6)
+        assert prune(ledger.store, 4, kept.list()) == 4
+        yield ledger, kept
+
+
+def test_a_backup_of_a_pruned_ledger_has_the_state_with_which_its_history_begins(
+    pruned: tuple[EmbeddedLedger, SnapshotFolder], tmp_path: Path
+) -> None:
+    ledger, kept = pruned
+    back_up(ledger.store, tmp_path / "saved", kept)
+    first, _ = kept.list()
+    assert SnapshotFolder(tmp_path / "saved" / FOLDER_NAME).list() == (first,), "of two, the one that proves most"
+    shutil.rmtree(kept.path)
+    report = restore(tmp_path / "saved", tmp_path / "b", tiny)
+    assert (report.is_true, report.base_height, report.last_height) == (True, 4, 8)
+    with in_folder(tmp_path / "b") as again:
+        assert again.head == ledger.head
+        beside = SnapshotFolder(tmp_path / "b" / FOLDER_NAME)
+        assert verify_store(again.store, tiny, snapshots=beside).is_true
+
+
+def test_a_pruned_ledger_without_a_kept_state_is_not_backed_up_for_nobody_could_restore_it(
+    pruned: tuple[EmbeddedLedger, SnapshotFolder], tmp_path: Path
+) -> None:
+    ledger, kept = pruned
+    before = listing(tmp_path)
+    for snapshots in (None, SnapshotFolder(tmp_path / "none")):
+        with pytest.raises(BackupError, match="give the folder of the snapshots"):
+            back_up(ledger.store, tmp_path / "saved", snapshots)
+    for piece in kept.path.glob("*/*.chunk"):
+        piece.write_bytes(b"altered")
+    with pytest.raises(BackupError, match="was altered"):
+        back_up(ledger.store, tmp_path / "saved", kept)
+    assert listing(tmp_path) == before
+
+
+def test_a_pruned_backup_whose_state_is_gone_or_false_is_not_put_in_place(
+    pruned: tuple[EmbeddedLedger, SnapshotFolder], tmp_path: Path
+) -> None:
+    back_up(pruned[0].store, tmp_path / "saved", pruned[1])
+    for piece in (tmp_path / "saved" / FOLDER_NAME).glob("*/*.chunk"):
+        piece.write_bytes(b"altered")
+    with pytest.raises(BackupError, match="was altered"):
+        restore(tmp_path / "saved", tmp_path / "b", tiny)
+    shutil.rmtree(tmp_path / "saved" / FOLDER_NAME)
+    with pytest.raises(BackupError, match="give the folder of the snapshots"):
+        restore(tmp_path / "saved", tmp_path / "b", tiny)
+    assert listing(tmp_path / "b") == ["lock"]
 
 
 def test_a_backup_overwrites_nothing(tmp_path: Path) -> None:

@@ -56,8 +56,8 @@ def take_in(
     trusted: bytes | None = None,
     **options: Any,
 ) -> Head:
-    """Take a snapshot in, with the app hash of its own manifest where no other is trusted."""
-    intake = Intake(store, application, **options)
+    """Take a snapshot in, with the app hash of its own manifest where no other is trusted; as one's own by default."""
+    intake = Intake(store, application, **{"is_own": True, **options})
     intake.begin(snapshot, trusted or read_manifest(snapshot).app_hash)
     for index, chunk in enumerate(chunks):
         intake.apply(index, chunk)

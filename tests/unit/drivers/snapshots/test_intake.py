@@ -28,12 +28,12 @@ from gridproof.drivers.snapshots import (
 from gridproof.drivers.snapshots import form as snapshot_form
 from gridproof.drivers.snapshots.form import EntryReader, snapshot_hash
 from gridproof.errors import GridproofError
-from gridproof.state import Block, SerialVerifier
+from gridproof.state import Block, Head, SerialVerifier
 from gridproof.state.blocks import RESTORING_KEY, Base, cursor_before
 from gridproof.state.errors import EventsGoneError
 from gridproof.state.store import Changes, LmdbStore, MemoryStore, Store, StoreFullError, Table
 
-from tests.tiny.app import tiny, tiny_genesis
+from tests.tiny.app import GENESIS_TIME_S, tiny, tiny_genesis
 from tests.tiny.notices.types import LAST_NUMBER
 from tests.unit.drivers.scenes import NOW_S, OPTIONS, grow, in_memory, signed
 from tests.unit.drivers.snapshots.joining import (
@@ -182,7 +182,7 @@ def test_a_ledger_is_never_overwritten(given: Given) -> None:
 
 def test_a_piece_that_is_not_the_manifests_is_refused_and_may_come_again(given: Given) -> None:
     store = MemoryStore()
-    intake = Intake(store, tiny)
+    intake = Intake(store, tiny, is_own=True)
     with pytest.raises(ChunkRefusedError):
         intake.apply(0, given.chunks[0])
     intake.begin(given.snapshot, given.ledger.head.app_hash)
@@ -217,7 +217,7 @@ def test_a_piece_that_is_not_the_manifests_is_refused_and_may_come_again(given: 
 
 def test_a_full_disk_loses_no_piece(given: Given) -> None:
     store = _Full()
-    intake = Intake(store, tiny)
+    intake = Intake(store, tiny, is_own=True)
     intake.begin(given.snapshot, given.ledger.head.app_hash)
     for index, chunk in enumerate(given.chunks):
         store.full = True
@@ -326,9 +326,23 @@ def test_an_invariant_that_breaks_down_over_a_lie_is_no_reason_to_stop(given: Gi
     assert is_empty(store)
 
 
-def test_a_false_time_stops_the_node_at_the_next_block_and_leads_it_nowhere(given: Given) -> None:
+@pytest.mark.parametrize("false_s", [0, NOW_S + 1, 2**50])
+def test_i8_a_false_time_of_the_last_block_is_not_believed_and_the_next_block_brings_the_true_one(
+    given: Given, false_s: int
+) -> None:
     store = MemoryStore()
-    take_in(store, forged(given.snapshot, given.chunks, time_s=2**50), given.chunks)
+    head = take_in(store, forged(given.snapshot, given.chunks, time_s=false_s), given.chunks, is_own=False)
+    assert head == Head(BLOCKS, given.ledger.head.app_hash, GENESIS_TIME_S)
+    block = Block(BLOCKS + 1, NOW_S, 0, (signed(nonce=BLOCKS, until_s=NOW_S),))
+    joined, there = tiny(store, SerialVerifier()), given.ledger.application
+    for each in (joined, there):
+        each.finalize_block(block)
+    assert joined.commit() == there.commit()
+
+
+def test_i8_who_believed_a_false_time_could_not_go_on(given: Given) -> None:
+    store = MemoryStore()
+    take_in(store, forged(given.snapshot, given.chunks, time_s=2**50), given.chunks, is_own=True)
     with pytest.raises(GridproofError, match="does not follow the last one"):
         tiny(store, SerialVerifier()).finalize_block(Block(BLOCKS + 1, NOW_S, 0, ()))
 
