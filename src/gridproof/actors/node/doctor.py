@@ -108,7 +108,8 @@ def _running(folder: NodeFolder, settings: NodeSettings, clock: Callable[[], flo
     told = f"height {status.height}, {status.peers} peers (its settings name {known}), program {__version__}"
     yield Finding("node", is_wrong=False, told=told + (", still catching up" if status.catching_up else ""))
     if known and not status.peers:
-        yield Finding("peers", is_wrong=True, told=f"none of {known} is reached: check addresses, ports and firewalls")
+        told = f"none of {known} is reached: check addresses, ports and firewalls, and that no copy of this node runs"
+        yield Finding("peers", is_wrong=True, told=told)
     yield from _neighbours(settings, status.height)
     yield from _upgrade(settings)
     yield _clock(settings, clock)
