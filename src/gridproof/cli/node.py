@@ -1,7 +1,7 @@
 """`gridproof node`: one company's node of a network."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -149,8 +149,7 @@ def block(
     from gridproof.connectors.engine_headers import EngineRpc
 
     node = _node(folder)
-    rpc = EngineRpc(f"http://{load(node.root).engine.rpc}")
-    with _ledger(node) as client:
+    with closing(EngineRpc(f"http://{load(node.root).engine.rpc}")) as rpc, _ledger(node) as client:
         seen = look_at(rpc, client, height or client.status().height)
     told = {**seen._asdict(), "signed_power": seen.signed_power, "total_power": seen.total_power}
     told["signers"] = [each._asdict() for each in seen.signers]
