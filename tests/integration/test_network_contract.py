@@ -16,8 +16,7 @@ import pytest
 
 from gridproof.actors.node.founding import Birth, make_node
 from gridproof.actors.node.supervisor import end, tied
-from gridproof.connectors.engine_headers import EngineError, EngineRpc
-from gridproof.connectors.ledger import LedgerClient, NetworkClient, RemoteHistory
+from gridproof.connectors.ledger import ClientError, LedgerClient, NetworkClient, RemoteHistory
 from gridproof.domain import ParticipantId
 from gridproof.drivers.cometbft.engine import EngineSettings, config_file, genesis_file
 from gridproof.drivers.cometbft.server import Server
@@ -75,7 +74,7 @@ def client(tmp_path: Path) -> Iterator[LedgerClient]:
         command = tied((str(program), "node", "--home", str(folder.engine)))
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            _await_block(rpc, folder.engine_log, process)
+            _await_block(made, folder.engine_log, process)
             yield made
         finally:
             end(process)
@@ -88,18 +87,18 @@ def voted_on(store: Store, verifier: Verifier) -> Application:
     return made
 
 
-def _await_block(rpc: str, log: Path, process: subprocess.Popen[bytes]) -> None:
+def _await_block(client: LedgerClient, log: Path, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the ledger, and not the engine alone, has the first block."""
     deadline = monotonic() + PATIENCE_S
-    with closing(EngineRpc(f"http://{rpc}")) as asked:
-        while True:
-            try:
-                if asked.latest_height():
-                    return
-            except EngineError:
-                pass
-            is_over = process.poll() is not None or monotonic() > deadline
-            assert not is_over, log.read_text(errors="replace")[-2_000:]
-            sleep(0.02)
+    while True:
+        try:
+            if client.status().height:
+                return
+        except ClientError:
+            pass
+        is_over = process.poll() is not None or monotonic() > deadline
+        assert not is_over, log.read_text(errors="replace")[-2_000:]
+        sleep(0.02)
 
 
 def test_what_is_unknown_or_late_is_waited_for_as_long_as_was_said(client: LedgerClient) -> None:
