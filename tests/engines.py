@@ -7,13 +7,13 @@ from typing import Final
 import pytest
 
 from tests.shared import in_ci
-from tools.engines import chromium, cometbft, kubo, light, skewed
+from tools.engines import chromium, cometbft, faulty, kubo, light
 
 MISSING: Final = "engine missing"
 FINDERS: Final[dict[str, Callable[[], Path | None]]] = {
     "cometbft": cometbft.find,
     "light": light.find,
-    "skewed": skewed.find,
+    "faulty": faulty.find,
     "kubo": kubo.find,
     "chromium": chromium.find,
 }

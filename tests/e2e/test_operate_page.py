@@ -5,25 +5,19 @@ the height of the upgrade. The release that is installed is `tests.upgraded`.
 """
 
 import re
-import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from socket import socket
 from typing import Final
 
 import pytest
 
-from gridproof.actors.node.network import ENGINE_FIGURES_PORT, NODE_FIGURES_PORT, P2P_PORT, RPC_PORT
-
-from .operating import Deed, Reader, deeds
+from .operating import Deed, Reader, deeds, free_subnet
 from tests.engines import engine
 from tests.shared import ROOT
 from tests.upgraded import VERSION
 
 PAGE: Final = ROOT / "docs" / "operate.md"
-PORTS: Final = (P2P_PORT, RPC_PORT, ENGINE_FIGURES_PORT, NODE_FIGURES_PORT)
-NODES: Final = 6
 
 
 def test_deeds_are_found_in_order() -> None:
@@ -57,24 +51,6 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     reader = Reader(folder, free_subnet(), programs)
     yield reader
     reader.close()
-
-
-def free_subnet() -> str:
-    """Loopback addresses with nobody at the ports of nodes."""
-    while True:
-        net, part = secrets.token_bytes(2)
-        subnet = f"127.{2 + net % 250}.{part}"
-        if all(_is_free(f"{subnet}.{number}", port) for number in range(1, NODES + 1) for port in PORTS):
-            return subnet
-
-
-def _is_free(host: str, port: int) -> bool:
-    with socket() as other:
-        try:
-            other.bind((host, port))
-        except OSError:
-            return False
-    return True
 
 
 def test_a_newcomer_runs_four_nodes_loses_one_replaces_it_and_upgrades_all(reader: Reader) -> None:

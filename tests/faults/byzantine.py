@@ -130,16 +130,16 @@ def equivocation(trial: Trial) -> None:
             height = lab.height()
             evidence = two_votes(lab.nodes[0], lab.born.members[LIAR].signer, lab.born.chain_id, height)
             lab.nodes[0].ask("broadcast_evidence", evidence=evidence)
-            lab.until(lambda: len(_validators(lab.nodes[0])) == 3, "the validator's power is taken")  # noqa: B023
-            keys = {each["pub_key"]["value"] for each in _validators(lab.nodes[0])}
-            assert b64encode(lab.born.members[LIAR].signer.public).decode() not in keys
+            lab.until(lambda: len(voting_keys(lab.nodes[0])) == 3, "the validator's power is taken")  # noqa: B023
+            assert lab.born.members[LIAR].signer.public not in voting_keys(lab.nodes[0])
             lab.until_height(lab.height() + 3)
         assert trial.counted[-1].evidence == 1
         trial.counts["evidence landed, power taken"] += 1
 
 
-def _validators(node: Node) -> list[Any]:
-    return list(node.ask("validators")["validators"])
+def voting_keys(node: Node) -> set[bytes]:
+    """The keys that vote, by a node's word."""
+    return {b64decode(each["pub_key"]["value"]) for each in node.ask("validators")["validators"]}
 
 
 def two_votes(node: Node, key: EngineKey, chain_id: str, height: int) -> dict[str, Any]:

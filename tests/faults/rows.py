@@ -2,13 +2,21 @@
 
 from typing import Final
 
-from . import byzantine, histories, processes, storage
+from . import byzantine, histories, processes, storage, twins
 from .trial import Row, Trial
 from tests.engines import engine
 
 
+def _storage(trial: Trial) -> None:
+    storage.storage(trial, engine("faulty"))
+
+
 def _clock(trial: Trial) -> None:
-    storage.clock(trial, engine("skewed"))
+    storage.clock(trial, engine("faulty"))
+
+
+def _jump(trial: Trial) -> None:
+    storage.jump(trial, engine("faulty"))
 
 
 ROWS: Final = (
@@ -54,14 +62,31 @@ ROWS: Final = (
         byzantine.equivocation,
     ),
     Row(
+        "twins",
+        "two nodes with one voting key: a folder is copied and both run, with one node key and with two",
+        "kept out, or a stop with a sentence; else evidence lands and the power is taken; no fork, no stall",
+        10,
+        1,
+        twins.twins,
+    ),
+    Row(
         "storage",
-        "disk full, torn writes, state lost, engine data lost, both lost, signer's record lost, old backup put back",
+        "disk full, the engine's disk full, torn writes, state lost, engine data lost, both lost, "
+        "signer's record lost, old backup put back",
         "clean stop with a sentence, the right recovery, never a double signature",
         10,
         1,
-        storage.storage,
+        _storage,
     ),
     Row("clock", "one validator's clock an hour ahead, an hour behind", "no stall, and the node says so", 3, 1, _clock),
+    Row(
+        "jump",
+        "one validator's clock jumps by an hour and back under its node",
+        "no stall, the node says so, and goes on by itself",
+        3,
+        1,
+        _jump,
+    ),
     Row(
         "foreign",
         "two networks with the same keys; transactions and votes of the one brought to the other",

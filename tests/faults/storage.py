@@ -14,7 +14,7 @@ from gridproof.actors.node.serving import read_stopped
 from . import load
 from .lab import Lab, Node
 from .trial import Trial
-from .victims import SKEW, tell
+from .victims import tell
 
 BROKEN: Final = 3
 ROOM: Final = 60_000  # bytes that the ledger's file may still grow
@@ -23,9 +23,14 @@ FORWARD: Final = 5  # blocks that a chain goes on before a backup is put back
 HOUR_S: Final = 3_600
 
 
-def storage(trial: Trial) -> None:
-    """Fill, tear, empty and put back what lies on a node's disk, one after the other, under load."""
-    with Lab(trial.folder, victims=[BROKEN], quick=trial.quick) as lab:
+def storage(trial: Trial, engine: Path) -> None:
+    """Fill, tear, empty and put back what lies on a node's disk, one after the other, under load.
+
+    Args:
+        trial: what is done.
+        engine: one whose disk can be full.
+    """
+    with Lab(trial.folder, victims=[BROKEN], programs={BROKEN: engine}, quick=trial.quick) as lab:
         with trial.loaded(lab):
             for round_ in range(trial.times):
                 for what, fault in FAULTS.items():
@@ -76,6 +81,14 @@ def disk_full(lab: Lab, node: Node) -> None:
     assert stopped is not None
     assert stopped.lasts
     tell(node.folder.root, "room", "")
+    lab.start(node)
+
+
+def engine_disk_full(lab: Lab, node: Node) -> None:
+    """The engine can write nothing any more, neither blocks nor what its key signs."""
+    tell(node.folder.root, "full", "yes")
+    _require_stop(node, NodeStoppedError, "no space left on device")
+    tell(node.folder.root, "full", "")
     lab.start(node)
 
 
@@ -159,6 +172,7 @@ def _require_silence(lab: Lab, node: Node, done: Recovered) -> None:
 
 FAULTS: Final[dict[str, Callable[[Lab, Node], None]]] = {
     "disk full": disk_full,
+    "engine's disk full": engine_disk_full,
     "torn write of the state": torn_state,
     "torn write of the engine's journal": torn_journal,
     "state lost": state_lost,
@@ -185,19 +199,56 @@ def clock(trial: Trial, engine: Path) -> None:
             wrong, right = lab.nodes[BROKEN], [node for node in lab.nodes if node.number != BROKEN]
             for _ in range(trial.times):
                 wrong.end()
-                lab.start(wrong, **{SKEW: str(skew_s)})
+                tell(wrong.folder.root, "skew", str(skew_s))
+                lab.start(wrong)
                 lab.until(lambda: wrong.height() >= 0, "it answers")  # noqa: B023
-                told = loader.count
-                lab.until_height(lab.height() + FORWARD, right)
-                lab.until(lambda: loader.count > told, "transactions are acknowledged")  # noqa: B023
-                _require_true_time(right[0])
-                lab.until(lambda: _doctor_says(wrong, skew_s), "its doctor names the clock")  # noqa: B023
-                if skew_s < 0:  # whose engine refuses what is of the future
-                    lab.until(lambda: "clock of this machine" in wrong.words(), "its supervisor says so")  # noqa: B023
+                _require_nobody_else_minds(lab, loader, right)
+                _require_told(lab, wrong, skew_s)
                 trial.counts[f"{'ahead' if skew_s > 0 else 'behind'}"] += 1
             wrong.end()
+            tell(wrong.folder.root, "skew", "")
             lab.start(wrong)
             lab.until_height(lab.height() + 1, [wrong])
+
+
+def jump(trial: Trial, engine: Path) -> None:
+    """Let one validator's clock jump by an hour under its running node, and back: it goes on by itself then.
+
+    Args:
+        trial: what is done.
+        engine: one whose clock can jump.
+    """
+    with (
+        Lab(trial.folder, victims=[BROKEN], programs={BROKEN: engine}, quick=trial.quick) as lab,
+        trial.loaded(lab) as loader,
+    ):
+        wrong, right = lab.nodes[BROKEN], [node for node in lab.nodes if node.number != BROKEN]
+        for skew_s in (HOUR_S, -HOUR_S) * trial.times:
+            lab.until(lambda: _votes(lab, wrong), "its key votes")
+            tell(wrong.folder.root, "skew", str(skew_s))
+            _require_nobody_else_minds(lab, loader, right)
+            _require_told(lab, wrong, skew_s)
+            tell(wrong.folder.root, "skew", "")
+            _require_back(lab, wrong)
+            assert wrong.runs, f"it did not go on by itself: {wrong.words()}"
+            trial.counts[f"an hour {'ahead' if skew_s > 0 else 'behind'} and back"] += 1
+            trial.tell(f"{skew_s} s and back")
+        assert "No block since" not in "".join(node.words() for node in right)
+
+
+def _require_nobody_else_minds(lab: Lab, loader: load.Loader, right: list[Node]) -> None:
+    """Hold those whose clocks are right to going on, with the right time."""
+    told = loader.count
+    lab.until_height(lab.height() + FORWARD, right)
+    lab.until(lambda: loader.count > told, "transactions are acknowledged")
+    _require_true_time(right[0])
+
+
+def _require_told(lab: Lab, wrong: Node, skew_s: int) -> None:
+    """Hold a node whose clock is off to saying so."""
+    lab.until(lambda: _doctor_says(wrong, skew_s), "its doctor names the clock")
+    if skew_s < 0:  # whose engine refuses what is of the future
+        lab.until(lambda: "clock of this machine" in wrong.words(), "its supervisor says so")
 
 
 def _require_true_time(node: Node) -> None:

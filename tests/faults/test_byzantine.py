@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from . import byzantine
+from . import byzantine, twins
 from .proposals import KINDS
 from .rows import BY_NAME
 from .town import ATTACKS
@@ -32,6 +32,13 @@ def test_what_is_false_gets_the_same_number_on_every_node_and_changes_nothing(tm
 def test_who_votes_for_two_blocks_loses_its_power_and_the_others_go_on(tmp_path: Path) -> None:
     trial = Trial(tmp_path, BY_NAME["equivocation"].fast)
     byzantine.equivocation(trial)
+    assert trial.counts["evidence landed, power taken"] == trial.times
+
+
+def test_two_nodes_with_one_key_are_kept_out_or_stop_or_lose_its_power_and_the_others_go_on(tmp_path: Path) -> None:
+    trial = Trial(tmp_path, BY_NAME["twins"].fast, quick=True)
+    twins.twins(trial)
+    assert trial.counts["kept out by the others"] == trial.times
     assert trial.counts["evidence landed, power taken"] == trial.times
 
 

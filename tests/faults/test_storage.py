@@ -19,5 +19,5 @@ def test_what_is_lost_or_torn_on_disk_ends_in_a_sentence_and_the_right_recovery_
     tmp_path: Path,
 ) -> None:
     trial = Trial(tmp_path, BY_NAME["storage"].fast, quick=True)
-    storage.storage(trial)
+    storage.storage(trial, engine("faulty"))
     assert {what: trial.counts[what] for what in storage.FAULTS} == dict.fromkeys(storage.FAULTS, trial.times)

@@ -7,13 +7,16 @@ It is the product's own node but for what is asked of it by files in `FOLDER/fau
 | `kill_at` | the name of a step: when it is reached next, the process kills itself there, once |
 | `propose` | the kind of bad block that it proposes when it is its turn |
 | `room` | so many bytes may the ledger's file still grow, as on a disk that fills up |
+| `skew` | so many seconds is its clock ahead; with the faulty engine, that one's as well |
+| `full` | the faulty engine can write nothing, as on a full disk |
+| `deaf` | its supervisor does not hear that another node votes with its key |
 
-The variable GRIDPROOF_CLOCK_SKEW_S puts its clock so many seconds ahead, FAULTS_PROPOSE_MS lets it wait for a proposal
-less long than networks do.
+The variable FAULTS_PROPOSE_MS lets it wait for a proposal less long than networks do.
 """
 
 import logging
 import os
+import re
 import resource
 import signal
 import sys
@@ -34,9 +37,9 @@ from gridproof.errors import GridproofError
 
 from . import proposals
 from .lab import PROPOSE
+from tools.engines.faulty import VARIABLE
 
 PAUSE_S: Final = 0.2
-SKEW: Final = "GRIDPROOF_CLOCK_SKEW_S"
 
 
 def faults(folder: Path) -> Path:
@@ -80,6 +83,9 @@ def _start(folder: Path) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     supervisor.FIRST_PAUSE_S = supervisor.LONGEST_PAUSE_S = PAUSE_S  # type: ignore[misc]
+    os.environ[VARIABLE] = str(faults(folder))  # for the engine
+    if asked(folder, "deaf"):
+        supervisor._ELSEWHERE = re.compile("(?!)")  # type: ignore[misc]
     if PROPOSE in os.environ:
         supervisor.__dict__["config_file"] = _hurried(engine.config_file, int(os.environ[PROPOSE]))
     command = (sys.executable, "-m", "tests.faults.victims", "serve")
@@ -102,7 +108,6 @@ def _hurried(config_file: Callable[[EngineSettings], bytes], propose_ms: int) ->
 
 def _serve(folder: Path) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    skew_s = int(os.environ.get(SKEW, "0"))
     room = asked(folder, "room")
     if room:
         size = (NodeFolder(folder).database / "data.mdb").stat().st_size
@@ -113,7 +118,7 @@ def _serve(folder: Path) -> int:
             tell(folder, "kill_at", "")
             os.kill(os.getpid(), signal.SIGKILL)
 
-    options = Options(reached=reached, clock=lambda: int(time()) + skew_s)
+    options = Options(reached=reached, clock=lambda: int(time()) + int(asked(folder, "skew") or 0))
     factory = proposals.factory(lambda: asked(folder, "propose"))
     return 0 if serve(NodeFolder(folder), factory=factory, options=options) is None else 1
 

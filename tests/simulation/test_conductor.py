@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from gridproof.modules.aggregation.types import Status
 from gridproof.modules.pricing import queries as pricing
 from gridproof.modules.registry.errors import BadMonthBounds
 from gridproof.modules.registry.messages import OpenMonth
-from gridproof.state import system
+from gridproof.state import Message, system
 
 from tests.simulation.village import OCTOBER, PERIOD_S, REGION, START_S, Village, slot
 from tests.unit.actors.bills.samples import FREE
@@ -95,6 +96,36 @@ def test_a_month_that_cannot_be_opened_ends_the_run_with_the_ledgers_reason(vill
     with pytest.raises(NodeUnclearError, match="open month") as refused:
         conductor.run([OCTOBER], START_S, START_S + PERIOD_S)
     assert isinstance(refused.value.__cause__, BadMonthBounds)
+
+
+def earlier_word(village: Village, monkeypatch: pytest.MonkeyPatch, length: int) -> None:
+    """Let an earlier word of the operator come into a block after the month was asked for, before this run's own."""
+    send = village.crew.operator.send
+
+    def late(message: Message, *more: Any) -> Any:
+        if isinstance(message, OpenMonth):
+            send(OpenMonth(REGION, OCTOBER, START_S, START_S + length * PERIOD_S))
+        return send(message, *more)
+
+    monkeypatch.setattr(village.crew.operator, "send", late)
+
+
+def test_a_month_that_an_earlier_word_opened_meanwhile_is_no_failure(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier_word(village, monkeypatch, 96)
+    read(village, 2)
+    village.run(2)
+    assert [village.state(n).total_wh for n in range(2)] == [20, 20]
+
+
+def test_a_month_that_an_earlier_word_opened_otherwise_ends_the_run(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier_word(village, monkeypatch, 95)
+    read(village, 2)
+    with pytest.raises(NodeUnclearError, match="open month"):
+        village.run(2)
 
 
 def test_a_month_whose_rosters_come_late_loses_what_is_past_and_no_more(village: Village) -> None:

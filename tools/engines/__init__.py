@@ -4,7 +4,7 @@
 |---|---|---|
 | `cometbft` | the engine of a network of nodes | built from the module in `cometbft_module/`, likewise |
 | `light` | the engine's own light client, case by case | built from the module in `light_module/`, likewise |
-| `skewed` | the engine with a clock that is off | the same sources over a standard library with one function of ours |
+| `faulty` | the engine, its clock off or its disk full | the same sources over a library with two functions of ours |
 | `kubo` | an IPFS node | built from the module in `kubo_module/`, which pins every source by its hash |
 | `chromium` | a browser | the system's package |
 

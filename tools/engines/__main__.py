@@ -11,13 +11,13 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Final
 
-from tools.engines import chromium, cometbft, kubo, light, skewed
+from tools.engines import chromium, cometbft, faulty, kubo, light
 from tools.environment import SetupError
 
 ENGINES: Final[dict[str, Callable[[], Path]]] = {
     "cometbft": cometbft.install,
     "light": light.install,
-    "skewed": skewed.install,
+    "faulty": faulty.install,
     "kubo": kubo.install,
     "chromium": chromium.install,
 }

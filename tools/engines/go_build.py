@@ -38,8 +38,8 @@ class Overlay(NamedTuple):
     found: str
     put: str
 
-    def write(self, go_root: Path, into: Path) -> Path:
-        """Write down what Go's compiler must read instead; the path of that.
+    def write(self, go_root: Path, into: Path) -> dict[str, str]:
+        """Write down the changed file; what Go's compiler must read instead of what.
 
         Args:
             go_root: where Go lies.
@@ -55,10 +55,7 @@ class Overlay(NamedTuple):
         changed = into / self.file
         changed.write_text(source.replace(self.found, self.put))
         replaced = {str(place / self.file): str(changed)}
-        replaced |= {str(place / each.name): str(each) for each in sorted(self.folder.glob("*.go"))}
-        told = into / "overlay.json"
-        told.write_text(json.dumps({"Replace": replaced}))
-        return told
+        return replaced | {str(place / each.name): str(each) for each in sorted(self.folder.glob("*.go"))}
 
 
 class Build(NamedTuple):
@@ -71,7 +68,7 @@ class Build(NamedTuple):
         packages: what to build, by the programs' names.
         ask: the words that make the first program say its version.
         minutes: how long a cold build takes on two cores.
-        overlay: what is built otherwise than it stands there.
+        overlays: what is built otherwise than it stands there.
     """
 
     name: str
@@ -80,12 +77,12 @@ class Build(NamedTuple):
     packages: dict[str, str]
     ask: tuple[str, ...]
     minutes: str
-    overlay: Overlay | None = None
+    overlays: tuple[Overlay, ...] = ()
 
     @property
     def folder(self) -> Path:
         """Where its programs lie once they are built."""
-        folders = [self.module, *([self.overlay.folder] if self.overlay else [])]
+        folders = [self.module, *(each.folder for each in self.overlays)]
         files = [file for folder in folders for file in sorted(folder.iterdir()) if file.is_file()]
         digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
         return home() / f"{self.name.casefold()}-{self.version}-{digest}"
@@ -121,8 +118,8 @@ class Build(NamedTuple):
         cache = self.folder / "build-cache"
         variables = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off", "GOCACHE": str(cache)}
         flags = ["-mod=readonly", "-trimpath", "-buildvcs=false"]
-        if self.overlay is not None:
-            flags += ["-overlay", str(self.overlay.write(_root_of(go), self.folder))]
+        if self.overlays:
+            flags += ["-overlay", str(self._overlay(_root_of(go)))]
         say(f"building {self.name} {self.version}, once; on two cores this takes about {self.minutes}")
         start = monotonic()
         for name, package in reversed(self.packages.items()):  # the one that is looked for comes last
@@ -139,6 +136,13 @@ class Build(NamedTuple):
         say(f"{self.name} {self.version} is ready after {monotonic() - start:.0f} s")
         shutil.rmtree(cache, ignore_errors=True)
         return self.program
+
+    def _overlay(self, go_root: Path) -> Path:
+        """Write down what Go's compiler must read instead; the path of that."""
+        replaced = {what: by for each in self.overlays for what, by in each.write(go_root, self.folder).items()}
+        told = self.folder / "overlay.json"
+        told.write_text(json.dumps({"Replace": replaced}))
+        return told
 
     def _run(self, command: list[str], variables: dict[str, str], start: float) -> None:
         """Run a build that takes long, and say now and then that it goes on.

@@ -14,7 +14,7 @@ from gridproof.drivers import tether
 
 from tests.unit.tools.test_versions import script
 from tools.engines import __main__ as engines
-from tools.engines import chromium, cometbft, go_build, kubo, skewed
+from tools.engines import chromium, cometbft, faulty, go_build, kubo
 from tools.engines.go_build import Build
 from tools.environment import SetupError
 
@@ -125,21 +125,26 @@ def test_two_runs_at_once_build_once(home: Path) -> None:
     assert len((home / "builds").read_text().splitlines()) == 1
 
 
-def test_an_engine_may_be_built_over_one_altered_passage_of_the_standard_library(home: Path) -> None:
+def test_an_engine_may_be_built_over_altered_passages_of_the_standard_library(home: Path) -> None:
     clock = home / "go-root" / "src" / "time" / "time.go"
     clock.parent.mkdir(parents=True)
     clock.write_text("package time\n\nfunc Now() Time {\n\treturn Time{}\n}\n")
+    disk = home / "go-root" / "src" / "os" / "file.go"
+    disk.parent.mkdir(parents=True)
+    disk.write_text("package os\n\nfunc (f *File) Write(b []byte) (n int, err error) {\n\tn, e := f.write(b)\n}\n")
     version = cometbft.VERSION
     script(
         home / "bin" / "go",
         f'[ "$1" = env ] && echo {home / "go-root"} && exit\n' + BUILDS.replace(RIGHT, f"echo {version}"),
     )
-    assert skewed.install() == skewed.BUILD.program
-    told = json.loads((skewed.BUILD.folder / "overlay.json").read_text())["Replace"]
+    assert faulty.install() == faulty.BUILD.program
+    told = json.loads((faulty.BUILD.folder / "overlay.json").read_text())["Replace"]
     assert "func trueNow() Time {" in Path(told[str(clock)]).read_text()
     assert "func Now() Time {" in Path(told[str(clock.parent / "skew.go")]).read_text()
-    assert f"-overlay {skewed.BUILD.folder / 'overlay.json'}" in (home / "builds").read_text()
-    assert skewed.BUILD.folder != cometbft.BUILD.folder
+    assert "f.writeWhereRoom(b)" in Path(told[str(disk)]).read_text()
+    assert "writeWhereRoom(b []byte)" in Path(told[str(disk.parent / "full.go")]).read_text()
+    assert f"-overlay {faulty.BUILD.folder / 'overlay.json'}" in (home / "builds").read_text()
+    assert faulty.BUILD.folder != cometbft.BUILD.folder
 
 
 def test_a_standard_library_without_the_passage_is_refused(home: Path) -> None:
@@ -148,7 +153,7 @@ def test_a_standard_library_without_the_passage_is_refused(home: Path) -> None:
     clock.write_text("package time\n")
     script(home / "bin" / "go", f"echo {home / 'go-root'}")
     with pytest.raises(SetupError, match="is not as expected"):
-        skewed.install()
+        faulty.install()
 
 
 def test_without_go_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,7 +110,8 @@ def _running(folder: NodeFolder, settings: NodeSettings, clock: Callable[[], flo
     if status.silent_until is not None:
         yield Finding("vote", is_wrong=False, told=words_of_silence(status))
     if known and not status.peers:
-        yield Finding("peers", is_wrong=True, told=f"none of {known} is reached: check addresses, ports and firewalls")
+        told = f"none of {known} is reached: check addresses, ports and firewalls, and that no copy of this node runs"
+        yield Finding("peers", is_wrong=True, told=told)
     yield from _neighbours(settings, status.height)
     yield from _upgrade(settings)
     yield _clock(settings, clock)

@@ -6,7 +6,8 @@ Rules:
         pause starts small again once they ran for a while. The engine ends with status 0 when the Application goes
         away, so its status says nothing.
     W-3 What a new start cannot mend ends the node with a sentence: an upgrade that is due, a full disk, another
-        genesis, a consensus failure twice at one height, an engine that ends at once again and again.
+        genesis, a consensus failure twice at one height, an engine that ends at once again and again, another node that
+        votes with the same key: the longer both do, the surer the network takes the vote from it.
     W-4 An Application that does not answer in time is killed; so is an engine that reports a consensus failure, for
         it would stay up and do nothing.
     W-5 Both processes die with this one, however it ends.
@@ -61,6 +62,8 @@ QUICK_FAILURES: Final = 5
 FOLLOW_S: Final = 3.0  # within which an Application that fails has ended, after the engine noticed
 MAX_WORDS: Final = 600
 _FAILURE: Final = re.compile(r'"_msg":\s*"CONSENSUS FAILURE')  # its own words: others' may stand in a line as well
+_ELSEWHERE: Final = re.compile(r'"_msg":\s*"found conflicting vote from ourselves')
+_FUTURE: Final = "is too far in the future"
 _HEIGHT: Final = re.compile(r'"height":\s*"?(\d+)')
 _REASON: Final = re.compile(r'"err":"((?:[^"\\]|\\.){1,600})')
 
@@ -212,6 +215,8 @@ class Supervisor:
         while not self._stop.wait(LOOK_S):
             if application.poll() is not None:
                 return self._why_application_ended()
+            if engine.votes_elsewhere:
+                return Ended(_TWICE, lasts=True)
             if engine.failed_at is not None or not engine.runs:
                 return self._why_engine_ended(application, engine)
             for sentence in engine.troubles - told:
@@ -233,6 +238,8 @@ class Supervisor:
             return self._why_application_ended()
         if engine.failed_at is None:
             return Ended(" ".join((ENGINE_WORDS, engine.last_words, *engine.troubles)))
+        if _FUTURE in engine.failure:  # as often as it must: what the node computed is right, only its clock is not
+            return Ended(_BEHIND)
         return Ended(_FAILED.format(height=engine.failed_at, words=engine.failure), failed_at=engine.failed_at)
 
     def _why_application_is_silent(self, application: subprocess.Popen[bytes]) -> Ended:
@@ -258,10 +265,15 @@ _OUTDATED: Final = (
     "others no longer have it. Stop the node; `gridproof node recover --from URL` takes a fresh one."
 )
 _SIGNS: Final = {  # in the engine's words, and what they mean
-    "is too far in the future": _BEHIND,
+    _FUTURE: _BEHIND,
     "old header has expired": _OUTDATED,
     "light client state provider: light block not found": _OUTDATED,
 }
+_TWICE: Final = (
+    "The network has votes of this node's key that its record does not know: another node votes with the same key, or "
+    "an old backup was put back. A key that votes for two blocks loses its vote for good. See that no other node has "
+    "this key, and run `gridproof node recover --anew` before this one starts again."
+)
 _FAILED: Final = (
     "The engine reports a consensus failure at height {height}: {words}. If it speaks of the disk, make room. If not, "
     "what this node computed is not what the network agreed on: `gridproof verify ledger` looks for damage, and "
@@ -276,6 +288,7 @@ class _Engine:
         self.failed_at: int | None = None
         self.failure = ""
         self.troubles: frozenset[str] = frozenset()
+        self.votes_elsewhere = False
         self._height = 0
         self.last_words = "it said nothing."
         self._log = TurnedLog(folder.engine_log)
@@ -308,6 +321,7 @@ class _Engine:
             if height:  # a failure does not tell where it happened, what was said before does
                 self._height = int(height[1])
             self.troubles |= {sentence for sign, sentence in _SIGNS.items() if sign in words}
+            self.votes_elsewhere |= _ELSEWHERE.search(words) is not None
             if _FAILURE.search(words):
                 said = _REASON.search(words)
                 self.failure = said[1] if said else words[:MAX_WORDS]

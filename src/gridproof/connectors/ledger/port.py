@@ -65,7 +65,7 @@ class LedgerClient(Protocol):
 
         Raises:
             Refusal: it was dropped before any block.
-            UnknownTransactionError: the ledger does not have it.
+            UnknownTransactionError: the ledger does not have it; no network says so, for another node may have it.
             WaitTimeoutError: it still waits.
             ClientError: no answer came.
         """

@@ -75,3 +75,16 @@ def test_what_others_make_the_engine_say_is_no_failure_of_its(tmp_path: Path) ->
     with saying(tmp_path, BLOCK, said) as engine:
         assert engine.runs
     assert engine.failed_at is None
+
+
+def test_votes_of_the_nodes_key_that_were_not_made_here_are_noticed_by_the_engines_own_words_alone(
+    tmp_path: Path,
+) -> None:
+    told = '{"_msg":"found conflicting vote from ourselves; did you unsafe_reset a validator?","height":12}'
+    quoted = r'{"_msg":"rejected bad transaction","err":"\"_msg\":\"found conflicting vote from ourselves\""}'
+    with saying(tmp_path, BLOCK, quoted) as engine:
+        pass
+    assert not engine.votes_elsewhere
+    with saying(tmp_path / "again", BLOCK, told) as engine:
+        pass
+    assert engine.votes_elsewhere

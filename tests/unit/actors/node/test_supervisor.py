@@ -244,14 +244,14 @@ def test_w3_the_reason_of_an_earlier_stop_is_none_for_this_one(place: Path) -> N
     assert "was killed" in run.told[0]
 
 
-def failing(*heights: int | None) -> str:
+def failing(*heights: int | None, reason: str = "x") -> str:
     """An engine that reports a consensus failure and stays, as the real one does: at each start at the next height."""
     return (
         "place = sys.argv[3] + '/../../starts'\n"
         "open(place, 'a').write('x')\n"
         "at = len(open(place).read()) - 1\n"
         f"height = {heights!r}[min(at, {len(heights) - 1})]\n"
-        "say(_msg='CONSENSUS FAILURE!!!', err='x', **({} if height is None else {'height': height}))\n"
+        f"say(_msg='CONSENSUS FAILURE!!!', err={reason!r}, **({{}} if height is None else {{'height': height}}))\n"
         "time.sleep(60)"
     )
 
@@ -264,6 +264,14 @@ def test_w3_a_consensus_failure_twice_at_one_height_ends_the_node(place: Path) -
     assert "height 5" in failure.cause
     assert "gridproof node recover" in failure.cause
     assert len(run.told) == 1
+
+
+def test_w3_a_failure_because_the_clock_is_behind_is_tried_again_until_the_clock_is_right(place: Path) -> None:
+    reason = "+2/3 prevoted for an invalid block: block time is too far in the future (wall clock is)"
+    with Run(made(place, failing(5, reason=reason)), ledger(place / "ledger.py", SERVING)) as run:
+        until(lambda: len(run.told) > module.QUICK_FAILURES)
+    assert run.failure is None
+    assert all("clock of this machine" in each for each in run.told)
 
 
 def test_w3_failures_at_different_heights_are_tried_again(place: Path) -> None:
@@ -296,6 +304,18 @@ def test_w3_an_engine_that_ends_at_once_again_and_again_ends_the_node(place: Pat
     assert isinstance(failure, NodeStoppedError)
     assert failure.cause == "The engine ended: ERROR: cannot read genesis"
     assert len(run.told) == module.QUICK_FAILURES
+
+
+def test_w3_another_node_that_votes_with_the_same_key_ends_this_one_at_once(place: Path) -> None:
+    said = "say(_msg='found conflicting vote from ourselves; did you unsafe_reset a validator?', height=12)\n"
+    folder = made(place, noting(place / "engines") + said + STAYING)
+    with Run(folder, ledger(place / "ledger.py", SERVING)) as run:
+        failure = run.ended()
+    assert isinstance(failure, NodeStoppedError)
+    assert "another node votes with the same key" in failure.cause
+    assert "gridproof node recover --anew" in failure.cause
+    assert run.told == []
+    assert not any(map(is_there, numbers(place / "engines")))
 
 
 # --- W-4 -------------------------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ class Engine:
         cached: names of transactions that it says it has already.
         spoil: makes something else of an answer's bytes before they are sent; told the method.
         hang: set to let answers wait until it is cleared by the test's end.
+        told: what it answers to other methods.
         asked: methods that were called, in order.
         url: where it is reached.
     """
@@ -50,11 +51,14 @@ class Engine:
         self.spoil: Callable[[str, bytes], bytes | None] = lambda _method, raw: raw
         self.hang = Event()
         self.freed = Event()
+        self.told: dict[str, object] = {}
         self.asked: list[str] = []
         self.url = ""
 
     def call(self, method: str, params: dict[str, Any]) -> object:
         self.asked.append(method)
+        if method in self.told:
+            return self.told[method]
         return {"status": self._status, "broadcast_tx_sync": self._broadcast, "abci_query": self._query}[method](params)
 
     def _status(self, _params: dict[str, Any]) -> object:
