@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 
+from gridproof.actors.node.doctor import examine
 from gridproof.connectors.ledger import NetworkClient
 from gridproof.drivers.cometbft.engine import EngineKey
 from gridproof.light import BlockId, Commit, Flag, Time, Vote
@@ -133,6 +134,9 @@ def equivocation(trial: Trial) -> None:
             lab.until(lambda: len(voting_keys(lab.nodes[0])) == 3, "the validator's power is taken")  # noqa: B023
             assert lab.born.members[LIAR].signer.public not in voting_keys(lab.nodes[0])
             lab.until_height(lab.height() + 3)
+            found = {each.what: each for each in examine(lab.nodes[LIAR].folder)}
+            assert found["vote"].is_wrong, found
+            assert "vote" not in {each.what for each in examine(lab.nodes[0].folder)}
         assert trial.counted[-1].evidence == 1
         trial.counts["evidence landed, power taken"] += 1
 

@@ -1,7 +1,7 @@
 """What is wrong with a node: each finding in a line, with what to do.
 
 Looked at, in this order: settings; the engine's program; rights of files; room on the disk; what was lost; addresses,
-where the node does not run; the last stop; the node and its neighbours; an upgrade to come; the clock.
+where the node does not run; the last stop; the node and its neighbours; its vote; an upgrade to come; the clock.
 """
 
 import shutil
@@ -16,9 +16,12 @@ from typing import Final, NamedTuple
 
 from gridproof import __version__
 from gridproof.connectors.engine_headers import EngineError, EngineRpc
-from gridproof.connectors.ledger import ClientError, NetworkClient
+from gridproof.connectors.ledger import NetworkClient
 from gridproof.errors import GridproofError
+from gridproof.modules.consensus import queries as consensus
+from gridproof.state.validators import address_of
 
+from .deciding import signer_of
 from .folder import NodeFolder
 from .joining import rpc_of
 from .program import find_engine
@@ -31,6 +34,10 @@ from .upgrading import find_upgrade, is_too_old_for, words_of_upgrade
 LITTLE_ROOM: Final = 2**30
 CLOCK_SLACK_S: Final = 10.0
 _OTHERS: Final = 0o077
+_CONVICTED: Final = (
+    "its key was used for two votes at height {height} and has no vote any more, for good; see that nobody else has "
+    "it, then make a new node with `gridproof node init --from URL` and ask the others to let it join"
+)
 
 
 class Finding(NamedTuple):
@@ -113,7 +120,7 @@ def _running(folder: NodeFolder, settings: NodeSettings, clock: Callable[[], flo
         told = f"none of {known} is reached: check addresses, ports and firewalls, and that no copy of this node runs"
         yield Finding("peers", is_wrong=True, told=told)
     yield from _neighbours(settings, status.height)
-    yield from _upgrade(settings)
+    yield from _on_the_ledger(folder, settings)
     yield _clock(settings, clock)
 
 
@@ -130,15 +137,17 @@ def _neighbours(settings: NodeSettings, height: int) -> Iterator[Finding]:
         yield Finding("height", is_wrong=True, told=f"others are {ahead} blocks ahead; wait, or look at the logs")
 
 
-def _upgrade(settings: NodeSettings) -> Iterator[Finding]:
-    """An upgrade to come, as far as the node tells of one now."""
-    client = NetworkClient((f"http://{settings.engine.rpc}",), settings.node.chain_id)
+def _on_the_ledger(folder: NodeFolder, settings: NodeSettings) -> Iterator[Finding]:
+    """A vote that was lost, and an upgrade to come, as far as the node tells of them now."""
     try:
-        due = find_upgrade(client)
-    except ClientError:
+        address = address_of(signer_of(folder).public)
+        with closing(NetworkClient((f"http://{settings.engine.rpc}",), settings.node.chain_id)) as client:
+            offences = client.ask(consensus.offences_at, address)
+            due = find_upgrade(client)
+    except GridproofError:  # what is wrong with its files or with the node is told above
         return
-    finally:
-        client.close()
+    if offences:
+        yield Finding("vote", is_wrong=True, told=_CONVICTED.format(height=offences[-1][0]))
     if due is not None:
         yield Finding("upgrade", is_wrong=is_too_old_for(due[0]), told=words_of_upgrade(*due))
 

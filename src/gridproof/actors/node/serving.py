@@ -9,7 +9,6 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
-from pathlib import Path
 from threading import Event
 from typing import Final, NamedTuple
 
@@ -44,7 +43,7 @@ _log = logger("node")
 
 
 class Stopped(NamedTuple):
-    """Why a node's Application stopped.
+    """Why a node stopped.
 
     Attributes:
         error: the error's class.
@@ -94,7 +93,7 @@ def serve(
     if failure is None:
         return None
     stopped = Stopped(type(failure).__name__, str(failure), isinstance(failure, LASTING))
-    _write(folder.stopped, stopped)
+    write_stopped(folder, stopped)
     return stopped
 
 
@@ -109,8 +108,15 @@ def collect_seldom() -> None:
     gc.set_threshold(COLLECT_AFTER, 20, 50)
 
 
+def write_stopped(folder: NodeFolder, stopped: Stopped) -> None:
+    """Write down why a node stopped; where even that cannot be written, the log has it."""
+    _log.error("stopped", error=stopped.error, reason=stopped.sentence)
+    with suppress(GridproofError):
+        write_whole(folder.stopped, json.dumps(stopped._asdict()).encode() + b"\n", PRIVATE_FILE)
+
+
 def read_stopped(folder: NodeFolder) -> Stopped | None:
-    """Why the node's Application stopped the last time, or None."""
+    """Why the node stopped the last time, or None."""
     try:
         told = json.loads(read_limited(folder.stopped, MAX_STOPPED))
         return Stopped(str(told["error"]), str(told["sentence"]), bool(told["lasts"]))
@@ -160,10 +166,3 @@ def _told(figures: Figures, address: str) -> Iterator[None]:
 def _restarts() -> int:
     told = os.environ.get(RESTARTS, "")
     return int(told) if told.isdecimal() else 0
-
-
-def _write(path: Path, stopped: Stopped) -> None:
-    """Say why; where even that cannot be written, the log has it."""
-    _log.error("stopped", error=stopped.error, reason=stopped.sentence)
-    with suppress(GridproofError):
-        write_whole(path, json.dumps(stopped._asdict()).encode() + b"\n", PRIVATE_FILE)

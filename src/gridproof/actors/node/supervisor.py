@@ -45,7 +45,7 @@ from .errors import (
 from .folder import NodeFolder, has_blocks, height_of, signed_height
 from .logs import TurnedLog, take_down
 from .program import find_engine
-from .serving import RESTARTS, read_stopped
+from .serving import RESTARTS, Stopped, read_stopped, write_stopped
 from .settings import NodeSettings, load
 
 SERVE: tuple[str, ...] = (sys.executable, "-m", "gridproof", "node", "serve", "-C")  # a rehearsal has another program
@@ -138,16 +138,22 @@ class Supervisor:
             if ended is None:
                 return
             if ended.lasts or (ended.failed_at is not None and ended.failed_at == failed_at):
-                raise NodeStoppedError(cause=ended.reason)
+                raise self._for_good(ended)
             failed_at = ended.failed_at
             if monotonic() - began > WELL_S:
                 pause_s, quick = FIRST_PAUSE_S, 0
             quick += 1
             if quick > QUICK_FAILURES and ended.reason.startswith(ENGINE_WORDS):
-                raise NodeStoppedError(cause=ended.reason)
+                raise self._for_good(ended)
             self._tell(f"{ended.reason} Starting again in {pause_s:.1f} s.")
             self._stop.wait(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _for_good(self, ended: Ended) -> NodeStoppedError:
+        """Write down why, for whoever looks at the node later; the ledger's process has said its own reason itself."""
+        if read_stopped(self.folder) is None:
+            write_stopped(self.folder, Stopped(NodeStoppedError.__name__, ended.reason, lasts=True))
+        return NodeStoppedError(cause=ended.reason)
 
     def _run_once(self) -> Ended | None:
         """Start both, watch them, end both; None where it was told to stop."""

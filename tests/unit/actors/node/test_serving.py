@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from gridproof.actors.node import serving as module
 from gridproof.actors.node.folder import NodeFolder, height_of
-from gridproof.actors.node.serving import COLLECT_AFTER, RESTARTS, Stopped, read_stopped, serve
+from gridproof.actors.node.serving import COLLECT_AFTER, RESTARTS, Stopped, read_stopped, serve, write_stopped
 from gridproof.actors.node.settings import FiguresSection, KeepSection
 from gridproof.actors.node.supervisor import echoes
 from gridproof.drivers.cometbft.frames import Frames, frame
@@ -141,9 +141,9 @@ def test_what_keeps_a_ledger_from_being_opened_is_written_down(folder: NodeFolde
 
 
 def test_where_even_the_reason_cannot_be_written_the_log_has_it(
-    folder: NodeFolder, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    module._write(folder.root / "none" / "x", Stopped("X", "Full.", lasts=True))
+    write_stopped(NodeFolder(tmp_path / "none"), Stopped("X", "Full.", lasts=True))
     assert "Full." in caplog.text
 
 

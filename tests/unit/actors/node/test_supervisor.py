@@ -26,6 +26,7 @@ from gridproof.actors.node.errors import (
     SignerStateLostError,
 )
 from gridproof.actors.node.folder import NodeFolder
+from gridproof.actors.node.serving import read_stopped
 from gridproof.actors.node.settings import FiguresSection, NodeSettings, SyncSection, WatchSection
 from gridproof.actors.node.supervisor import (
     Ended,
@@ -264,6 +265,9 @@ def test_w3_a_consensus_failure_twice_at_one_height_ends_the_node(place: Path) -
     assert "height 5" in failure.cause
     assert "gridproof node recover" in failure.cause
     assert len(run.told) == 1
+    noted = read_stopped(folder)
+    assert noted is not None
+    assert (noted.sentence, noted.lasts) == (failure.cause, True), "for who looks at the node later"
 
 
 def test_w3_a_failure_because_the_clock_is_behind_is_tried_again_until_the_clock_is_right(place: Path) -> None:
