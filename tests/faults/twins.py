@@ -62,6 +62,8 @@ def _copied(lab: Lab, node: Node) -> Iterator[Node]:
     twin.folder.settings.write_bytes(render(replace(settings, engine=engine)))
     try:
         lab.until_height(lab.height(), [node])
+        others = len(lab.nodes) - 1  # each lets in whom it meets first, so the copy comes when all have the node
+        lab.until(lambda: int(node.ask("net_info")["n_peers"]) == others, "the node is back with all others")
         yield twin
     finally:
         twin.kill()
