@@ -22,16 +22,21 @@ def check(folder: Dir = HERE, as_json: AsJson = False) -> int:
     from gridproof.connectors.config import check as find_faults
 
     path = folder / FILE_NAME
-    faults = find_faults(path) or _against_ledger(folder)
+    faults = find_faults(path)
+    silent = ""
+    if not faults:
+        faults, silent = _against_ledger(folder)
 
     def tell(words: Console) -> None:
         for fault in faults:
             words.print(str(fault), markup=False)
         if not faults:
             words.print(f"{path}: all settings are good.", markup=False)
+        if silent:
+            words.print(f"They were not held against the ledger: {silent}", markup=False)
 
     told = [{"key": fault.key, "sentence": fault.sentence} for fault in faults]
-    Speaker(as_json=as_json).result({"path": path, "ok": not faults, "faults": told}, tell)
+    Speaker(as_json=as_json).result({"path": path, "ok": not faults, "faults": told, "unasked": silent}, tell)
     return 1 if faults else 0
 
 
@@ -48,16 +53,20 @@ def show(folder: Dir = HERE, as_json: AsJson = False) -> None:
     )
 
 
-def _against_ledger(root: Path) -> "Faults":
-    """What good settings say otherwise than the ledger of their folder, where there is one."""
+def _against_ledger(root: Path) -> tuple["Faults", str]:
+    """What good settings say otherwise than the community's ledger, where there is one; or why it gives no answer."""
     from gridproof.actors.community import Folder
     from gridproof.actors.community.access import reached
     from gridproof.actors.community.agreement import differences
     from gridproof.connectors.config import Faults, load
+    from gridproof.connectors.ledger import ClientError
 
     settings = load(Folder(root).config)
     place = Folder(root, settings.paths)
-    if not place.database.is_dir():
-        return Faults()
-    with reached(place) as ledger:
-        return differences(place, settings, ledger.client)
+    if settings.ledger.kind != "network" and not place.database.is_dir():
+        return Faults(), ""
+    try:
+        with reached(place) as ledger:
+            return differences(place, settings, ledger.client), ""
+    except ClientError as silence:
+        return Faults(), str(silence)

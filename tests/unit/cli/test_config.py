@@ -12,6 +12,7 @@ def test_good_settings_pass(new: Path) -> None:
         "path": str(new / "gridproof.toml"),
         "ok": True,
         "faults": [],
+        "unasked": "",
     }
     assert "all settings are good" in typed("config", "check", "-C", new).out
 

@@ -72,3 +72,19 @@ def test_reader_that_goes_away_is_no_error_of_ours(worked: Path) -> None:
 
 def test_what_is_told_cannot_steer_a_terminal() -> None:
     assert printable("a\x1b[2Jb\nc\u202e") == "a\\x1b[2Jb\\nc\\u202e"
+
+
+def test_an_interruption_while_the_program_is_loaded_is_told_in_a_sentence() -> None:
+    """In a process of its own, in which loading the commands is interrupted."""
+    code = (
+        "import sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'gridproof.cli.main': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "from gridproof.__main__ import run\n"
+        "sys.exit(run())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "gridproof: interrupted; nothing was begun.\n"

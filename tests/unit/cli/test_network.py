@@ -157,3 +157,16 @@ def test_settings_of_a_network_name_nodes_each_once(root: Path) -> None:
         config.write_text(good.replace(f"nodes = [{node}]", f"nodes = [{nodes}]"))
         done = typed("config", "check", "-C", root, code=1)
         assert says in done.out + done.err
+
+
+def test_settings_are_held_against_the_networks_ledger_and_who_cannot_says_why(root: Path) -> None:
+    config = root / "gridproof.toml"
+    with network_before(root):
+        assert typed("config", "check", "-C", root, "--json").json["unasked"] == ""
+        good = config.read_text()
+        config.write_text(good.replace("period_s = 3600", "period_s = 900"))
+        assert "period_s is 3600" in typed("config", "check", "-C", root, code=1).out
+        config.write_text(good)
+    told = typed("config", "check", "-C", root).out
+    assert "all settings are good" in told
+    assert "not held against the ledger" in told
