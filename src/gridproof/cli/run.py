@@ -62,6 +62,7 @@ def _told(community: "Community", outcome: "Outcome", status: "Status") -> dict[
         "total_wh": outcome.total_wh,
         "problems": list(outcome.problems),
         "problem_count": outcome.problem_count,
+        "registered": [{"name": name, "keys": community.folder.key_file(name)} for name in outcome.joined],
         "too_early_readings": outcome.too_early,
         "stopped": outcome.stopped,
         "height": status.height,
@@ -80,8 +81,11 @@ def _say(words: Console, community: "Community", outcome: "Outcome", status: "St
         words.print(f"Opened in all: {outcome.total_wh:,} Wh.")
     elif until_s is not None and not outcome.was_past:
         words.print("No readings waited on the way.")
-    elif until_s is None:
+    elif until_s is None and not outcome.joined:
         words.print("Nothing to do: no readings wait after ledger time. `gridproof readings import` brings some.")
+    for name in outcome.joined:
+        keys = community.folder.key_file(name)
+        words.print(f"Registered on the ledger: {name}. Its keys lie in {keys}.", markup=False)
     for problem in outcome.problems:
         words.print(f"problem: {problem}", markup=False)
     if outcome.problem_count > len(outcome.problems):

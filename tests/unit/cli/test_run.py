@@ -167,7 +167,10 @@ def test_who_was_added_to_the_settings_joins_the_ledger(worked: Path, tmp_path: 
     assert sum("joins the ledger" in each["sentence"] for each in doctor["findings"]) == 2
     rows = [reading(name, 6, 1) for name in NAMES]
     typed("readings", "import", write_readings(tmp_path / "more.csv", rows), "-C", worked)
-    typed("run", "-C", worked)
+    assert f"Registered on the ledger: Third. Its keys lie in {worked}" in typed("run", "-C", worked).out.replace(
+        "\n", ""
+    )
+    assert typed("run", "-C", worked, "--json").json["registered"] == []
     assert [meter["region"] for meter in typed("status", "-C", worked, "--json").json["meters"]] == [1, 1, 7, 7]
     assert load(path).regions[1].name == "Hill"
     assert (worked / "secrets" / "keys" / "Third.key").exists()

@@ -13,7 +13,7 @@ from .founding import region_parameters
 from .people import CONTROL_CENTER, OPERATOR, equip
 
 
-def join(community: Community, client: LedgerClient) -> None:
+def join(community: Community, client: LedgerClient) -> tuple[str, ...]:
     """Let regions and data aggregators of the settings that the ledger does not know yet join it; harmless otherwise.
 
     So does the control centre, where the community was founded before it had prices.
@@ -22,6 +22,9 @@ def join(community: Community, client: LedgerClient) -> None:
     of a region that is on the ledger already stays: `gridproof doctor` names what differs.
 
     Next keys of participants that the ledger names are put in their place.
+
+    Returns:
+        The participants that joined.
 
     Raises:
         FileError, SecretFileError: keys cannot be read or written.
@@ -35,11 +38,12 @@ def join(community: Community, client: LedgerClient) -> None:
         _join_region(community, client, operator, region)
     known = {participant.name for _, participant in client.ask(registry.participants)}
     wanted = [(aggregator.name, Role.DATA_AGGREGATOR) for aggregator in settings.aggregators]
-    for name, role in (*wanted, (CONTROL_CENTER, Role.CONTROL_CENTER)):
-        if name not in known:
-            receipts = role is Role.DATA_AGGREGATOR
-            keys = equip(community.folder, community.secrets, name, community.randomness, receipts=receipts)
-            operator.register(name, role, keys)
+    new = [each for each in (*wanted, (CONTROL_CENTER, Role.CONTROL_CENTER)) if each[0] not in known]
+    for name, role in new:
+        receipts = role is Role.DATA_AGGREGATOR
+        keys = equip(community.folder, community.secrets, name, community.randomness, receipts=receipts)
+        operator.register(name, role, keys)
+    return tuple(name for name, _ in new)
 
 
 def _join_region(community: Community, client: LedgerClient, operator: Operator, region: Region) -> None:

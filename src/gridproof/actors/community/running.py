@@ -79,6 +79,7 @@ class Outcome(NamedTuple):
         too_early: readings that lie before anything could be metered.
         stopped: whether it was stopped before its end.
         was_past: whether ledger time was past the end that it was told before it began.
+        joined: participants of the settings that it registered on the ledger.
     """
 
     first_s: int | None
@@ -90,6 +91,7 @@ class Outcome(NamedTuple):
     too_early: int
     stopped: bool
     was_past: bool = False
+    joined: tuple[str, ...] = ()
 
 
 class Run:
@@ -111,6 +113,7 @@ class Run:
         self._stop = stop
         self._network = reached.network
         self._tally = _Tally(community.period_s, progress)
+        self._joined: tuple[str, ...] = ()
 
     def work_off(self, until_s: int | None = None) -> Outcome:
         """Run over the readings that are there (N-1).
@@ -164,7 +167,7 @@ class Run:
         was_past = until_s is not None and until_s <= began_s
         if stretch is not None and stretch.end_s + self._window_s() <= began_s and not any(outcome.ended.values()):
             outcome = outcome._replace(first_s=None, end_s=None)
-        return outcome._replace(was_past=was_past)
+        return outcome._replace(was_past=was_past, joined=self._joined)
 
     def _window_s(self) -> int:
         """The longest window of all regions."""
@@ -176,7 +179,7 @@ class Run:
             return None
         with at_work(self._community.folder), worker_pool(self._client) as executor:
             clock = self._clock(stop)
-            join(self._community, self._client)
+            self._joined += join(self._community, self._client)
             crew = self._community.crew(self._client, clock, executor)
             with closing(crew), closing(self._community.readings()) as readings:
                 self._tally.begin(stretch)
