@@ -170,3 +170,11 @@ def test_settings_are_held_against_the_networks_ledger_and_who_cannot_says_why(r
     told = typed("config", "check", "-C", root).out
     assert "all settings are good" in told
     assert "not held against the ledger" in told
+
+
+def test_a_password_in_an_address_is_refused_and_not_shown(root: Path) -> None:
+    config = root / "gridproof.toml"
+    config.write_text(re.sub(r"(?m)^nodes = .*$", 'nodes = ["http://me:geheim@127.0.0.1:1"]', config.read_text()))
+    done = typed("config", "check", "-C", root, code=1)
+    assert "without a name or password in it" in done.out
+    assert "geheim" not in done.out + done.err

@@ -24,6 +24,7 @@ _CLEARLY: Final = 0.1
 _SECTIONS: Final = tuple(section.name for section in section_types())
 _ANY_PERIOD_S: Final = 900
 _MAX_SHOWN: Final = 60
+_SIGNED_IN: Final = re.compile(r"//[^/]*@")  # a name and password in an address: no business of a terminal
 _KINDS: Final[Mapping[type, str]] = {
     bool: "true or false",
     int: "a whole number",
@@ -230,5 +231,5 @@ def _kind(value: object) -> str:
 def _shown(value: object) -> str:
     if not isinstance(value, bool | int | float | str):
         return _kind(value)
-    shown = str(value).lower() if isinstance(value, bool) else repr(value)
+    shown = str(value).lower() if isinstance(value, bool) else _SIGNED_IN.sub("//…@", repr(value))
     return shown if len(shown) <= _MAX_SHOWN else shown[:_MAX_SHOWN] + "…"

@@ -16,7 +16,7 @@ from gridproof.modules.registry.parameters import DEFAULT_PERIOD_S, PARAMETERS, 
 _PRINTABLE: Final = r"^[^\x00-\x1f\x7f-\x9f\s](?:[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f\s])?\Z"
 _INSIDE: Final = r"^(?!/)(?!(?:.*/)?\.\.?(?:/|\Z))[^\x00-\x1f\x7f]+\Z"
 _NAME_FORM: Final = "1 to 64 printable characters without blanks at the ends"
-_NODE_FORM: Final = "an address such as http://127.0.0.1:26657"
+_NODE_FORM: Final = "an address such as http://127.0.0.1:26657, without a name or password in it"
 _PATH_FORM: Final = "a path below the community's folder"
 
 
