@@ -11,14 +11,12 @@ What a page shows:
 import json
 import os
 import re
-import secrets
 import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from socket import socket
 from time import monotonic, sleep
 from typing import Any, Final, NamedTuple
 
@@ -234,21 +232,3 @@ class Reader:
         said = (self.folder / f"{node}.terminal").read_text(errors="replace")
         logs = (self.folder / "riedholz" / node / "logs").glob("*.log")
         return f"--- {node}\n{said}\n" + "\n".join(path.read_text(errors="replace")[-2_000:] for path in logs)
-
-
-def free_subnet() -> str:
-    """Loopback addresses with nobody at the ports of nodes."""
-    while True:
-        net, part = secrets.token_bytes(2)
-        subnet = f"127.{2 + net % 250}.{part}"
-        if all(_is_free(f"{subnet}.{number}", port) for number in range(1, NODES + 1) for port in PORTS):
-            return subnet
-
-
-def _is_free(host: str, port: int) -> bool:
-    with socket() as other:
-        try:
-            other.bind((host, port))
-        except OSError:
-            return False
-    return True

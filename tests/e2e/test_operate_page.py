@@ -12,7 +12,9 @@ from typing import Final
 
 import pytest
 
-from .operating import Deed, Reader, deeds, free_subnet
+from gridproof.actors.node.network import free_subnet
+
+from .operating import NODES, PORTS, Deed, Reader, deeds
 from tests.engines import engine
 from tests.shared import ROOT
 from tests.upgraded import VERSION
@@ -48,7 +50,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
         program.chmod(0o755)
     folder = tmp_path / "home"
     folder.mkdir()
-    reader = Reader(folder, free_subnet(), programs)
+    reader = Reader(folder, free_subnet(NODES, PORTS), programs)
     yield reader
     reader.close()
 

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import pytest
 
+from gridproof.actors.node.network import free_subnet
+
 from .commands import Commands
-from .operating import free_subnet
 from tests.engines import engine
 
 START: Final = "2025-10-27T00:00:00+01:00"
@@ -49,7 +50,7 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> Taken:
     engine("cometbft")
     place, away = tmp_path_factory.mktemp("network"), tmp_path_factory.mktemp("away")
     gridproof = Commands(place)
-    options = ("--validators", 4, "--subnet", free_subnet(), "--commit-ms", 100)
+    options = ("--validators", 4, "--subnet", free_subnet(4), "--commit-ms", 100)
     gridproof("net", "init", "net", *options, "--start", START)
     try:
         gridproof("net", "up", "-C", "net")
