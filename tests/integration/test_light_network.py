@@ -39,7 +39,7 @@ def now() -> Time:
 
 
 def test_from_the_first_header_to_the_last_through_a_change_of_almost_all_validators(nodes: list[EngineRpc]) -> None:
-    first = agreed_block(nodes, 1)
+    first = agreed_block(nodes, 1).block
     headers = AnyNode(nodes)
     end = headers.light_block(headers.latest_height())
     with pytest.raises(TooLittleTrustError):

@@ -190,14 +190,15 @@ def object_to(
     community = open_community(folder, passphrase_file)
     wanted = None if month is None else community.times.month(month)
     with reached(community.folder) as ledger:
-        found, number_of, number = object_to_bill(community, ledger.client, meter, wanted, version, reasons)
-    told = {"meter": meter, "month": _label(found), "version": number_of, "objection": number}
-    Speaker(as_json=as_json).result(
-        told,
-        lambda words: words.print(
-            f"Objection {number} to version {number_of} of the bill of {_label(found)} is on record.", markup=False
-        ),
+        done = object_to_bill(community, ledger.client, meter, wanted, version, reasons)
+    told = {"meter": meter, "month": _label(done.month), "version": done.version, "objection": done.number}
+    about = f"version {done.version} of the bill of {_label(done.month)}"
+    sentence = (
+        f"This objection to {about} is on record already as number {done.number}; nothing changed."
+        if done.before
+        else f"Objection {done.number} to {about} is on record."
     )
+    Speaker(as_json=as_json).result({**told, "before": done.before}, lambda words: words.print(sentence, markup=False))
 
 
 @app.command()

@@ -41,9 +41,11 @@ def trust(
     from gridproof.light import Policy, verify_chain
 
     with nodes_of(node, folder) as nodes:
-        trusted = agreed_block(nodes, height)
-    anchor = anchor_of(trusted, period_days * DAY_S)
-    verify_chain(trusted, (), Policy(anchor.period_s), instant(None))  # the first block has the time of the founding
+        agreed = agreed_block(nodes, height)
+    anchor = anchor_of(agreed.block, period_days * DAY_S)
+    verify_chain(
+        agreed.block, (), Policy(anchor.period_s), instant(None)
+    )  # the first block has the time of the founding
     write_anchor(path, anchor)
     told = {
         "path": path,
@@ -51,11 +53,15 @@ def trust(
         "height": anchor.height,
         "header": anchor.header,
         "period_s": anchor.period_s,
-        "nodes": len(nodes),
+        "nodes": agreed.nodes,
+        "silent": list(agreed.silent),
     }
 
     def tell(words: Console) -> None:
         words.print(f"Header {anchor.header} at height {anchor.height} of {anchor.chain_id}, in {path}.", markup=False)
+        words.print(f"{agreed.nodes} of {agreed.nodes + len(agreed.silent)} nodes name it, and none another.")
+        if agreed.silent:
+            words.print(f"No answer came from {', '.join(agreed.silent)}.", markup=False)
         words.print("Compare it with what other members say before you rely on it.")
 
     Speaker(as_json=as_json).result(told, tell)

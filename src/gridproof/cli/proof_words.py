@@ -47,12 +47,14 @@ def say(words: Console, shown: "Shown", period_s: int | None) -> None:
         shown: what it is.
         period_s: length of a period in seconds, where the proof tells it.
     """
+    from gridproof.actors.proofs.statements import FOLDS
     from gridproof.domain import Tariff
 
     about = ", ".join(f"{_label(name)} {_value(name, value)}" for name, value in shown.about.items())
     words.print(f"{shown.kind}: {about}" if about else shown.kind, markup=False)
     if shown.found is None:
-        words.print("  the ledger has nothing there")
+        own = f" of its own: {shown.kind}s of a closed month lie in its fold" if shown.kind in FOLDS else ""
+        words.print(f"  the ledger has nothing there{own}")
     elif isinstance(shown.found, Tariff):
         tariff_words.say_parts(words, shown.found)
     elif shown.kind == "records" and period_s:

@@ -54,7 +54,9 @@ class UnknownTransactionError(DriverError):
 
 
 class WaitTimeoutError(DriverError):
-    """The transaction stands in no block yet and may still come. Wait on, or submit the same bytes again."""
+    """The network made no block with what was sent, which may still take effect. Look at `gridproof status`; once
+    the network goes on, type the command again: what is on record already is not done twice.
+    """
 
     name: bytes
     timeout_ms: int

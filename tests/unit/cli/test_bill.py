@@ -12,14 +12,17 @@ from msgspec.structs import replace
 
 from gridproof.actors.bills.proof import read_bill_proof, write_bill_proof
 from gridproof.actors.bills.words import card_path
-from gridproof.actors.community import Community
+from gridproof.actors.community import Community, bills
 from gridproof.actors.community.access import at_work
 from gridproof.actors.enrolment import read_household
 from gridproof.actors.seat import Seat
+from gridproof.cli.options import open_community
+from gridproof.connectors.ledger import Sender
 from gridproof.connectors.registers import RegisterReading, Registers
 from gridproof.connectors.secret_files import SecretFiles
 from gridproof.domain import Direction, MonthId
-from gridproof.modules.billing.messages import RegisterBills
+from gridproof.modules.billing.messages import ObjectToBill, RegisterBills
+from gridproof.state import Message, TransactionPlace
 
 from tests.engine_server import EngineServer
 from tests.light_chain import BLOCK_S, Network
@@ -361,6 +364,7 @@ def test_an_objection_is_on_record_read_and_answered_once(billed: Path) -> None:
         "month": MONTH,
         "version": 1,
         "objection": 1,
+        "before": False,
     }
     ((objection),) = told(billed, "objections")["objections"]
     assert (objection["meter"], objection["objection"], objection["reasons"]) == ("Ada", 1, WHY)
@@ -408,6 +412,59 @@ def test_what_was_sealed_to_a_replaced_key_is_read_all_the_same(billed: Path) ->
     typed("key", "rotate", "bill provider", "--only", "encryption", "-C", billed)
     bill(billed, "object", "Bo", "--because", WHY)
     assert [each["reasons"] for each in told(billed, "objections")["objections"]] == [WHY, WHY]
+
+
+def test_the_same_words_to_the_same_bill_are_on_record_once(billed: Path) -> None:
+    bill(billed, "object", "Ada", "--because", WHY)
+    again = told(billed, "object", "Ada", "--because", WHY)
+    assert (again["objection"], again["before"]) == (1, True)
+    out = bill(billed, "object", "Ada", "--because", WHY).out
+    assert "is on record already as number 1; nothing changed" in " ".join(out.split())
+    assert len(told(billed, "objections")["objections"]) == 1
+    other = told(billed, "object", "Ada", "--because", "The price is another.")
+    assert (other["objection"], other["before"]) == (2, False)
+    assert not told(billed, "object", "Bo", "--because", WHY)["before"], "another household's is its own"
+    typed("key", "rotate", "bill provider", "--only", "encryption", "-C", billed)
+    assert told(billed, "object", "Ada", "--because", WHY)["objection"] == 1
+
+
+def overtaken(monkeypatch: pytest.MonkeyPatch, root: Path, *words: str) -> None:
+    """Let each word of Ada's in turn come on record after the next objection is signed and before it is sent."""
+    send, before = Sender.send, list(words)
+
+    def late(self: Sender, *messages: Message) -> TransactionPlace:
+        if before and isinstance(messages[0], ObjectToBill):
+            first = before.pop(0)
+            with monkeypatch.context() as undisturbed:
+                undisturbed.setattr(Sender, "send", send)
+                bills.object_to_bill(open_community(root, None), self.client, "Ada", None, None, first)
+        return send(self, *messages)
+
+    monkeypatch.setattr(Sender, "send", late)
+
+
+def test_an_objection_that_comes_after_its_own_twin_is_on_record_already(
+    billed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overtaken(monkeypatch, billed, WHY)
+    late = told(billed, "object", "Ada", "--because", WHY)
+    assert (late["objection"], late["before"]) == (1, True)
+    assert len(told(billed, "objections")["objections"]) == 1
+
+
+def test_an_objection_whose_number_others_take_goes_on_with_the_next_one(
+    billed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overtaken(monkeypatch, billed, "First.", "Second.")
+    late = told(billed, "object", "Ada", "--because", WHY)
+    assert (late["objection"], late["before"]) == (3, False)
+    assert [each["reasons"] for each in told(billed, "objections")["objections"]] == ["First.", "Second.", WHY]
+
+
+def test_an_objection_whose_number_is_taken_each_time_ends(billed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bills, "NUMBERS_TRIED", 1)
+    overtaken(monkeypatch, billed, "First.")
+    refused("bill", "object", "Ada", "--because", WHY, "-C", billed, error="ObjectionMisnumbered")
 
 
 # --- check -----------------------------------------------------------------------------------------------------------

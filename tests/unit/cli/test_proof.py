@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gridproof.actors.proofs.statements import KINDS
 from gridproof.state import address_of
 
 from tests.engine_server import EngineServer
@@ -98,7 +99,7 @@ def test_entries_and_absences_are_taken_away_by_their_place(at: Folder, tmp_path
     path = tmp_path / "no"
     refused("proof", "export", "entry", path, "participant", "99", *at.options, error="NothingToProveError")
     refused("proof", "export", "absence", path, "participant", "1", *at.options, error="ThereIsOneError")
-    refused("proof", "export", "entry", path, "nonsense", "1", *at.options, error="StatementUnknownError")
+    refused("proof", "export", "entry", path, "nonsense", "1", *at.options, error="NoSuchKindError")
     for parts in (("1", "2"), ("x",), (str(2**32),)):
         refused("proof", "export", "entry", path, "participant", *parts, *at.options, error="PlaceFormError")
 
@@ -174,6 +175,26 @@ def test_nodes_that_disagree_give_nothing_to_trust(at: Folder, tmp_path: Path) -
     with EngineServer(other) as second:
         words = ("proof", "trust", tmp_path / "no", "--node", at.server.url, "--node", second.url, "--height", 2)
         refused(*words, error="NodesDisagreeError")
+    assert not (tmp_path / "no").exists()
+
+
+def test_a_kind_that_there_is_not_names_those_that_there_are(at: Folder, tmp_path: Path) -> None:
+    words = ("proof", "export", "absence", tmp_path / "no", "blah", "1")
+    sentence = refused(*words, *at.options, error="NoSuchKindError").json["sentence"]
+    assert all(kind in sentence for kind in KINDS)
+
+
+def test_a_node_that_is_down_is_named_and_the_others_are_believed(at: Folder, tmp_path: Path) -> None:
+    with EngineServer(at.server.network) as down:
+        pass
+    nodes = [word for url in (at.server.url, down.url, at.server.url) for word in ("--node", url)]
+    out = typed("proof", "trust", tmp_path / "some", *nodes, "--height", 2).out
+    assert "2 of 3 nodes name it" in out
+    assert f"No answer came from {down.url}." in " ".join(out.split())
+    told = typed("proof", "trust", tmp_path / "all", "--node", at.server.url, "--height", 2, "--json").json
+    assert (told["nodes"], told["silent"]) == (1, [])
+    refused("proof", "trust", tmp_path / "no", *nodes[:4], error="TooFewNodesError")
+    refused("proof", "trust", tmp_path / "no", "--node", down.url, error="EngineUnreachableError")
     assert not (tmp_path / "no").exists()
 
 

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from gridproof.actors.proof_file import ProvenReading
-from gridproof.actors.proofs.statements import Shown
+from gridproof.actors.proofs.statements import FOLDS, Shown
 from gridproof.cli.proof_words import say, told
 from gridproof.domain import Direction, RegionId, Slot
 from gridproof.modules.aggregation.types import BatchNote, LateState, SlotState, Status
@@ -114,4 +114,7 @@ def test_batches_and_claims_are_told_by_who_brought_or_dropped() -> None:
 
 def test_what_the_ledger_does_not_have_is_said() -> None:
     assert said("bill", {"version": 1}, None) == ["bill: version 1", "  the ledger has nothing there"]
+    for kind in FOLDS:
+        (_, line) = said(kind, {"k": 1}, None)
+        assert line == f"  the ledger has nothing there of its own: {kind}s of a closed month lie in its fold"
     assert told(Shown("claim", {"k": 1}, 7)) == {"kind": "claim", "about": {"k": 1}, "found": 7}

@@ -4,17 +4,21 @@ Rules:
     U-1 What is fetched is held against the digest on the ledger before it is opened; nothing else is opened.
     U-2 An objection is signed by the month's billing identity and sealed to the bill provider; whoever brings it is not
         the household, so that it names nobody.
+    U-3 The same words to the same version of a bill are one objection, however often they are said. So the number is
+        that after those that were looked through: what is still under way has it too, and the ledger takes one of them.
 
 Source: seed 002, dynamic billing phase, step h; private-metering.md, rows 17 and 23.
 """
 
+from collections.abc import Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from gridproof.actors.enrolment import HouseholdFile
 from gridproof.actors.errors import ActorError
-from gridproof.connectors.content import ContentStore
+from gridproof.connectors.content import ContentError, ContentStore
 from gridproof.connectors.files import FileMissingError
 from gridproof.connectors.ledger import LedgerClient
 from gridproof.connectors.secret_files import SecretFiles
@@ -180,7 +184,36 @@ class BillReader:
         pruned = bounds is not None and is_pruned(self._ledger, self._file.region, bounds)
         return verify_report(opened.report, self._file, evidence, self.card(month), pruned=pruned)
 
-    def objection(self, month: MonthId, version: int, reasons: str, provider_key: bytes) -> Reasons:
+    def same_objection(
+        self,
+        month: MonthId,
+        version: int,
+        reasons: str,
+        raised: Sequence[tuple[int, Objection]],
+        opening_secrets: list[bytes],
+    ) -> int | None:
+        """The number of the first objection to a bill that says the same, or None (U-3).
+
+        Args:
+            month: the month.
+            version: of the bill.
+            reasons: what is wrong, in words.
+            raised: the household's objections of the month with their numbers.
+            opening_secrets: the bill provider's encryption secrets: its reasons open with nothing else.
+        """
+        chain_id, bid = self._ledger.status().chain_id, self.identity(month).public_key
+        for number, each in raised:
+            if each.version != version:
+                continue
+            info = reasons_info(chain_id, self._file.region, month, bid, number, answer=False)
+            with suppress(ContentError, ReportFormatError):  # what cannot be read is not known to say the same
+                if open_reasons(self._content.get(each.cid), opening_secrets, info) == reasons:
+                    return number
+        return None
+
+    def objection(
+        self, month: MonthId, version: int, reasons: str, provider_key: bytes, number: int | None = None
+    ) -> Reasons:
         """Object to a bill (U-2).
 
         Args:
@@ -188,6 +221,7 @@ class BillReader:
             version: of the bill.
             reasons: what is wrong, in words.
             provider_key: the bill provider's encryption key, 32 bytes.
+            number: of the objection; the identity's next one when None.
 
         Raises:
             NoBillError: there is no such bill.
@@ -199,7 +233,8 @@ class BillReader:
             raise NoBillError(household=self._file.name, month=month_label(month), version=version)
         signer, chain_id = self.identity(month), self._ledger.status().chain_id
         region, bid = self._file.region, signer.public_key
-        number = 1 + self._ledger.ask(billing.last_objection, region, month, bid)
+        if number is None:
+            number = 1 + self._ledger.ask(billing.last_objection, region, month, bid)
         info = reasons_info(chain_id, region, month, bid, number, answer=False)
         sealed = hpke.seal(provider_key, info, pack(reasons.encode()))
         unsigned = ObjectToBill(region, month, bid, version, number, cid_v1(sealed), sha256(sealed).digest(), bytes(64))

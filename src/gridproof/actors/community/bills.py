@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gridproof.actors.bill_provider import Billing
 from gridproof.actors.bill_provider.billing import Outcome
@@ -28,6 +28,7 @@ from gridproof.domain import MonthId, month_label
 from gridproof.errors import GridproofError
 from gridproof.modules.aggregation.rules.timetable import month_settled_s
 from gridproof.modules.billing import queries as billing
+from gridproof.modules.billing.errors import ObjectionMisnumbered
 from gridproof.modules.billing.types import Objection
 from gridproof.modules.pricing import queries as pricing
 from gridproof.modules.registry import queries as registry
@@ -35,12 +36,13 @@ from gridproof.modules.registry.types import KeyRole
 
 from .access import at_work
 from .community import Community
-from .errors import NoBillsYetError
+from .errors import KeysMissingError, NoBillsYetError
 from .people import BILL_PROVIDER, OPERATOR, participant_id
 from .periods import months_of
 from .proving import household_that, households_named
 from .running import worker_pool
 
+NUMBERS_TRIED: Final = 10  # times that an objection goes on with the next number, where others took its own
 Step = Callable[[int, int], None]
 
 
@@ -72,6 +74,22 @@ class BillRow(NamedTuple):
     cid: str
     objections: int
     answered: int
+
+
+class Objected(NamedTuple):
+    """An objection on record.
+
+    Attributes:
+        month: the bill's month.
+        version: of the bill.
+        number: the objection's.
+        before: whether the same words were on record already, so that nothing changed.
+    """
+
+    month: MonthId
+    version: int
+    number: int
+    before: bool
 
 
 class Read(NamedTuple):
@@ -438,24 +456,44 @@ def card_of(community: Community, file: HouseholdFile, month: MonthId) -> Card |
 
 def object_to_bill(
     community: Community, client: LedgerClient, name: str, month: MonthId | None, version: int | None, reasons: str
-) -> tuple[MonthId, int, int]:
-    """Object to a bill; the operator brings the word, so that it names nobody.
+) -> Objected:
+    """Object to a bill, once however often it is asked; the operator brings the word, so that it names nobody.
 
-    Returns:
-        The month, the bill's version, and the objection's number.
+    Where others take the number meanwhile, it goes on with the next one.
 
     Raises:
         NoBillsYetError, NoBillError: there is no such bill.
         ReasonsError: there are no reasons, or too many.
-        Refusal: the ledger refuses.
+        Refusal: the ledger refuses, or others took the number each time.
     """
     file, found = _find_bill(community, client, name, month)
     provider = client.ask(registry.key, participant_id(client, BILL_PROVIDER), KeyRole.ENCRYPTION) or b""
+    secrets = _opening_secrets(community, client)
+    sender = community.sender(client, OPERATOR)
     with reader_of(community, client, file) as reader:
-        wanted = max(number for number, _ in reader.versions(found)) if version is None else version
-        objection = reader.objection(found, wanted, reasons, provider)
-    stores = community.stores()
-    with closing(stores.public), closing(stores.archive):
-        stores.public.put(objection.sealed)
-    community.sender(client, OPERATOR).send(objection.message)
-    return found, wanted, objection.message.number
+        wanted = max((number for number, _ in reader.versions(found)), default=0) if version is None else version
+        for left in reversed(range(NUMBERS_TRIED)):
+            raised = reader.objections(found)
+            same = reader.same_objection(found, wanted, reasons, raised, secrets)
+            if same is not None:
+                return Objected(found, wanted, same, before=True)
+            number = 1 + max((number for number, _ in raised), default=0)
+            objection = reader.objection(found, wanted, reasons, provider, number)
+            stores = community.stores()
+            with closing(stores.public), closing(stores.archive):
+                stores.public.put(objection.sealed)
+            try:
+                sender.send(objection.message)
+                break
+            except ObjectionMisnumbered:
+                if not left:
+                    raise
+    return Objected(found, wanted, number, before=False)
+
+
+def _opening_secrets(community: Community, client: LedgerClient) -> list[bytes]:
+    """The bill provider's encryption secrets; none where its keys are kept elsewhere."""
+    try:
+        return list(community.keys(client, BILL_PROVIDER).opening_secrets())
+    except KeysMissingError:
+        return []

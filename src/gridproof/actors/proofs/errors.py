@@ -22,6 +22,15 @@ class NodesDisagreeError(ActorError):
     other: str
 
 
+class TooFewNodesError(ActorError):
+    """Fewer than two of the nodes name a header, so there is none that they agree on. Nothing was written.
+    Start the others, or name the one that you mean with --node.
+    """
+
+    named: int
+    silent: str
+
+
 class NoValidatorsError(ActorError):
     """A ledger in one process has no validators who sign its headers, so a light client has nothing to go by.
     `gridproof export records`, `export bill` and `export history` write files that are checked against an app hash.
@@ -46,6 +55,14 @@ class HouseholdNeededError(ActorError):
     """What the file states can only be read with the household's view secret. Name its file with --household."""
 
     kind: str
+
+
+class CardNeededError(ActorError):
+    """A bill's leaves and registers can only be checked with the month's card; all else in the file holds.
+    Name the household's card with --card.
+    """
+
+    month: str
 
 
 class AnchorTooYoungError(ActorError):
@@ -77,6 +94,22 @@ class ThereIsOneError(ActorError):
 
     kind: str
     about: str
+
+
+class InFoldError(ActorError):
+    """Its month is closed and folded: it is there, and has no entry of its own any more, so nothing was written.
+    Prove it through the fold with `gridproof proof export price`, or `total`.
+    """
+
+    kind: str
+    about: str
+
+
+class NoSuchKindError(ActorError):
+    """The ledger's state has no entries that are called so; nothing was written. Name one of the kinds."""
+
+    kind: str
+    kinds: str
 
 
 class PlaceFormError(ActorError):

@@ -6,14 +6,14 @@ more in any case, so the wait is short; where nothing changed since, the last he
 
 from collections.abc import Callable, Sequence
 from time import monotonic, sleep
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
 from gridproof.actors.bills.proof import BillProof
 from gridproof.actors.errors import LedgerMovedError
 from gridproof.actors.proof_file import ProofFile
-from gridproof.connectors.engine_headers import Headers
+from gridproof.connectors.engine_headers import EngineRefusedError, EngineUnreachableError, Headers
 from gridproof.connectors.ledger import LedgerClient
 from gridproof.domain import Slot
 from gridproof.light import ABSENT, Flag, LightBlock, Policy, Time, Trusted, header_hash, verify_step
@@ -34,6 +34,7 @@ from .errors import (
     HeaderDiffersError,
     NodesDisagreeError,
     NothingToProveError,
+    TooFewNodesError,
 )
 from .file import LightProof
 from .statements import FOLDS, KINDS, AnyStatement, Entry, Folded, InBatch, OwnBill, OwnRecords
@@ -42,8 +43,23 @@ PATIENCE_S: Final = 10.0
 ATTEMPTS: Final = 5
 _PAUSE_S: Final = 0.05
 
+T = TypeVar("T")
 State = tuple[int, bytes]
 """A committed state: its height, and its root."""
+
+
+class Agreed(NamedTuple):
+    """A header that nodes agree on.
+
+    Attributes:
+        block: the header, with its validators.
+        nodes: how many named it.
+        silent: addresses of those that did not answer.
+    """
+
+    block: Trusted
+    nodes: int
+    silent: tuple[str, ...]
 
 
 class Stated(NamedTuple):
@@ -56,8 +72,8 @@ class Stated(NamedTuple):
 # --- headers ---------------------------------------------------------------------------------------------------------
 
 
-def agreed_block(nodes: Sequence[Headers], height: int | None = None) -> Trusted:
-    """The header that all nodes name at a height, for somebody to trust.
+def agreed_block(nodes: Sequence[Headers], height: int | None = None) -> Agreed:
+    """The header that all nodes name at a height, for somebody to trust; nodes that do not answer are passed over.
 
     Args:
         nodes: at least one.
@@ -65,17 +81,43 @@ def agreed_block(nodes: Sequence[Headers], height: int | None = None) -> Trusted
 
     Raises:
         NodesDisagreeError: they name different ones.
+        TooFewNodesError: of several, fewer than two answer.
         LightError: what a node tells is no block.
-        EngineError: a node does not answer.
+        EngineError: the only node does not answer, or a node's answer is of no use.
     """
-    wanted = min(node.latest_height() for node in nodes) if height is None else height
-    first, *others = [node.light_block(wanted) for node in nodes]
-    for block in (first, *others):
+    silent: list[str] = []
+    latest = _answers(nodes, lambda node: node.latest_height(), len(nodes), silent)
+    wanted = min(told for _, told in latest) if height is None else height
+    blocks = _answers([node for node, _ in latest], lambda node: node.light_block(wanted), len(nodes), silent)
+    first = blocks[0][1]
+    for _, block in blocks:
         verify_block_form(block, block.header.chain_id)
         if block.header != first.header:
             found = (header_hash(first.header).hex(), header_hash(block.header).hex())
             raise NodesDisagreeError(height=wanted, first=found[0], other=found[1])
-    return Trusted(first.header, first.validators)
+    return Agreed(Trusted(first.header, first.validators), len(blocks), tuple(silent))
+
+
+def _answers(
+    nodes: Sequence[Headers], ask: Callable[[Headers], T], named: int, silent: list[str]
+) -> list[tuple[Headers, T]]:
+    """What the nodes answer; the addresses of those that do not are added to the silent ones.
+
+    Raises:
+        TooFewNodesError: of several that were named, fewer than two answer.
+        EngineError: the only one does not answer, or an answer is of no use.
+    """
+    found = []
+    for node in nodes:
+        try:
+            found.append((node, ask(node)))
+        except (EngineUnreachableError, EngineRefusedError) as failure:
+            if named == 1:
+                raise
+            silent.append(failure.url)
+    if len(found) < min(2, named):
+        raise TooFewNodesError(named=named, silent=", ".join(silent))
+    return found
 
 
 def find_header(headers: Headers, state: State, patience_s: float = PATIENCE_S) -> LightBlock:

@@ -15,7 +15,7 @@ from gridproof.actors.bills.proof import BillProof, UnprovenBillError, verify_bi
 from gridproof.actors.bills.words import Card
 from gridproof.actors.enrolment import HouseholdFile
 from gridproof.actors.proof_file import ProofFile, verify_proof_file
-from gridproof.domain import Direction, RegionId, Slot, is_marked, record_hash, roster_leaf
+from gridproof.domain import Direction, MonthId, RegionId, Slot, is_marked, month_label, record_hash, roster_leaf
 from gridproof.light import Trusted
 from gridproof.modules.aggregation import types as aggregation
 from gridproof.modules.aggregation.types import FoldedSlot, SlotRecord, SlotState
@@ -28,8 +28,9 @@ from gridproof.primitives import merkle, schnorr
 from gridproof.primitives.encoding import Codec, encode
 from gridproof.state import Map, Record, address_of, smt
 
-from .errors import HouseholdNeededError, StatementFalseError, StatementUnknownError
+from .errors import CardNeededError, HouseholdNeededError, StatementFalseError, StatementUnknownError
 
+NEED_CARD: Final = frozenset({"leaves", "registers"})  # checks of a bill that cannot hold without its month's card
 Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Path_ = Annotated[tuple[Hash, ...], Meta(max_length=64)]
 Word = Annotated[str, Meta(max_length=32)]
@@ -373,6 +374,7 @@ class OwnBill(Statement, frozen=True, tag=6):
 
         Raises:
             HouseholdNeededError: the household's view secret is not at hand.
+            CardNeededError: the month's card is not at hand, and all that can be checked without it holds.
             StatementFalseError: the bill does not follow from the ledger.
         """
         if ground.household is None:
@@ -382,7 +384,10 @@ class OwnBill(Statement, frozen=True, tag=6):
             proven = verify_bill_proof(self.file, ground.household, ground.card, ground.app_hash)
         except UnprovenBillError as wrong:
             raise StatementFalseError(kind="whole-bill", detail=wrong.detail) from wrong
-        if not proven.verdict.is_true:
+        false = {finding.check for finding in proven.verdict.findings if not finding.holds}
+        if ground.card is None and false and false <= NEED_CARD:
+            raise CardNeededError(month=month_label(MonthId(self.file.month)))
+        if false:
             raise StatementFalseError(kind="whole-bill", detail="; ".join(proven.verdict.falsehoods[:3]))
         about = {"region": self.file.region, "month": self.file.month, "version": self.file.version}
         return Shown(

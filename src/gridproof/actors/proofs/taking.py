@@ -9,12 +9,12 @@ from gridproof.actors.community.proving import export_records
 from gridproof.actors.household import public_leaves
 from gridproof.connectors.ledger import LedgerClient
 from gridproof.connectors.rosters import RosterFiles
-from gridproof.domain import MonthId, Slot
+from gridproof.domain import Direction, MonthId, RegionId, Slot
 
 from . import proving
-from .errors import NothingToProveError, PlaceFormError, StatementUnknownError, ThereIsOneError
+from .errors import InFoldError, NoSuchKindError, NothingToProveError, PlaceFormError, ThereIsOneError
 from .proving import Stated
-from .statements import KINDS, Entry, IsValidator, StateRoot
+from .statements import FOLDS, KINDS, Entry, IsValidator, StateRoot
 
 
 def records(community: Community, client: LedgerClient, meter: str, span: tuple[int, int]) -> Stated:
@@ -95,14 +95,15 @@ def entry(client: LedgerClient, kind: str, parts: Sequence[str], *, there: bool)
         there: whether there shall be one.
 
     Raises:
-        StatementUnknownError: there is no such kind.
+        NoSuchKindError: there is no such kind.
         PlaceFormError: the parts are not those of its key.
         NothingToProveError: there is none, and there should be.
         ThereIsOneError: there is one, and there should not be.
+        InFoldError: there is one likewise, in a closed month's fold.
         UnprovenError, ClientError: no answer came, or none of use.
     """
     if kind not in KINDS:
-        raise StatementUnknownError(kind=kind)
+        raise NoSuchKindError(kind=kind, kinds=", ".join(KINDS))
     place = _place(kind, parts)
     stated = proving.state_entry(client, kind, *place)
     found = isinstance(stated.statement, Entry) and bool(stated.statement.value)
@@ -111,7 +112,20 @@ def entry(client: LedgerClient, kind: str, parts: Sequence[str], *, there: bool)
         raise NothingToProveError(kind=kind, about=about)
     if found and not there:
         raise ThereIsOneError(kind=kind, about=about)
+    if not there and kind in FOLDS and _is_folded(client, kind, *place):
+        raise InFoldError(kind=kind, about=about)
     return stated
+
+
+def _is_folded(client: LedgerClient, kind: str, region: int, channel: int, k: int) -> bool:
+    """Whether a slot's price or total is found through its month's fold."""
+    if channel not in set(Direction):
+        return False
+    try:
+        proving.slot_entry(client, kind, Slot(RegionId(region), Direction(channel), k))
+    except NothingToProveError:
+        return False
+    return True
 
 
 def validator(client: LedgerClient, address: bytes) -> Stated:

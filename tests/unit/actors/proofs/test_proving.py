@@ -13,10 +13,12 @@ from gridproof.actors.proofs.errors import (
     HeaderAwaitedError,
     HeaderDiffersError,
     NodesDisagreeError,
+    TooFewNodesError,
     TrustFileError,
 )
 from gridproof.actors.proofs.proving import Stated, agreed_block, find_header, lead
 from gridproof.actors.proofs.statements import StateRoot
+from gridproof.connectors.engine_headers import EngineRefusedError, EngineUnreachableError
 from gridproof.connectors.files import FileExistsAlreadyError
 from gridproof.light import LightError, header_hash
 from gridproof.light.errors import NotSuccessorsError, OtherAnchorError
@@ -127,8 +129,52 @@ def test_a_households_file_says_the_height_of_the_header_that_tells_its_state(
 
 def test_nodes_that_agree_give_a_header_to_trust() -> None:
     nodes: list[Any] = [Network(), Network()]
-    assert agreed_block(nodes) == trusted(nodes[0].light_block(10))
-    assert agreed_block(nodes, 3).header.height == 3
+    assert agreed_block(nodes) == (trusted(nodes[0].light_block(10)), 2, ())
+    assert agreed_block(nodes, 3).block.header.height == 3
+
+
+class Silent(Network):
+    """A node that does not answer from a question on: the height, or the block."""
+
+    url = "http://127.0.0.1:1"
+
+    def __init__(self, *, tells_height: bool = False) -> None:
+        super().__init__()
+        self.tells_height = tells_height
+
+    def latest_height(self) -> int:
+        if not self.tells_height:
+            raise EngineUnreachableError(url=self.url, detail="refused")
+        return super().latest_height()
+
+    def light_block(self, height: int) -> Any:
+        raise EngineRefusedError(url=self.url, detail=f"no block {height}")
+
+
+@pytest.mark.parametrize("tells_height", [False, True])
+def test_nodes_that_do_not_answer_are_passed_over_where_two_others_agree(tells_height: bool) -> None:
+    nodes: list[Any] = [Silent(tells_height=tells_height), Network(), Network()]
+    for height in (None, 3):
+        agreed = agreed_block(nodes, height)
+        assert (agreed.nodes, agreed.silent) == (2, (Silent.url,))
+
+
+@pytest.mark.parametrize("tells_height", [False, True])
+def test_one_node_of_several_agrees_with_nobody(tells_height: bool) -> None:
+    assert agreed_block([Network()]).nodes == 1, "the only one that was named is enough"
+    silent = Silent(tells_height=tells_height)
+    with pytest.raises(TooFewNodesError) as few:
+        agreed_block([Network(), silent])
+    assert (few.value.named, few.value.silent) == (2, Silent.url)
+    with pytest.raises((EngineUnreachableError, EngineRefusedError)):
+        agreed_block([silent])
+
+
+def test_nodes_that_disagree_give_none_where_another_is_silent() -> None:
+    other = Network()
+    other.tells(1, ROOT)
+    with pytest.raises(NodesDisagreeError):
+        agreed_block([Silent(), Network(), other], 3)
 
 
 def test_nodes_that_do_not_agree_give_none() -> None:

@@ -5,13 +5,16 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gridproof.actors.proofs import proving
+from gridproof.actors.proofs import proving, statements, taking
 from gridproof.actors.proofs.errors import (
+    CardNeededError,
     HouseholdNeededError,
+    InFoldError,
     NothingToProveError,
     StatementFalseError,
     StatementUnknownError,
 )
+from gridproof.actors.proofs.file import verify_light_proof
 from gridproof.actors.proofs.proving import Stated
 from gridproof.actors.proofs.statements import KINDS, Entry, Folded, InBatch, IsValidator, StateRoot, plain
 from gridproof.domain import RegionId, Slot
@@ -22,7 +25,7 @@ from gridproof.modules.registry.types import METERS
 from gridproof.primitives.errors import InvalidProofError
 from gridproof.state import address_of
 
-from .proven import IMPORT, Prover, bill, record_of, records, root
+from .proven import IMPORT, NOW, Prover, bill, record_of, records, root
 from tests.light_chain import public
 from tests.simulation.billed import BilledVillage
 from tests.simulation.falsehoods import ANN
@@ -158,6 +161,16 @@ def test_the_app_hash_alone_is_shown_for_files_that_take_one(village: BilledVill
     assert (shown.about["height"], shown.found["app_hash"]) == root(village)
 
 
+@pytest.mark.parametrize("kind", ["price", "total"])
+def test_what_a_closed_month_has_folded_is_not_said_to_be_absent(village: BilledVillage, kind: str) -> None:
+    parts = [str(int(part)) for part in slot(0)]
+    with pytest.raises(InFoldError) as folded:
+        taking.entry(village.client, kind, parts, there=False)
+    assert (folded.value.kind, folded.value.about) == (kind, " ".join(parts))
+    for absent in ([parts[0], "9", parts[2]], [parts[0], parts[1], "1"]):
+        assert taking.entry(village.client, kind, absent, there=False).statement.claims == f"absence of {kind}"
+
+
 # --- a household's own
 
 
@@ -185,6 +198,18 @@ def test_records_read_by_other_months_or_periods_are_refused(village: BilledVill
     for other in ({"months": ()}, {"months": (stated.region,)}, {"region": stated.months[0]}):
         with pytest.raises(StatementFalseError):
             prover.check(replace(made, statement=replace(stated, **other)), household=True)
+
+
+def test_a_whole_bill_without_its_card_asks_for_the_card(village: BilledVillage, prover: Prover) -> None:
+    made = prover.prove(bill(village))
+    own = village.file(ANN)
+    with pytest.raises(CardNeededError) as needed:
+        verify_light_proof(made, prover.anchor, NOW, own, None)
+    assert "--card" in str(needed.value)
+    with pytest.MonkeyPatch.context() as patched:  # where something else is false too, that is what is said
+        patched.setattr(statements, "NEED_CARD", frozenset({"leaves"}))
+        with pytest.raises(StatementFalseError):
+            verify_light_proof(made, prover.anchor, NOW, own, None)
 
 
 def test_a_whole_bill_is_recomputed_from_the_file(village: BilledVillage, prover: Prover) -> None:

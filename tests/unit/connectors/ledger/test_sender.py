@@ -295,3 +295,9 @@ def test_where_the_operators_word_moves_time_early_is_early(ledger: EmbeddedLedg
     with pytest.raises(HourTooEarly):
         Sender(Operated(ledger), signer("operator"), ParticipantId(1), timeout_s=10).send(post())
     assert ledger.head.height == 1
+
+
+def test_a_wait_that_ends_says_what_to_look_at_and_that_nothing_is_done_twice() -> None:
+    sentence = str(WaitTimeoutError(name=bytes(32), timeout_ms=60_000))
+    for words in ("made no block", "may still take effect", "`gridproof status`", "type the command again", "not done"):
+        assert words in sentence
