@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gridproof.actors.node import program as engine_program
+from gridproof.actors.node import running
 from gridproof.actors.node.folder import NodeFolder
 from gridproof.actors.node.network import nodes_in
 from gridproof.actors.node.program import VARIABLE
@@ -93,6 +95,19 @@ def test_a_network_that_is_down_says_so(made: Path) -> None:
     assert (told["ok"], told["height"]) == (False, None)
     assert "down" in typed("net", "status", "-C", made, code=1).out
     assert typed("net", "down", "-C", made, "--json").json["stopped"] == 0
+
+
+def test_whoever_interrupts_a_start_is_told_how_to_stop_what_was_started(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine_program, "find_engine", lambda _program: None)
+    monkeypatch.setattr(running, "start_node", lambda _folder: None)
+    monkeypatch.setattr(running, "await_nodes", interrupted)
+    told = typed("net", "up", "-C", made, code=130)
+    assert f"gridproof net down -C {made}" in told.err
 
 
 def test_where_there_is_no_network_or_node_it_is_said(tmp_path: Path) -> None:
