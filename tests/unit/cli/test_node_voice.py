@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from gridproof.actors.community import found
 from gridproof.actors.community.founding import Network
-from gridproof.actors.node import running
+from gridproof.actors.node import running, standing
 from gridproof.actors.node.founding import Birth, make_node
 from gridproof.actors.node.settings import NodeSection
 from gridproof.actors.randomness import Seeded
@@ -136,7 +136,8 @@ def test_a_node_that_does_not_answer_is_told(home: Home) -> None:
 
 def test_status_tells_who_votes_and_what_is_to_come(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "process_of", lambda _folder: 1)
-    sync = {"latest_block_height": "7", "latest_app_hash": "AB" * 32, "latest_block_time": "2026-01-01T00:00:00Z",
+    monkeypatch.setattr(standing, "AGAIN_S", 0.0)
+    sync = {"latest_block_height": "7", "latest_app_hash": "AB" * 32, "latest_block_time": "2020-01-01T00:00:00Z",
             "catching_up": False, "earliest_block_height": "1"}  # fmt: skip
     home.engine.told = {
         "status": {
@@ -148,7 +149,8 @@ def test_status_tells_who_votes_and_what_is_to_come(home: Home, monkeypatch: pyt
     order = ("upgrade", "--version", APPLICATION_VERSION + 1, "--height", 9_000)
     home.typed(*order)
     said = home.typed("status")
-    assert "Height 7 of 2026-01-01T00:00:00Z, 3 peers, 2 transactions wait." in said
+    assert "Height 7 of 2020-01-01T00:00:00Z, 3 peers, 2 transactions wait." in said
+    assert "No block since height 7 for " in said
     assert all(name in said for name in NAMES)
     assert f"Version {APPLICATION_VERSION} is in force; this program has version {APPLICATION_VERSION}." in said
     assert "Open proposals: 1" in said

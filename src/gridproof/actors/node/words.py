@@ -1,0 +1,15 @@
+"""Sentences about a node that are said in several places."""
+
+
+def words_of_standstill(height: int, for_s: int, waiting: int) -> str:
+    """That no block comes though transactions wait.
+
+    Args:
+        height: of the last block.
+        for_s: how long ago it came, seconds.
+        waiting: how many transactions wait.
+    """
+    return (
+        f"No block since height {height} for {for_s} s, and {waiting} transactions wait: "
+        "more than a third of the validators' power may be down. It goes on by itself once they are back."
+    )
