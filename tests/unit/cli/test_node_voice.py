@@ -117,6 +117,18 @@ def test_a_request_to_vote_is_a_file_that_the_others_support(home: Home) -> None
     refused("node", "support", "join.json", "-C", home.nodes[1], error="RequestError")
 
 
+@pytest.mark.parametrize(
+    ("power", "error"), [(2**40 + 1, "BadPower"), (2**40, "TooMuchPower"), (15, "TooMuchPower"), (14, "")]
+)
+def test_a_request_that_nobody_could_support_is_not_written(home: Home, power: int, error: str) -> None:
+    if error:
+        refused("node", "join", "--power", power, "-C", home.nodes[0], error=error)
+        assert not Path("join.json").exists()
+    else:
+        home.typed("join", "--power", power)
+        assert "10 of 40" in home.typed("support", "join.json", by=1)
+
+
 def test_leaving_is_asked_for_like_all_else(home: Home) -> None:
     assert "10 of 40" in home.typed("leave", by=3)
     (proposal,) = home.told("proposals")["proposals"]
