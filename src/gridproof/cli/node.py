@@ -403,18 +403,19 @@ def _ledger(node: "NodeFolder") -> "Iterator[LedgerClient]":
     """The way to the ledger, by the node itself.
 
     Raises:
-        NodeSilentError: it gives no answer.
+        NodeSilentError: it gives no answer; a NodeSilentSinceError where something was sent.
     """
-    from gridproof.actors.node.errors import NodeSilentError
+    from gridproof.actors.node.errors import NodeSilentError, NodeSilentSinceError
     from gridproof.actors.node.settings import load
-    from gridproof.connectors.ledger import NetworkClient, NodesUnreachableError
+    from gridproof.connectors.ledger import NetworkClient, NodesUnreachableError, SentUnansweredError
 
     settings = load(node.root)
     client = NetworkClient((f"http://{settings.engine.rpc}",), settings.node.chain_id)
     try:
         yield client
     except NodesUnreachableError as silent:  # the settings that it speaks of are the community's
-        raise NodeSilentError(node=silent.nodes) from silent
+        kind = NodeSilentSinceError if isinstance(silent, SentUnansweredError) else NodeSilentError
+        raise kind(node=silent.nodes) from silent
     finally:
         client.close()
 

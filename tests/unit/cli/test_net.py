@@ -146,6 +146,7 @@ def test_a_say_through_a_node_that_is_down_names_what_its_company_can_do(
 ) -> None:
     sentence = refused("node", *words, "-C", nodes_in(made)[0].root, error="NodeSilentError").json["sentence"]
     assert "gridproof node start" in sentence
+    assert "sent" not in sentence, "nothing was"
     assert "ledger.nodes" not in sentence, "a company's folder has no such setting"
 
 

@@ -146,6 +146,15 @@ def test_a_node_that_does_not_answer_is_told(home: Home) -> None:
         assert typed("node", *words, "-C", home.nodes[0], code=1).err.startswith("gridproof: ")
 
 
+def test_a_node_that_goes_silent_once_something_was_sent_says_that_it_may_take_effect(home: Home) -> None:
+    def spoil(method: str, raw: bytes) -> bytes | None:
+        return None if "broadcast_tx_sync" in home.engine.asked else raw
+
+    home.engine.spoil = spoil
+    refused("node", "remove", "four", "-C", home.nodes[0], error="NodeSilentSinceError")
+    refused("node", "proposals", "-C", home.nodes[0], error="NodeSilentError")
+
+
 def test_status_tells_who_votes_and_what_is_to_come(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "process_of", lambda _folder: 1)
     monkeypatch.setattr(standing, "AGAIN_S", 0.0)
