@@ -68,6 +68,14 @@ def test_what_is_to_be_typed_next_can_be_typed_where_the_folder_has_blanks(tmp_p
     assert typed("init", home).out.endswith(f"\nNext: gridproof meter enrol NAME... -C '{home}'\n")
 
 
+def test_names_of_companies_that_cannot_be_are_told_with_the_option(tmp_path: Path) -> None:
+    told = typed("net", "init", tmp_path / "n", "--validators", "a,,b", "--start", START, code=2).err
+    assert "--validators takes names parted by commas; number 2 is empty" in " ".join(told.split())
+    sentence = refused("net", "init", tmp_path / "n", "--zone", "Nowhere", error="OptionsInvalidError").json["sentence"]
+    assert "config check" not in sentence, "there is no file"
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("host", ["Alpha", "Nobody=x", "Alpha=", "Alpha=a"])
 def test_hosts_name_companies_and_all_of_them(tmp_path: Path, host: str) -> None:
     typed("net", "init", tmp_path / "n", "--validators", ",".join(NAMES), "--host", host, "--start", START, code=2)
