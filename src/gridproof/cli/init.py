@@ -89,7 +89,7 @@ def counted(option: str, given: str, word: str) -> tuple[str, ...]:
     """Names, or so many numbered ones.
 
     Raises:
-        BadParameter: it is a number of which there cannot be so many.
+        BadParameter: it is a number of which there cannot be so many, or a name is empty or there twice.
     """
     text = given.strip()
     digits = text.lstrip("+-")
@@ -97,7 +97,13 @@ def counted(option: str, given: str, word: str) -> tuple[str, ...]:
     if is_number and (text != digits or len(digits) > MAX_DIGITS or not 0 < int(digits) <= MAX_COUNT):
         wanted = f"a number from 1 to {MAX_COUNT}, or names parted by commas"
         raise typer.BadParameter(f"{option} takes {wanted}; not {text[:20]}")
-    return split(text, word)
+    names = split(text, word)
+    if "" in names:
+        raise typer.BadParameter(f"{option} takes names parted by commas; number {names.index('') + 1} is empty")
+    twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
+    if twice is not None:
+        raise typer.BadParameter(f"{option} names {twice[:60]} twice")
+    return names
 
 
 def _require_alone(context: typer.Context) -> None:
@@ -132,8 +138,12 @@ def settings_of(
     aggregators: tuple[str, ...],
     clock: str,
 ) -> "Settings":
-    """Settings from the command line, held to the same rules as a file's."""
-    from gridproof.connectors.config import parse
+    """Settings from the command line, held to the same rules as a file's.
+
+    Raises:
+        OptionsInvalidError: they break one; all faults are named.
+    """
+    from gridproof.connectors.config import ConfigInvalidError, OptionsInvalidError, parse
 
     lines = ["[community]", f"name = {_toml(name)}", f"zone = {_toml(zone)}", f"currency = {_toml(currency)}"]
     lines.append(f"period_s = {period_s}")
@@ -142,7 +152,10 @@ def settings_of(
     for aggregator in aggregators:
         lines += ["[[aggregators]]", f"name = {_toml(aggregator)}"]
     lines += ["[ledger]", f"clock = {_toml(clock)}"]
-    return parse("\n".join(lines).encode(), "the command line")
+    try:
+        return parse("\n".join(lines).encode())
+    except ConfigInvalidError as wrong:
+        raise OptionsInvalidError(faults=wrong.faults) from wrong
 
 
 def _toml(text: str) -> str:

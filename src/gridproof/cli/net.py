@@ -158,7 +158,11 @@ def up(
         find_engine(program)
     started = {node: start_node(node) for node in nodes if process_of(node) is None}
     with speaker.progress("nodes that answer") as step:
-        await_nodes(nodes, patience_s, started, step)
+        try:
+            await_nodes(nodes, patience_s, started, step)
+        except KeyboardInterrupt:
+            speaker.note(f"What was started goes on; this stops it: {command('net', 'down', '-C', folder)}")
+            raise
     return _say_status(speaker, folder)
 
 

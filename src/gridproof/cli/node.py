@@ -72,11 +72,13 @@ def start(*, folder: NodeDir = HERE, as_json: AsJson = False) -> int:
 def status(*, folder: NodeDir = HERE, as_json: AsJson = False) -> int:
     """Tell how the node is, who votes, and what is proposed. The exit code is 1 where it does not run."""
     from gridproof.actors.node.running import status_of
+    from gridproof.actors.node.standing import standstill_of
     from gridproof.actors.node.upgrading import program_version
 
     node = _node(folder)
     found = status_of(node)
     told: dict[str, Any] = {**found._asdict(), "ok": found.height is not None, "program": program_version()}
+    told["standstill"] = standstill_of(node, found)
     if found.height and not found.catching_up:  # before, it has nothing to tell, or only of the past
         told |= _agreed(node)
     Speaker(as_json=as_json).result(told, lambda words: _say_status(words, found, told))
@@ -126,6 +128,8 @@ def _say_status(words: Console, found: "NodeStatus", told: dict[str, Any]) -> No
     words.print(
         f"Height {found.height} of {found.time}, {found.peers} peers, {found.waiting} transactions wait.", markup=False
     )
+    if told["standstill"]:
+        words.print(told["standstill"], markup=False)
     if found.silent_until is not None:
         words.print(f"The node was recovered: {words_of_silence(found)}.", markup=False)
     if "validators" not in told:
@@ -399,18 +403,19 @@ def _ledger(node: "NodeFolder") -> "Iterator[LedgerClient]":
     """The way to the ledger, by the node itself.
 
     Raises:
-        NodeSilentError: it gives no answer.
+        NodeSilentError: it gives no answer; a NodeSilentSinceError where something was sent.
     """
-    from gridproof.actors.node.errors import NodeSilentError
+    from gridproof.actors.node.errors import NodeSilentError, NodeSilentSinceError
     from gridproof.actors.node.settings import load
-    from gridproof.connectors.ledger import NetworkClient, NodesUnreachableError
+    from gridproof.connectors.ledger import NetworkClient, NodesUnreachableError, SentUnansweredError
 
     settings = load(node.root)
     client = NetworkClient((f"http://{settings.engine.rpc}",), settings.node.chain_id)
     try:
         yield client
     except NodesUnreachableError as silent:  # the settings that it speaks of are the community's
-        raise NodeSilentError(node=silent.nodes) from silent
+        kind = NodeSilentSinceError if isinstance(silent, SentUnansweredError) else NodeSilentError
+        raise kind(node=silent.nodes) from silent
     finally:
         client.close()
 

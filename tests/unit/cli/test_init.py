@@ -91,15 +91,15 @@ def test_empty_folder_is_filled_and_leftovers_of_a_killed_founding_go(
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (("--zone", "Europe/Zuerich"), "ConfigInvalidError"),
-        (("--currency", "francs"), "ConfigInvalidError"),
-        (("--period-s", "700"), "ConfigInvalidError"),
-        (("--regions", "A,A"), "ConfigInvalidError"),
-        (("--clock", "sundial"), "ConfigInvalidError"),
+        (("--zone", "Europe/Zuerich"), "OptionsInvalidError"),
+        (("--currency", "francs"), "OptionsInvalidError"),
+        (("--period-s", "700"), "OptionsInvalidError"),
+        (("--clock", "sundial"), "OptionsInvalidError"),
         (("--start", "2025-10-26T00:07+02:00"), "StartMisalignedError"),
         (("--start", "2025-10-26T02:30"), "AmbiguousTimeError"),
         (("--start", "2025-03-30T02:30"), "SkippedTimeError"),
         (("--start", "soon"), "NoTimeError"),
+        (("--start", "9999-12-31"), "BeyondCalendarError"),
         (("--aggregators", "operator"), "NameReservedError"),
         (("--regions", "Hidden\u200b"), "GenesisError"),
         (("--sealed",), "NoPassphraseError"),
@@ -108,6 +108,17 @@ def test_empty_folder_is_filled_and_leftovers_of_a_killed_founding_go(
 )
 def test_what_cannot_be_leaves_nothing_behind(words: tuple[str, ...], error: str, tmp_path: Path) -> None:
     refused("init", tmp_path / "c", *words, error=error)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["--regions", "--aggregators"])
+@pytest.mark.parametrize(
+    ("names", "says"), [("A,,B", "number 2 is empty"), (" ", "number 1 is empty"), ("A,B,A", "names A twice")]
+)
+def test_names_that_cannot_be_are_told_with_their_option(option: str, names: str, says: str, tmp_path: Path) -> None:
+    sentence = typed("init", tmp_path / "c", option, names, "--json", code=2).json["sentence"]
+    assert option in sentence
+    assert says in sentence
     assert list(tmp_path.iterdir()) == []
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gridproof.actors.node import program as engine_program
+from gridproof.actors.node import running
 from gridproof.actors.node.folder import NodeFolder
 from gridproof.actors.node.network import nodes_in
 from gridproof.actors.node.program import VARIABLE
@@ -66,6 +68,14 @@ def test_what_is_to_be_typed_next_can_be_typed_where_the_folder_has_blanks(tmp_p
     assert typed("init", home).out.endswith(f"\nNext: gridproof meter enrol NAME... -C '{home}'\n")
 
 
+def test_names_of_companies_that_cannot_be_are_told_with_the_option(tmp_path: Path) -> None:
+    told = typed("net", "init", tmp_path / "n", "--validators", "a,,b", "--start", START, code=2).err
+    assert "--validators takes names parted by commas; number 2 is empty" in " ".join(told.split())
+    sentence = refused("net", "init", tmp_path / "n", "--zone", "Nowhere", error="OptionsInvalidError").json["sentence"]
+    assert "config check" not in sentence, "there is no file"
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("host", ["Alpha", "Nobody=x", "Alpha=", "Alpha=a"])
 def test_hosts_name_companies_and_all_of_them(tmp_path: Path, host: str) -> None:
     typed("net", "init", tmp_path / "n", "--validators", ",".join(NAMES), "--host", host, "--start", START, code=2)
@@ -93,6 +103,19 @@ def test_a_network_that_is_down_says_so(made: Path) -> None:
     assert (told["ok"], told["height"]) == (False, None)
     assert "down" in typed("net", "status", "-C", made, code=1).out
     assert typed("net", "down", "-C", made, "--json").json["stopped"] == 0
+
+
+def test_whoever_interrupts_a_start_is_told_how_to_stop_what_was_started(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine_program, "find_engine", lambda _program: None)
+    monkeypatch.setattr(running, "start_node", lambda _folder: None)
+    monkeypatch.setattr(running, "await_nodes", interrupted)
+    told = typed("net", "up", "-C", made, code=130)
+    assert f"gridproof net down -C {made}" in told.err
 
 
 def test_where_there_is_no_network_or_node_it_is_said(tmp_path: Path) -> None:
@@ -131,6 +154,7 @@ def test_a_say_through_a_node_that_is_down_names_what_its_company_can_do(
 ) -> None:
     sentence = refused("node", *words, "-C", nodes_in(made)[0].root, error="NodeSilentError").json["sentence"]
     assert "gridproof node start" in sentence
+    assert "sent" not in sentence, "nothing was"
     assert "ledger.nodes" not in sentence, "a company's folder has no such setting"
 
 

@@ -116,6 +116,7 @@ def test_a_network_that_is_gone_is_told_with_each_node(root: Path) -> None:
     for words in (("status",), ("run",), ("verify", "ledger"), ("meter", "enrol", "Ada")):
         sentence = refused(*words, "-C", root, error="NodesUnreachableError").json["sentence"]
         assert "http://127.0.0.1:1: Connection refused" in sentence
+        assert "sent" not in sentence, "nothing was"
 
 
 def test_doctor_looks_at_each_node(root: Path) -> None:

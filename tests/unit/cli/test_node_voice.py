@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from gridproof.actors.community import found
 from gridproof.actors.community.founding import Network
-from gridproof.actors.node import running
+from gridproof.actors.node import running, standing
 from gridproof.actors.node.founding import Birth, make_node
 from gridproof.actors.node.settings import NodeSection
 from gridproof.actors.randomness import Seeded
@@ -117,6 +117,18 @@ def test_a_request_to_vote_is_a_file_that_the_others_support(home: Home) -> None
     refused("node", "support", "join.json", "-C", home.nodes[1], error="RequestError")
 
 
+@pytest.mark.parametrize(
+    ("power", "error"), [(2**40 + 1, "BadPower"), (2**40, "TooMuchPower"), (15, "TooMuchPower"), (14, "")]
+)
+def test_a_request_that_nobody_could_support_is_not_written(home: Home, power: int, error: str) -> None:
+    if error:
+        refused("node", "join", "--power", power, "-C", home.nodes[0], error=error)
+        assert not Path("join.json").exists()
+    else:
+        home.typed("join", "--power", power)
+        assert "10 of 40" in home.typed("support", "join.json", by=1)
+
+
 def test_leaving_is_asked_for_like_all_else(home: Home) -> None:
     assert "10 of 40" in home.typed("leave", by=3)
     (proposal,) = home.told("proposals")["proposals"]
@@ -134,9 +146,19 @@ def test_a_node_that_does_not_answer_is_told(home: Home) -> None:
         assert typed("node", *words, "-C", home.nodes[0], code=1).err.startswith("gridproof: ")
 
 
+def test_a_node_that_goes_silent_once_something_was_sent_says_that_it_may_take_effect(home: Home) -> None:
+    def spoil(method: str, raw: bytes) -> bytes | None:
+        return None if "broadcast_tx_sync" in home.engine.asked else raw
+
+    home.engine.spoil = spoil
+    refused("node", "remove", "four", "-C", home.nodes[0], error="NodeSilentSinceError")
+    refused("node", "proposals", "-C", home.nodes[0], error="NodeSilentError")
+
+
 def test_status_tells_who_votes_and_what_is_to_come(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "process_of", lambda _folder: 1)
-    sync = {"latest_block_height": "7", "latest_app_hash": "AB" * 32, "latest_block_time": "2026-01-01T00:00:00Z",
+    monkeypatch.setattr(standing, "AGAIN_S", 0.0)
+    sync = {"latest_block_height": "7", "latest_app_hash": "AB" * 32, "latest_block_time": "2020-01-01T00:00:00Z",
             "catching_up": False, "earliest_block_height": "1"}  # fmt: skip
     home.engine.told = {
         "status": {
@@ -148,7 +170,8 @@ def test_status_tells_who_votes_and_what_is_to_come(home: Home, monkeypatch: pyt
     order = ("upgrade", "--version", APPLICATION_VERSION + 1, "--height", 9_000)
     home.typed(*order)
     said = home.typed("status")
-    assert "Height 7 of 2026-01-01T00:00:00Z, 3 peers, 2 transactions wait." in said
+    assert "Height 7 of 2020-01-01T00:00:00Z, 3 peers, 2 transactions wait." in said
+    assert "No block since height 7 for " in said
     assert all(name in said for name in NAMES)
     assert f"Version {APPLICATION_VERSION} is in force; this program has version {APPLICATION_VERSION}." in said
     assert "Open proposals: 1" in said

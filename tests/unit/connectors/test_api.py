@@ -17,6 +17,7 @@ NAMES = {
     },
     "config": {
         "FILE_NAME", "Aggregator", "Community", "ConfigError", "ConfigInvalidError", "Content", "Fault", "Faults",
+        "OptionsInvalidError",
         "Filters", "Ledger", "Meters", "Paths", "Privacy", "Region", "Setting", "Settings", "Spares", "Windows",
         "check", "load", "markdown", "parse", "render", "settings_table",
     },

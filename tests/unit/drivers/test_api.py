@@ -8,11 +8,11 @@ NAMES = {
     "connectors.ledger": {
         "ClientError", "GivenUpError", "InProcessClient", "LedgerClient", "NetworkClient", "NodeSilentError",
         "NodeSpeaksOtherwiseError", "NodeUnreachableError", "NodeView", "NodesUnreachableError", "Proven",
-        "RemoteHistory", "Sender", "Sent", "SocketClient", "UnprovenError",
+        "RemoteHistory", "Sender", "Sent", "SentUnansweredError", "SocketClient", "UnprovenError",
     },
     "drivers.embedded": {
         "ApplicationFactory", "EmbeddedLedger", "FolderLock", "Limits", "Node", "Options", "back_up", "holder_of",
-        "restore",
+        "is_held", "restore",
     },
     "drivers.snapshots": {
         "CHUNK_BYTES", "FOLDER_NAME", "FORMAT", "Intake", "MAX_CHUNKS", "MAX_CHUNK_BYTES", "Manifest", "Snapshot",

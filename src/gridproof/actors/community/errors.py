@@ -198,6 +198,14 @@ class NoDayError(TimeError):
     given: str
 
 
+class BeyondCalendarError(TimeError):
+    """The calendar does not go so far. Use a time from `first` to `last`."""
+
+    given: str
+    first: str
+    last: str
+
+
 class NoMonthGivenError(TimeError):
     """This is no month. Write it like `2025-10`."""
 

@@ -15,6 +15,7 @@ from gridproof.domain import MonthId, OutOfRangeError, month_id
 
 from .errors import (
     AmbiguousTimeError,
+    BeyondCalendarError,
     EmptySpanError,
     MisalignedTimeError,
     NoDayError,
@@ -25,6 +26,8 @@ from .errors import (
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+FIRST_DAY: Final = "1970-02-01"  # of the first whole month in every zone
+LAST_DAY: Final = "9998-11-30"
 _MONTH: Final = re.compile(r"(\d{4})-(\d{2})")
 
 
@@ -43,7 +46,8 @@ class Times:
         """Read an instant, UTC epoch seconds (Z-2); a date alone is its first instant.
 
         Raises:
-            NoTimeError: it is no time, or lies before 1970 or beyond the calendar.
+            NoTimeError: it is no time.
+            BeyondCalendarError: it lies before 1970 or beyond the calendar.
             AmbiguousTimeError: the zone's clock showed it twice.
             SkippedTimeError: the zone's clock never showed it.
             NoDayError: the zone never had this date.
@@ -57,7 +61,7 @@ class Times:
             raise NoTimeError(given=given) from unreadable
         instant_s = self._local(moment, given) if moment.utcoffset() is None else _epoch_s(moment)
         if not 0 <= instant_s <= LAST_INSTANT_S:
-            raise NoTimeError(given=given)
+            raise BeyondCalendarError(given=given, first=self.label(0), last=self.label(LAST_INSTANT_S))
         return instant_s
 
     def day(self, given: str) -> Day:
@@ -65,13 +69,16 @@ class Times:
 
         Raises:
             NoDayError: it is none, or the zone never had it.
+            BeyondCalendarError: its month does not lie whole within the calendar.
         """
         try:
             if _DATE.fullmatch(given.strip()):
                 date = datetime.fromisoformat(given.strip())
                 days = self.calendar.days(self.calendar.bounds(month_id(date.year, date.month)))
                 return next(day for day in days if day.label == given.strip())
-        except (ValueError, OutOfRangeError, StopIteration):
+        except OutOfRangeError as beyond:
+            raise BeyondCalendarError(given=given, first=FIRST_DAY, last=LAST_DAY) from beyond
+        except (ValueError, StopIteration):
             pass
         raise NoDayError(given=given)
 

@@ -35,6 +35,7 @@ from gridproof.modules.consensus.changes import (
     proposal_id,
 )
 from gridproof.modules.consensus.errors import AlreadySupported
+from gridproof.modules.consensus.lookups import require_no_third
 from gridproof.modules.consensus.messages import SupportChange
 from gridproof.modules.consensus.queries import OpenProposal
 from gridproof.modules.registry import queries as registry
@@ -149,11 +150,15 @@ def make_request(folder: NodeFolder, client: LedgerClient, power: int) -> SetVal
     Raises:
         FileError: its signer's key cannot be read.
         NodeUnclearError: the ledger does not know the company.
+        Refusal: nobody may have this power, or not among those who vote now: the others could not support it.
     """
     participant = participant_id(client, load(folder.root).node.name)
     key = signer_of(folder)
-    proof = key.sign(possession_hash(client.status().chain_id, participant, key.public))
-    return SetValidator(participant, key.public, power, proof)
+    chain_id = client.status().chain_id
+    change = SetValidator(participant, key.public, power, key.sign(possession_hash(chain_id, participant, key.public)))
+    SupportChange(0, change).check(chain_id)
+    require_no_third(dict(client.ask(consensus.validators)), participant, power)
+    return change
 
 
 def signer_of(folder: NodeFolder) -> EngineKey:

@@ -1,7 +1,8 @@
 """What is wrong with a node: each finding in a line, with what to do.
 
 Looked at, in this order: settings; the engine's program; rights of files; room on the disk; what was lost; addresses,
-where the node does not run; the last stop; the node and its neighbours; its vote; an upgrade to come; the clock.
+where the node does not run; the last stop; the node and its neighbours; whether the network
+stands still; its vote; an upgrade to come; the clock.
 """
 
 import shutil
@@ -28,6 +29,7 @@ from .program import find_engine
 from .running import ANSWER_S, process_of, status_of, words_of_silence
 from .serving import read_stopped
 from .settings import NodeSettings, load
+from .standing import standstill_of
 from .supervisor import require_free, require_whole
 from .upgrading import find_upgrade, is_too_old_for, words_of_upgrade
 
@@ -120,6 +122,9 @@ def _running(folder: NodeFolder, settings: NodeSettings, clock: Callable[[], flo
         told = f"none of {known} is reached: check addresses, ports and firewalls, and that no copy of this node runs"
         yield Finding("peers", is_wrong=True, told=told)
     yield from _neighbours(settings, status.height)
+    standstill = standstill_of(folder, status, clock)
+    if standstill:
+        yield Finding("blocks", is_wrong=True, told=standstill)
     yield from _on_the_ledger(folder, settings)
     yield _clock(settings, clock)
 

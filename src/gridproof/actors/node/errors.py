@@ -96,11 +96,17 @@ class NodeStoppedError(LastingError):
 
 
 class NodeSilentError(NodeError):
-    """The node of this folder gives no answer; what was sent may take effect all the same. Start it with
-    `gridproof node start`, wait where it still fetches blocks, or look at `gridproof node logs`.
+    """The node of this folder gives no answer. Start it with `gridproof node start`, wait where it still fetches
+    blocks, or look at `gridproof node logs`.
     """
 
     node: str
+
+
+class NodeSilentSinceError(NodeSilentError):
+    """The node of this folder gives no answer; what was sent may take effect all the same. Start it with
+    `gridproof node start`, wait where it still fetches blocks, or look at `gridproof node logs`.
+    """
 
 
 class NetworkSilentError(NodeError):

@@ -12,20 +12,23 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from gridproof.connectors.engine_headers import EngineError, EngineRpc
-from gridproof.drivers.embedded import holder_of
+from gridproof.drivers.embedded import FolderLock, holder_of, is_held
+from gridproof.drivers.errors import LedgerLockedError
 
-from .errors import NetworkSilentError
+from .errors import NetworkSilentError, NodeRunningError
 from .folder import NodeFolder, signed_height
 from .logs import turn
 from .serving import read_stopped
 from .settings import load
-from .supervisor import tied
+from .supervisor import HOLD_S, tied
 
 START_S: Final = 90.0
 END_S: Final = 40.0
 ANSWER_S: Final = 3.0
 LOOK_S: Final = 0.1
 SHOWN_LINES: Final = 5
+COMMAND: tuple[str, ...] = (sys.executable, "-m", "gridproof", "node", "start", "-C")  # a rehearsal has another program
+START_LOCK: Final = "start.lock"  # held by a process that was started here, from before it holds the folder
 
 
 class NodeStatus(NamedTuple):
@@ -68,24 +71,37 @@ def start_node(folder: NodeFolder, *, dies_with_this: bool = False) -> subproces
     Args:
         folder: the node's.
         dies_with_this: whether it ends when this process does; else it goes on.
+
+    Raises:
+        NodeRunningError: a process that was started so is there already.
     """
     folder.require_node()
-    command = (sys.executable, "-m", "gridproof", "node", "start", "-C", str(folder.root))
+    command = (*COMMAND, str(folder.root))
     place = folder.logs / "start.log"
     turn(place)
-    with place.open("ab") as log:
-        return subprocess.Popen(
-            tied(command) if dies_with_this else command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=not dies_with_this,
-        )
+    try:
+        lock = FolderLock(folder.logs, HOLD_S, START_LOCK, for_another=True)
+    except LedgerLockedError as held:
+        raise NodeRunningError(folder=str(folder.root), held_by=held.held_by) from held
+    try:
+        with place.open("ab") as log:
+            process = subprocess.Popen(
+                tied(command) if dies_with_this else command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=not dies_with_this,
+                pass_fds=(lock.file,),
+            )
+        lock.hand_on(process.pid)
+    finally:
+        lock.release()
+    return process
 
 
 def process_of(folder: NodeFolder) -> int | None:
-    """The process that holds a node's folder; None where it does not run."""
-    return holder_of(folder.root)
+    """The process that holds a node's folder, or was started to; None where it does not run."""
+    return holder_of(folder.root) or holder_of(folder.logs, START_LOCK)
 
 
 def stop_node(folder: NodeFolder, patience_s: float = END_S) -> bool:
@@ -94,10 +110,11 @@ def stop_node(folder: NodeFolder, patience_s: float = END_S) -> bool:
     Returns:
         Whether it ran.
     """
-    process = process_of(folder)
-    if process is None:
-        return False
     deadline = monotonic() + patience_s
+    while (process := process_of(folder)) is None:  # one may be there and not written down: its starter was interrupted
+        if not is_held(folder.logs, START_LOCK) or monotonic() > deadline:
+            return False
+        sleep(LOOK_S)
     number = int(signal.SIGTERM)
     while (holder := process_of(folder)) == process:
         try:

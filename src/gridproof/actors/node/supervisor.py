@@ -47,6 +47,7 @@ from .logs import TurnedLog, take_down
 from .program import find_engine
 from .serving import RESTARTS, Stopped, read_stopped, write_stopped
 from .settings import NodeSettings, load
+from .words import words_of_standstill
 
 SERVE: tuple[str, ...] = (sys.executable, "-m", "gridproof", "node", "serve", "-C")  # a rehearsal has another program
 HOLD_S: Final = 1.0
@@ -365,10 +366,7 @@ class _Stall:
         if self._told or monotonic() - self._since < self._limit_s:
             return None
         self._told = True
-        return (
-            f"No block since height {height} for {self._limit_s} s, and {waiting} transactions wait: "
-            "more than a third of the validators' power may be down. It goes on by itself once they are back."
-        )
+        return words_of_standstill(height, self._limit_s, waiting)
 
 
 def require_whole(folder: NodeFolder) -> None:

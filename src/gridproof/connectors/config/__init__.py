@@ -1,6 +1,6 @@
 """`gridproof.toml`: a community's settings, from one table that checks, writes and documents them."""
 
-from .errors import ConfigError, ConfigInvalidError, Fault, Faults
+from .errors import ConfigError, ConfigInvalidError, Fault, Faults, OptionsInvalidError
 from .files import FILE_NAME, check, load, parse
 from .settings import (
     Aggregator,
@@ -31,6 +31,7 @@ __all__ = [
     "Filters",
     "Ledger",
     "Meters",
+    "OptionsInvalidError",
     "Paths",
     "Privacy",
     "Region",

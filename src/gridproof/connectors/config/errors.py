@@ -40,6 +40,12 @@ class ConfigInvalidError(ConfigError):
     faults: Faults
 
 
+class OptionsInvalidError(ConfigError):
+    """The options make no settings; nothing was made. Correct what is named."""
+
+    faults: Faults
+
+
 class TableError(ConfigError):
     """The table of settings has a type that it does not know: a mistake in gridproof, not in the file. Report it."""
 

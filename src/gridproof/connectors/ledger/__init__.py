@@ -7,6 +7,7 @@ from .errors import (
     NodeSpeaksOtherwiseError,
     NodesUnreachableError,
     NodeUnreachableError,
+    SentUnansweredError,
     UnprovenError,
 )
 from .history import RemoteHistory
@@ -32,6 +33,7 @@ __all__ = [
     "RemoteHistory",
     "Sender",
     "Sent",
+    "SentUnansweredError",
     "SocketClient",
     "UnprovenError",
 ]

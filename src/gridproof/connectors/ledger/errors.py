@@ -60,11 +60,15 @@ class NodeAloneError(NodeUnfitError):
 
 
 class NodesUnreachableError(ClientError):
+    """No node of the network gives an answer that can be used. Start a node, or correct `ledger.nodes`."""
+
+    nodes: str
+
+
+class SentUnansweredError(NodesUnreachableError):
     """No node of the network gives an answer; what was sent may take effect all the same.
     Start a node, or correct `ledger.nodes`.
     """
-
-    nodes: str
 
 
 class GivenUpError(GridproofError):

@@ -97,6 +97,7 @@ class NetworkClient(Requesting):
     def submit(self, raw: bytes) -> bytes:
         """Hand in a transaction (`LedgerClient.submit`)."""
         waiting = self._remember(raw)
+        self._nodes.has_sent = True
         try:
             self._nodes.somewhere(lambda node: self._agreed(node, waiting, self._hand_in))
         except (NonceAhead, MempoolError):

@@ -26,7 +26,15 @@ from gridproof.state import Answer, StoredEvent, TransactionPlace
 from gridproof.state.errors import EventsGoneError, NonceAhead
 from gridproof.state.store import StoreError
 
-from .errors import GivenUpError, NodeAloneError, NodeBehindError, NodeDownError, NodesUnreachableError, NodeUnfitError
+from .errors import (
+    GivenUpError,
+    NodeAloneError,
+    NodeBehindError,
+    NodeDownError,
+    NodesUnreachableError,
+    NodeUnfitError,
+    SentUnansweredError,
+)
 from .heights import Heights
 from .node_rpc import NodeRpc
 from .requests import result_in
@@ -88,6 +96,7 @@ class Nodes:
 
     Attributes:
         gives_up: whether whoever uses them was told to stop.
+        has_sent: whether a transaction may have reached one of them; whoever uses them sets it.
         heights: what the nodes told of theirs.
 
     Raises:
@@ -96,6 +105,7 @@ class Nodes:
 
     def __init__(self, urls: Sequence[str], chain_id: str | None, answer_s: float) -> None:
         self.gives_up: Callable[[], bool] = lambda: False
+        self.has_sent = False
         self.heights = Heights(len(urls), answer_s, monotonic)
         self._chain_id = chain_id
         self._answer_s = answer_s
@@ -140,7 +150,7 @@ class Nodes:
             elsewhere: begin with so many nodes after the preferred one, which stays preferred.
 
         Raises:
-            NodesUnreachableError: none can.
+            NodesUnreachableError: none can; a SentUnansweredError where a transaction was sent before.
             GivenUpError: whoever uses them was told to stop.
             GridproofError: what the node says, where no other one may say otherwise.
         """
@@ -169,7 +179,8 @@ class Nodes:
             if lacking is not None:
                 raise lacking
             if not may_change or monotonic() >= deadline:
-                raise NodesUnreachableError(nodes="; ".join(f"{url}: {why}" for url, why in unfit.items()))
+                kind = SentUnansweredError if self.has_sent else NodesUnreachableError
+                raise kind(nodes="; ".join(f"{url}: {why}" for url, why in unfit.items()))
             sleep(PAUSE_S)
 
     def in_turn(self, elsewhere: int = 0) -> Iterator[Node]:

@@ -4,7 +4,7 @@ from gridproof.drivers.ports import ApplicationFactory
 
 from .backup import back_up, restore
 from .ledger import EmbeddedLedger, Options
-from .lock import FolderLock, holder_of
+from .lock import FolderLock, holder_of, is_held
 from .mempool import Limits
 from .server import Node
 
@@ -17,5 +17,6 @@ __all__ = [
     "Options",
     "back_up",
     "holder_of",
+    "is_held",
     "restore",
 ]

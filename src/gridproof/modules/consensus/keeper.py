@@ -23,12 +23,11 @@ from .errors import (
     NoValidators,
     OtherGeneration,
     TooManyValidators,
-    TooMuchPower,
     UpgradeTooSoon,
     ValidatorUnknown,
     VersionNotAbove,
 )
-from .lookups import find_key_use, is_decided, members, power_of, supporters, total_power
+from .lookups import find_key_use, is_decided, members, power_of, require_no_third, supporters, total_power
 from .messages import (
     ChangeDecided,
     ChangeProposed,
@@ -60,7 +59,6 @@ from .types import (
 
 NAME: Final = "consensus"
 MAX_VALIDATORS: Final = 100
-FREE_SET: Final = 3  # in a set this small somebody always holds a third
 UPGRADE_NOTICE: Final = 10  # blocks
 
 
@@ -144,11 +142,7 @@ class Keeper:
             raise ConsensusKeyUsed(key=change.key, participant=use.participant)
         if present is None and len(known) >= MAX_VALIDATORS:
             raise TooManyValidators(limit=MAX_VALIDATORS)
-        known[change.participant] = Member(change.key, change.power)
-        raised = present is None or change.power > present.power
-        total = sum(member.power for member in known.values())
-        if raised and len(known) > FREE_SET and 3 * change.power >= total:
-            raise TooMuchPower(power=change.power, total=total)
+        require_no_third(known, change.participant, change.power)
 
     def admit(self, ctx: Context, participant: ParticipantId, member: Member) -> None:
         """Make a participant a validator at the ledger's birth.

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from gridproof.actors.community import Times
 from gridproof.actors.community.errors import (
     AmbiguousTimeError,
+    BeyondCalendarError,
     EmptySpanError,
     MisalignedTimeError,
     NoDayError,
@@ -51,13 +52,22 @@ def test_hour_that_never_came_is_refused() -> None:
 
 
 def test_date_that_the_zone_never_had_is_no_day() -> None:
-    for given_ in ("2011-12-30", "2011-02-29", "2011-1-1", "tomorrow", "9999-12-31"):
+    for given_ in ("2011-12-30", "2011-02-29", "2011-1-1", "tomorrow"):
         with pytest.raises(NoDayError):
             APIA.day(given_)
     assert APIA.day("2011-12-31").label == "2011-12-31"
 
 
-@pytest.mark.parametrize("given_", ["", "noon", "1969-12-31T00:00Z", "9999-01-01T00:00Z", "25:00", "2025-13-01T00:00"])
+@pytest.mark.parametrize("given_", ["1960-01-01", "9999-12-31", "1969-12-31T00:00Z", "9999-01-01T00:00Z"])
+def test_what_lies_beyond_the_calendar_is_told_with_how_far_that_goes(given_: str) -> None:
+    with pytest.raises(BeyondCalendarError) as raised:
+        ZURICH.parse(given_)
+    first, last = raised.value.first, raised.value.last
+    assert (first[:4], last[:4]) == ("1970", "9998")
+    assert ZURICH.parse(first) < ZURICH.parse(last), "both can be given"
+
+
+@pytest.mark.parametrize("given_", ["", "noon", "25:00", "2025-13-01T00:00"])
 def test_what_is_no_time_is_refused(given_: str) -> None:
     with pytest.raises((NoTimeError, NoDayError)) as raised:
         ZURICH.parse(given_)

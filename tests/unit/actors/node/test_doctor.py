@@ -1,6 +1,7 @@
 """What is wrong with a node: each finding with what to do, and nothing that a peer says trips it."""
 
 import shutil
+from datetime import UTC, datetime
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,14 +9,21 @@ from typing import Any, NamedTuple
 import pytest
 from msgspec.structs import replace
 
+from gridproof.actors.node import standing
 from gridproof.actors.node.doctor import Finding, examine
 from gridproof.actors.node.folder import NodeFolder
+from gridproof.actors.node.running import NodeStatus
 from gridproof.drivers.cometbft.engine import signer_state_file
 from gridproof.drivers.embedded import FolderLock
 
 from tests.unit.actors.node.homes import PEER, Rpc, node_in, program, rpc, settings
 
 NOW_S = 1_800_000_000.0
+
+
+def at(instant_s: float) -> str:
+    """A time as the engine writes it."""
+    return datetime.fromtimestamp(instant_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.123456789Z")
 
 
 def findings(folder: NodeFolder, now_s: float = NOW_S) -> dict[str, Finding]:
@@ -75,6 +83,51 @@ def test_a_key_that_was_silenced_is_told_with_the_blocks_to_go(tmp_path: Path) -
         lock.release()
     assert not found.is_wrong
     assert "up to height 30, 18 blocks from here" in found.told
+
+
+@pytest.mark.parametrize(("before", "says"), [(300, "since height 7 for 300 s, and 3 transactions wait"), (4, "")])
+def test_a_network_that_stands_still_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int, says: str
+) -> None:
+    monkeypatch.setattr(standing, "AGAIN_S", 0.1)
+    monkeypatch.setattr(standing, "LOOK_S", 0.01)
+    with rpc() as engine:
+        engine.status(7, latest_block_time=at(NOW_S - before))
+        engine.told["num_unconfirmed_txs"] = {"n_txs": "3"}
+        folder, lock = running(tmp_path, engine)
+        found = findings(folder)
+        lock.release()
+    assert ("blocks" in found) == bool(says)
+    if says:
+        assert found["blocks"].is_wrong
+        assert says in found["blocks"].told
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        {"waiting": 0},
+        {"catching_up": True},
+        {"height": 0},
+        {"height": None},
+        {"time": "some time ago"},
+        {"time": ""},
+    ],
+)
+def test_a_network_at_rest_or_a_node_that_is_behind_does_not_stand_still(tmp_path: Path, of: dict[str, Any]) -> None:
+    status = NodeStatus("Alpha Energy", tmp_path, runs=True, rpc="", height=7, time=at(NOW_S - 300), waiting=1)
+    assert standing.standstill_of(made(tmp_path), status._replace(**of), lambda: NOW_S) == ""
+
+
+@pytest.mark.parametrize("after", [{"height": 8}, {"waiting": 0}, {"height": None}])
+def test_the_first_transaction_after_a_rest_is_no_standstill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: dict[str, Any]
+) -> None:
+    status = NodeStatus("Alpha Energy", tmp_path, runs=True, rpc="", height=7, time=at(NOW_S - 300), waiting=1)
+    told = iter([status, status._replace(**after)])
+    monkeypatch.setattr(standing, "LOOK_S", 0.0)
+    monkeypatch.setattr(standing, "status_of", lambda _folder: next(told))
+    assert standing.standstill_of(made(tmp_path), status, lambda: NOW_S) == ""
 
 
 def test_a_node_that_runs_and_does_not_answer(tmp_path: Path) -> None:

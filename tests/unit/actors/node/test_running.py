@@ -10,7 +10,7 @@ from threading import Event, Thread
 import pytest
 
 from gridproof.actors.node import running as module
-from gridproof.actors.node.errors import NetworkSilentError, NoNodeError
+from gridproof.actors.node.errors import NetworkSilentError, NodeRunningError, NoNodeError
 from gridproof.actors.node.folder import NodeFolder
 from gridproof.actors.node.running import (
     await_nodes,
@@ -131,6 +131,56 @@ def test_a_node_is_started_in_a_process_of_its_own_that_says_its_words_to_a_file
         assert "settings have a fault" in last_words(folder)
     with pytest.raises(NoNodeError):
         start_node(NodeFolder(folder.root / "none"))
+
+
+LATE = """
+import pathlib, sys, time
+while not (pathlib.Path(sys.argv[1]) / "go").exists(): time.sleep(0.01)
+"""
+
+
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `start_node` starts takes the folder's lock only once there is a file `go`."""
+    code = LATE + HOLDER.format(before="").strip()
+    monkeypatch.setattr(module, "COMMAND", (sys.executable, "-IS", "-c", code))
+
+
+@pytest.mark.usefixtures("late")
+@pytest.mark.parametrize("tie", [False, True])
+def test_a_node_that_was_started_and_is_not_up_yet_is_found_and_stopped(folder: NodeFolder, *, tie: bool) -> None:
+    with start_node(folder, dies_with_this=tie) as node:
+        assert holder_of(folder.root) is None, "it has not come so far"
+        assert process_of(folder) == node.pid
+        assert status_of(folder).runs
+        with pytest.raises(NodeRunningError, match=f"process {node.pid}"):
+            start_node(folder)
+        assert stop_node(folder) is True
+        assert node.wait() == -signal.SIGTERM
+    assert process_of(folder) is None
+    assert stop_node(folder) is False
+
+
+@pytest.mark.usefixtures("late")
+def test_a_node_is_the_same_process_before_and_after_it_holds_its_folder(folder: NodeFolder) -> None:
+    with start_node(folder) as node:
+        (folder.root / "go").touch()
+        until(lambda: holder_of(folder.root) == node.pid)
+        assert process_of(folder) == node.pid
+        assert stop_node(folder) is True
+
+
+@pytest.mark.usefixtures("late")
+def test_a_node_whose_starter_was_interrupted_before_it_wrote_it_down_is_waited_for_and_stopped(
+    folder: NodeFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FolderLock, "hand_on", lambda _lock, _process: None)
+    with start_node(folder) as node:
+        assert process_of(folder) is None
+        assert stop_node(folder, 0.2) is False, "nobody knows which process it is"
+        (folder.root / "go").touch()
+        assert stop_node(folder) is True
+        assert node.wait() == -signal.SIGTERM
 
 
 def test_last_words_are_the_last_ones(folder: NodeFolder) -> None:

@@ -16,6 +16,7 @@ from gridproof.connectors.ledger import (
     NodesUnreachableError,
     NodeView,
     Sender,
+    SentUnansweredError,
     network,
     nodes,
 )
@@ -102,6 +103,11 @@ def test_w1_a_node_that_is_down_is_passed_over_and_no_network_names_each(ledger:
         client.status()
     assert all(f"{url}: Connection refused" in told.value.nodes for url in gone)
     assert "ledger.nodes" in str(told.value)
+    assert "sent" not in str(told.value), "nothing was"
+    with pytest.raises(SentUnansweredError, match="may take effect all the same"):
+        client.submit(b"a transaction")
+    with pytest.raises(SentUnansweredError):
+        client.status()
 
 
 def test_w1_what_is_no_address_is_told_at_once() -> None:
