@@ -43,9 +43,8 @@ def trust(
     with nodes_of(node, folder) as nodes:
         agreed = agreed_block(nodes, height)
     anchor = anchor_of(agreed.block, period_days * DAY_S)
-    verify_chain(
-        agreed.block, (), Policy(anchor.period_s), instant(None)
-    )  # the first block has the time of the founding
+    # The first block has the time of the founding: what is too old to be trusted from the start is refused here.
+    verify_chain(agreed.block, (), Policy(anchor.period_s), instant(None))
     write_anchor(path, anchor)
     told = {
         "path": path,

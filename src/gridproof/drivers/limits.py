@@ -1,4 +1,4 @@
-"""How much may wait and stand in a block, whichever driver makes the blocks."""
+"""How much may wait, be tested at once and stand in a block, whichever driver makes the blocks."""
 
 from typing import Final
 
@@ -7,3 +7,4 @@ from typing import Final
 PER_SENDER: Final = 128
 SENDER_BYTES: Final = 32 * 2**20
 MAX_BLOCK_BYTES: Final = 21 * 2**20  # of a network's block
+AT_ONCE: Final = 64  # envelopes that are tested together, before others have their turn: a few milliseconds of work

@@ -1,8 +1,8 @@
 """What is wrong with a node: each finding in a line, with what to do.
 
 Looked at, in this order: settings; the engine's program; rights of files; room on the disk; what was lost; addresses,
-where the node does not run; the last stop; the node and its neighbours; whether the network
-stands still; its vote; an upgrade to come; the clock.
+where the node does not run; the last stop; the node and its neighbours; whether the network stands still; the node's
+vote; an upgrade to come; the clock.
 """
 
 import shutil

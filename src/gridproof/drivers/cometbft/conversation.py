@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from google.protobuf.message import DecodeError
 
 from gridproof.drivers.errors import WireError
+from gridproof.drivers.limits import AT_ONCE
 from gridproof.drivers.logs import logger
 from gridproof.errors import GridproofError
 
@@ -28,7 +29,6 @@ LANES: Final = {  # all others: blocks
     "list_snapshots": "snapshots",
     "load_snapshot_chunk": "snapshots",
 }
-AT_ONCE: Final = 64  # envelopes that are tested before others have their turn: a few milliseconds of work
 FAREWELL_S: Final = 1.0  # for the last replies to be taken, once a connection ends
 
 FLUSH: Final = abci.Request(flush=abci.RequestFlush())  # the one object that stands for all of them
@@ -93,8 +93,7 @@ class Conversation(asyncio.Protocol):
             _log.warning("cut off", reason=str(wrong))
             self._hang_up()
             return
-        for lane, together in by_lane(requests, self._lane):
-            self._waiting.append((lane, together))
+        self._waiting.extend(by_lane(requests, self._lane))
         if self._waiting:
             self._lane = self._waiting[-1][0]
         self._go_on()

@@ -29,7 +29,7 @@ from gridproof.drivers import wire
 from gridproof.drivers.answering import answer
 from gridproof.drivers.blocks import KeptBlock, changes_for
 from gridproof.drivers.errors import NoLedgerYet, WireError
-from gridproof.drivers.limits import PER_SENDER, SENDER_BYTES
+from gridproof.drivers.limits import AT_ONCE, PER_SENDER, SENDER_BYTES
 from gridproof.drivers.logs import logger
 from gridproof.drivers.ports import ApplicationFactory
 from gridproof.drivers.snapshots import Intake, discard, is_restoring
@@ -52,7 +52,6 @@ KEY_PATH: Final = "/key"
 PROOF_TYPE: Final = "gridproof/smt/1"
 GENESIS_FIELD: Final = "genesis"
 PATIENCE_S: Final = 60.0
-AT_ONCE: Final = 64  # envelopes that are tested together: a few milliseconds of work
 FRAME_BYTES: Final = 8  # what a block adds to each transaction: a tag and its length, with room to spare
 UNANSWERED: Final = 1
 MAX_SHOWN: Final = 100  # letters of a path that is none

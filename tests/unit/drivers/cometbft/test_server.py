@@ -16,6 +16,7 @@ from gridproof.drivers.cometbft.frames import MAX_FRAME_BYTES, Frames, frame
 from gridproof.drivers.cometbft.server import Answerer, Server
 from gridproof.drivers.cometbft.wire import abci_pb2 as abci
 from gridproof.drivers.errors import SocketPathError, WireError
+from gridproof.drivers.limits import AT_ONCE
 from gridproof.state.errors import NothingStagedError
 
 PATIENCE_S = 10.0
@@ -302,14 +303,14 @@ def test_s2_a_flood_of_envelopes_is_worked_off_in_pieces_with_others_in_between(
         sizes.append(len(requests))
         return (abci.Response(check_tx=abci.ResponseCheckTx(data=request.check_tx.tx)) for request in requests)
 
-    flood = [b"%d" % number for number in range(20 * module.AT_ONCE)]
+    flood = [b"%d" % number for number in range(20 * AT_ONCE)]
     with Server(answer, tmp_path / "s") as server:
         here = Link(server)
         here.send(*(asked for raw in flood for asked in (check(raw), FLUSH)))
         heard = [here.hear() for _ in range(2 * len(flood))]
         here.link.close()
     assert [each.check_tx.data for each in heard if each and each.HasField("check_tx")] == flood
-    assert max(sizes) <= module.AT_ONCE
+    assert max(sizes) <= AT_ONCE
     assert sum(sizes) == len(flood), "flushes are no business of the application"
 
 
