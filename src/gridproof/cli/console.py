@@ -95,6 +95,11 @@ def say_error(error: GridproofError, *, as_json: bool) -> None:
     print(f"gridproof: {sentence}", file=sys.stderr)
 
 
+def say_wait(sentence: str) -> None:
+    """Say that something takes long, beside the result, to whoever reads words or JSON."""
+    print(f"gridproof: {sentence}", file=sys.stderr, flush=True)
+
+
 def printable(text: str) -> str:
     """The text on one line: what came from a file or the command line shall not steer a terminal."""
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)

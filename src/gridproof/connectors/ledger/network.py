@@ -2,7 +2,8 @@
 
 Rules:
     W-1 A node that gives no answer, has stopped, catches up, or serves another chain is passed over, and looked at
-        again after a while. Another one is asked the same: every request may be repeated without counting twice.
+        again after a while. Another one is asked the same: every request may be repeated without counting twice. That
+        holds too for one whose engine or ledger takes seconds for a first word; it gets its time if no other answers.
     W-2 Reads never go back: an answer from before what this client has seen when it asked is not taken. The node is
         given a moment to catch up, then another one is asked. One node's word alone does not keep the others behind for
         good (`heights`).
@@ -20,7 +21,7 @@ Rules:
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from itertools import count
 from threading import Lock
 from time import monotonic, sleep
@@ -157,6 +158,10 @@ class NetworkClient(Requesting):
     def survey(self) -> list[NodeView]:
         """How each node stands, asked one after the other."""
         return self._nodes.survey()
+
+    def patient(self, what: str, most_s: float) -> AbstractContextManager[None]:
+        """A wait over several requests (`LedgerClient.patient`); whoever hears (`telling`) is told of it."""
+        return self._nodes.patience.over(what, most_s)
 
     def close(self) -> None:
         """Hang up; the nodes stay."""

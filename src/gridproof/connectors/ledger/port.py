@@ -1,6 +1,7 @@
 """What every client of the ledger offers, whatever lies between it and the ledger."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from inspect import Signature, signature
 from typing import Any, Concatenate, Final, Generic, NamedTuple, ParamSpec, Protocol, TypeVar, cast
@@ -140,6 +141,14 @@ class LedgerClient(Protocol):
             ClientError: no answer came.
         """
 
+    def patient(self, what: str, most_s: float) -> AbstractContextManager[None]:
+        """A wait over several requests of this thread, which somebody may be told of where it takes long.
+
+        Args:
+            what: is waited for, in words.
+            most_s: the longest that it is.
+        """
+
     def close(self) -> None:
         """Let the way go; the ledger stays."""
 
@@ -150,6 +159,10 @@ class Asking:
     def query(self, path: str, arguments: bytes, *, prove: bool = False) -> Answer:
         """Ask by path with encoded arguments."""
         raise NotImplementedError
+
+    def patient(self, what: str, most_s: float) -> AbstractContextManager[None]:
+        """A wait over several requests (`LedgerClient.patient`); nobody is told of it."""
+        return nullcontext()
 
     def ask(self, query: Callable[Concatenate[Reader, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Ask a module's query (`LedgerClient.ask`)."""
