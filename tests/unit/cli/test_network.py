@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from gridproof.actors.community import Community, found
+from gridproof.actors.community import Community, community, found
 from gridproof.actors.community.access import network_of, reached
 from gridproof.actors.community.founding import Network
 from gridproof.actors.randomness import Seeded
@@ -17,6 +18,7 @@ from gridproof.cli.console import say_wait
 from gridproof.connectors import patience
 from gridproof.connectors.config import Aggregator, Ledger, Region, Settings
 from gridproof.connectors.config import Community as CommunitySettings
+from gridproof.connectors.ledger import Sender
 from gridproof.connectors.ledger import nodes as nodes_of_networks
 from gridproof.connectors.secret_files import SecretFiles
 from gridproof.drivers.embedded import EmbeddedLedger, Options
@@ -125,6 +127,38 @@ def test_a_network_that_stands_still_is_told_of_before_time_is_up(
     assert re.search(r"with a third of the votes missing none comes.*about (59|60) s more", told[0])
     assert "waiting for" not in done.out
     assert not form or done.json
+
+
+def test_a_meter_whose_enrolment_is_under_way_is_listed_as_such_until_it_is_said_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listed() -> list[tuple[str, bool | None]]:
+        told = typed("meter", "list", "-C", root, "--json").json["meters"]
+        return [(meter["name"], meter["on_ledger"]) for meter in told]
+
+    with network_before(root) as (first,):
+        typed("meter", "enrol", "Ada", "-C", root)
+
+        def half_said(*words: str) -> None:
+            first.swallow = True
+            with monkeypatch.context() as hurried:
+                hurried.setattr(community, "Sender", partial(Sender, timeout_s=0.5))
+                refused("meter", *words, "-C", root, error="WaitTimeoutError")
+            first.swallow = False
+
+        half_said("enrol", "Gil")
+        assert listed() == [("Ada", True), ("Gil", False)]
+        assert "The ledger does not know the enrolment of Gil yet." in typed("meter", "list", "-C", root).out
+        refused("meter", "enrol", "Gil", "-C", root, error="AlreadyEnrolledError")
+        assert listed() == [("Ada", True), ("Gil", True)]
+        half_said("revoke", "Ada")
+        assert listed() == [("Ada", False), ("Gil", True)]
+        assert "The ledger does not know the end of Ada yet." in typed("meter", "list", "-C", root).out
+        typed("meter", "reissue", "Gil", "-C", root)
+        assert listed() == [("Ada", True), ("Gil", True)]
+        assert "does not know" not in typed("meter", "list", "-C", root).out
+    assert listed() == [("Ada", None), ("Gil", None)], "nobody answers any more"
+    assert "was not asked: No node" in typed("meter", "list", "-C", root).out
 
 
 def test_a_node_that_hangs_is_left_soon_for_the_next_one(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
