@@ -112,7 +112,7 @@ class NetworkClient(Requesting):
         """Wait until a transaction stands in a block (`LedgerClient.wait`).
 
         Raises:
-            WaitTimeoutError: it stands in none yet.
+            WaitTimeoutError: it stands in none yet, or is unknown to all nodes that were asked.
         """
         now = monotonic()
         deadline, again, pause = now + timeout_s, now + AGAIN_S, LOOK_S
@@ -207,7 +207,7 @@ class NetworkClient(Requesting):
                 place = self._settle(other, waiting)
             except NodeDownError:
                 self._nodes.let_rest(other)
-            except (NonceAhead, MempoolError, ClientError, UnknownTransactionError):
+            except (NonceAhead, MempoolError, ClientError):
                 continue
             except Refusal as refusal:
                 yield refusal
@@ -246,12 +246,8 @@ class NetworkClient(Requesting):
         """Where a transaction stands, or None while it may still come into a block."""
         try:
             return self._nodes.read(node, wire.Wait(waiting.name, 0), wire.MAYBE_PLACE)
-        except UnknownTransactionError:
-            if not waiting.raw:
-                raise
-            return None
-        except (NonceAhead, MempoolError, WaitTimeoutError):
-            return None  # this node dropped it, another one may still have it
+        except (NonceAhead, MempoolError, UnknownTransactionError, WaitTimeoutError):
+            return None  # this node dropped or never had it, another one may have it
         except EnvelopeError as refusal:
             return self._find_or_raise(node, waiting, refusal)
 

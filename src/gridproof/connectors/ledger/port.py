@@ -66,8 +66,9 @@ class LedgerClient(Protocol):
 
         Raises:
             Refusal: it was dropped before any block.
-            UnknownTransactionError: the ledger does not have it; no network says so, for another node may have it.
-            WaitTimeoutError: it still waits.
+            UnknownTransactionError: the ledger does not have it. A network's client never says so: whatever its nodes
+                say, another one may have it, so there it counts as waiting.
+            WaitTimeoutError: it still waits, and of a network perhaps nowhere.
             ClientError: no answer came.
         """
 
