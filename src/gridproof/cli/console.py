@@ -8,7 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,8 @@ def say_error(error: GridproofError, *, as_json: bool) -> None:
 
 def say_wait(sentence: str) -> None:
     """Say that something takes long, beside the result, to whoever reads words or JSON."""
-    print(f"gridproof: {sentence}", file=sys.stderr, flush=True)
+    with suppress(OSError):  # who has hung up need not hear it
+        print(f"gridproof: {sentence}", file=sys.stderr, flush=True)
 
 
 def printable(text: str) -> str:

@@ -1,17 +1,19 @@
 """Telling that something takes long: once, after some seconds, what is waited for and for how long at most.
 
-Who waits opens a frame with `over` and calls `look` now and then. Of frames within each other the outermost tells, for
-it knows best; while what was told still holds, nobody tells anything more, in no thread.
+Who waits opens a frame with `over`. Of frames within each other in one thread the outermost counts, for it knows best;
+while what was told still holds, nothing more is told. A thread of its own looks, for who waits may be stuck in one
+request.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from threading import Lock, local
+from threading import Event, Lock, Thread, get_ident
 from time import monotonic
 from typing import Final, NamedTuple
 
 AFTER_S: Final = 5.0
+LOOK_S: Final = 0.2
 _hears: ContextVar[Callable[[str], None] | None] = ContextVar("hears", default=None)
 
 
@@ -26,7 +28,7 @@ def telling(hears: Callable[[str], None]) -> Iterator[None]:
     """Have somebody hear of the long waits of all clients that are made within; without it nobody does.
 
     Args:
-        hears: told a sentence; perhaps by another thread.
+        hears: told a sentence, by another thread.
     """
     before = _hears.set(hears)
     try:
@@ -46,8 +48,10 @@ class Patience:
         self._hears = _hears.get()
         self._clock = clock
         self._guard = Lock()
-        self._frame = local()
+        self._frames: dict[int, _Frame] = {}
         self._told_until = float("-inf")
+        self._over = Event()
+        self._looks: Thread | None = None
 
     @contextmanager
     def over(self, what: str, most_s: float) -> Iterator[None]:
@@ -57,26 +61,39 @@ class Patience:
             what: is waited for, in words.
             most_s: the longest that it is.
         """
-        if getattr(self._frame, "open", None) is not None:
+        thread = get_ident()
+        if self._hears is None or thread in self._frames:
             yield
             return
         now = self._clock()
-        self._frame.open = _Frame(what, now, now + most_s)
+        with self._guard:
+            self._frames[thread] = _Frame(what, now, now + most_s)
+            if self._looks is None:
+                self._looks = Thread(target=self._look_on, name="patience", daemon=True)
+                self._looks.start()
         try:
             yield
         finally:
-            self._frame.open = None
+            with self._guard:
+                del self._frames[thread]
 
     def look(self) -> None:
-        """Tell of this thread's wait, where it takes long by now."""
-        frame: _Frame | None = getattr(self._frame, "open", None)
-        if frame is None or self._hears is None:
-            return
-        now = self._clock()
-        if now < frame.since + AFTER_S or now >= frame.until:
-            return
+        """Tell of a wait that takes long by now, if there is one."""
         with self._guard:
-            if now < self._told_until:
+            now = self._clock()
+            long = [each for each in self._frames.values() if each.since + AFTER_S <= now < each.until]
+            if self._hears is None or not long or now < self._told_until:
                 return
+            frame = max(long, key=lambda each: each.until)
             self._told_until = frame.until
-        self._hears(f"waiting for {frame.what}; about {max(1, round(frame.until - now))} s more, then no longer")
+        self._hears(f"waiting for {frame.what}, about {max(1, round(frame.until - now))} s more at most")
+
+    def close(self) -> None:
+        """Look no longer."""
+        self._over.set()
+        if self._looks is not None:
+            self._looks.join()
+
+    def _look_on(self) -> None:
+        while not self._over.wait(LOOK_S):
+            self.look()

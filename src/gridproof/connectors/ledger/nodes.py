@@ -129,6 +129,7 @@ class Nodes:
 
     def close(self) -> None:
         """Hang up; the nodes stay."""
+        self.patience.close()
         for node in self._nodes:
             node.rpc.close()
 
@@ -171,7 +172,6 @@ class Nodes:
             lacking: GridproofError | None = None
             may_change = is_late = False
             for node in self.in_turn(elsewhere):
-                self.patience.look()
                 try:
                     self.vet(node, limit_s)
                     done = act(node)
