@@ -28,7 +28,7 @@ from gridproof.actors.bills.sealing import pack
 from gridproof.actors.bills.verifying import verify_report
 from gridproof.actors.community import Community as Folder
 from gridproof.actors.community.access import reached
-from gridproof.actors.community.bills import Read, read_bill, reader_of
+from gridproof.actors.community.household_bills import Read, read_bill, reader_of
 from gridproof.actors.enrolment import advance
 from gridproof.actors.household import public_leaves
 from gridproof.connectors.inbox import Inbox

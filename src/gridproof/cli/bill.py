@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from gridproof.actors.bills.report import Report
     from gridproof.actors.bills.verifying import BillVerdict
     from gridproof.actors.community import Community
-    from gridproof.actors.community.bills import BillRow, Read
+    from gridproof.actors.community.bills import BillRow
+    from gridproof.actors.community.household_bills import Read
 
 app = typer.Typer(help="Bills: make, list, show, open, object.", no_args_is_help=True)
 
@@ -185,7 +186,7 @@ def object_to(
 ) -> None:
     """Object to a bill: signed by the household, sealed to the bill provider, on record for good."""
     from gridproof.actors.community.access import reached
-    from gridproof.actors.community.bills import object_to_bill
+    from gridproof.actors.community.household_bills import object_to_bill
 
     community = open_community(folder, passphrase_file)
     wanted = None if month is None else community.times.month(month)
@@ -361,7 +362,7 @@ def _require_month(correct: list[str] | None, month: str | None) -> None:
 def read_checked(community: "Community", meter: str, month: str | None, version: int | None) -> "Read":
     """Open a household's bill of a month and version, or its last, and let the household check it."""
     from gridproof.actors.community.access import reached
-    from gridproof.actors.community.bills import read_bill
+    from gridproof.actors.community.household_bills import read_bill
 
     wanted = None if month is None else community.times.month(month)
     with reached(community.folder) as ledger:

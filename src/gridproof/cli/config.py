@@ -57,12 +57,15 @@ def _against_ledger(root: Path) -> tuple["Faults", str]:
     """What good settings say otherwise than the community's ledger, where there is one; or why it gives no answer."""
     from gridproof.actors.community import Folder
     from gridproof.actors.community.access import reached
-    from gridproof.actors.community.agreement import differences
+    from gridproof.actors.community.agreement import differences, kind_faults
     from gridproof.connectors.config import Faults, load
     from gridproof.connectors.ledger import ClientError
 
     settings = load(Folder(root).config)
     place = Folder(root, settings.paths)
+    wrong_kind = kind_faults(place, settings)
+    if wrong_kind:
+        return wrong_kind, ""
     if settings.ledger.kind != "network" and not place.database.is_dir():
         return Faults(), ""
     try:

@@ -8,7 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,12 @@ def say_error(error: GridproofError, *, as_json: bool) -> None:
             told["code"] = error.code
         print(json.dumps(told, default=_plain, ensure_ascii=False))
     print(f"gridproof: {sentence}", file=sys.stderr)
+
+
+def say_wait(sentence: str) -> None:
+    """Say that something takes long, beside the result, to whoever reads words or JSON."""
+    with suppress(OSError):  # who has hung up need not hear it
+        print(f"gridproof: {sentence}", file=sys.stderr, flush=True)
 
 
 def printable(text: str) -> str:

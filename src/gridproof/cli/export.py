@@ -11,7 +11,7 @@ from .console import Speaker
 from .options import HERE, AsJson, Dir, PassphraseFile, open_community, require_one
 
 if TYPE_CHECKING:
-    from gridproof.actors.community.bills import Read
+    from gridproof.actors.community.household_bills import Read
 
 app = typer.Typer(
     help="Files to take away: the ledger's history; a household's records, bill and tables.", no_args_is_help=True
@@ -113,7 +113,7 @@ def bill_proof(
     """Export a household's bill with all that proves it, recomputed offline by `gridproof verify bill FILE`."""
     from gridproof.actors.bills.proof import write_bill_proof
     from gridproof.actors.community.access import reached
-    from gridproof.actors.community.bills import prove_bill
+    from gridproof.actors.community.household_bills import prove_bill
     from gridproof.domain import MonthId, month_label
 
     community = open_community(folder, passphrase_file)

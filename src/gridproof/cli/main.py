@@ -12,6 +12,7 @@ import typer
 from typer._click.exceptions import ClickException  # Typer carries a Click of its own and does not export this
 
 from gridproof import __version__
+from gridproof.connectors.patience import telling
 from gridproof.errors import GridproofError
 
 from . import (
@@ -34,7 +35,7 @@ from . import (
     verify,
 )
 from . import run as running
-from .console import say_error
+from .console import say_error, say_wait
 
 REFUSED, MISUSED, INTERRUPTED = 1, 2, 130
 
@@ -88,7 +89,8 @@ def run(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     as_json = "--json" in given
     try:
-        outcome = app(given, prog_name="gridproof", standalone_mode=False)
+        with telling(say_wait):
+            outcome = app(given, prog_name="gridproof", standalone_mode=False)
     except GridproofError as error:
         say_error(error, as_json=as_json)
         return REFUSED

@@ -130,11 +130,18 @@ def reissue(
 
 @app.command("list")
 def list_meters(folder: Dir = HERE, passphrase_file: PassphraseFile = None, as_json: AsJson = False) -> None:
-    """List all meters, those whose time is over too, and how many readings there are of each."""
+    """List all meters, those whose time is over too, and how many readings there are of each.
+
+    An enrolment or an end that the ledger does not know yet is told as such.
+    """
     community = open_community(folder, passphrase_file)
     rows = community.meters()
     counts = _readings_of(community)
-    told = [_told(community, row, counts.get(row.name, 0)) for row in rows]
+    waiting, silent = _under_way(community, rows)
+    told = [
+        {**_told(community, row, counts.get(row.name, 0)), "on_ledger": None if silent else row.handle not in waiting}
+        for row in rows
+    ]
 
     def tell(words: Console) -> None:
         shown = table("meter", "region", "channels", "from", "until", "#readings")
@@ -146,8 +153,29 @@ def list_meters(folder: Dir = HERE, passphrase_file: PassphraseFile = None, as_j
             shown.add_row(escape(row.name), str(row.region), channels, since, until, f"{count:,}")
         words.print(shown)
         words.print(f"{len(told)} meters")
+        for row in rows:
+            if row.handle in waiting:
+                what = "end" if row.until_k else "enrolment"
+                words.print(f"The ledger does not know the {what} of {row.name} yet.", markup=False)
+        if waiting:
+            words.print("`gridproof run` tells it, and so does whatever enrols, revokes, swaps or reissues a meter.")
+        if silent:
+            words.print(f"Whether the ledger knows them was not asked: {silent}", markup=False)
 
-    Speaker(as_json=as_json).result({"meters": told}, tell)
+    Speaker(as_json=as_json).result({"meters": told, "unasked": silent}, tell)
+
+
+def _under_way(community: "Community", rows: "Sequence[MeterRow]") -> tuple[set[bytes], str]:
+    """Handles of the meters of which the ledger lacks something, or why it gives no answer."""
+    from gridproof.actors.community.access import reached
+    from gridproof.actors.community.enrolling import under_way
+    from gridproof.errors import GridproofError
+
+    try:
+        with reached(community.folder) as ledger:
+            return under_way(rows, ledger.client), ""
+    except GridproofError as silence:  # the list is the bill provider's own, and told all the same
+        return set(), str(silence)
 
 
 def _readings_of(community: "Community") -> dict[str, int]:

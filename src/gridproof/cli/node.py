@@ -1,35 +1,25 @@
 """`gridproof node`: one company's node of a network."""
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import Console
 
-from gridproof.actors.commands import command
-
-from . import node_init
+from . import node_init, node_voice
 from .console import Speaker, say_error, table
 from .net import follow_logs, state_of
 from .node_init import From
-from .options import HERE, AsJson, NodeDir, PassphraseFile, open_secrets
+from .options import HERE, AsJson, NodeDir, node_ledger, open_node
 
 if TYPE_CHECKING:
     from gridproof.actors.node.blocks import Seen
-    from gridproof.actors.node.deciding import Council, Standing
     from gridproof.actors.node.folder import NodeFolder
     from gridproof.actors.node.running import NodeStatus
     from gridproof.connectors.ledger import LedgerClient
-    from gridproof.modules.consensus.changes import Change
 
 app = typer.Typer(help="Run a company's node of a network, and have a say in it.", no_args_is_help=True)
-REQUEST: Final = "join.json"
 LASTS: Final = 3  # the exit code that keeps a service manager from starting the node again
-
-
-# --- running ---------------------------------------------------------------------------------------------------------
 
 
 @app.command(hidden=True)
@@ -41,7 +31,7 @@ def serve(*, folder: NodeDir = HERE) -> int:
 
     logging.begin()
     collect_seldom()
-    return 0 if serve_node(_node(folder)) is None else 1
+    return 0 if serve_node(open_node(folder)) is None else 1
 
 
 @app.command()
@@ -57,7 +47,7 @@ def start(*, folder: NodeDir = HERE, as_json: AsJson = False) -> int:
     speaker = Speaker(as_json=as_json)
     try:
         with stopped_by_signals() as stop:
-            supervisor = Supervisor(_node(folder), stop, speaker.note)
+            supervisor = Supervisor(open_node(folder), stop, speaker.note)
             node = supervisor.settings
             speaker.note(f"Node of {node.node.name} on {node.node.chain_id}; clients ask http://{node.engine.rpc}")
             supervisor.run()
@@ -75,7 +65,7 @@ def status(*, folder: NodeDir = HERE, as_json: AsJson = False) -> int:
     from gridproof.actors.node.standing import standstill_of
     from gridproof.actors.node.upgrading import program_version
 
-    node = _node(folder)
+    node = open_node(folder)
     found = status_of(node)
     told: dict[str, Any] = {**found._asdict(), "ok": found.height is not None, "program": program_version()}
     told["standstill"] = standstill_of(node, found)
@@ -91,7 +81,7 @@ def _agreed(node: "NodeFolder") -> dict[str, Any]:
     from gridproof.connectors.ledger import ClientError
 
     try:
-        with _ledger(node) as client:
+        with node_ledger(node) as client:
             return _told_by(client)
     except (ClientError, NodeSilentError):
         return {}
@@ -160,8 +150,8 @@ def block(
     from gridproof.actors.node.settings import load
     from gridproof.connectors.engine_headers import EngineRpc
 
-    node = _node(folder)
-    with closing(EngineRpc(f"http://{load(node.root).engine.rpc}")) as rpc, _ledger(node) as client:
+    node = open_node(folder)
+    with closing(EngineRpc(f"http://{load(node.root).engine.rpc}")) as rpc, node_ledger(node) as client:
         seen = look_at(rpc, client, height or client.status().height)
     told = {**seen._asdict(), "signed_power": seen.signed_power, "total_power": seen.total_power}
     told["signers"] = [each._asdict() for each in seen.signers]
@@ -196,7 +186,7 @@ def logs(
     as_json: AsJson = False,
 ) -> None:
     """Show what the node says."""
-    node = _node(folder)
+    node = open_node(folder)
     follow_logs({path.stem: path for path in sorted(node.logs.glob("*.log"))}, lines, follow=follow, as_json=as_json)
 
 
@@ -205,7 +195,7 @@ def doctor(*, folder: NodeDir = HERE, as_json: AsJson = False) -> int:
     """Look for what is wrong with the node: engine, addresses, clock, disk, files. Exit code 1 if anything is."""
     from gridproof.actors.node.doctor import examine
 
-    findings = list(examine(_node(folder)))
+    findings = list(examine(open_node(folder)))
     is_well = not any(each.is_wrong for each in findings)
     told = {"ok": is_well, "findings": [each._asdict() for each in findings]}
 
@@ -233,7 +223,7 @@ def recover(
     """Mend the node's folder after something in it was lost, so that it can start and never signs twice."""
     from gridproof.actors.node.recovering import recover as recover_node
 
-    done = recover_node(_node(folder), url, anew=anew, sure=yes)
+    done = recover_node(open_node(folder), url, anew=anew, sure=yes)
 
     def tell(words: Console) -> None:
         for path in done.laid_aside:
@@ -250,202 +240,10 @@ def recover(
     Speaker(as_json=as_json).result({**done._asdict(), "trusted": trusted}, tell)
 
 
-# --- joining and leaving ---------------------------------------------------------------------------------------------
-
-
 app.command()(node_init.init)
-
-
-@app.command()
-def join(
-    *,
-    folder: NodeDir = HERE,
-    power: Annotated[int, typer.Option(min=1, help="Weight of the node's vote.")] = 10,
-    into: Annotated[
-        Path | None, typer.Option("--into", metavar="FILE", help="The request's file.", show_default="join.json")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Ask for a vote, or for another weight of it: writes a request that the validators support, each for itself."""
-    from gridproof.actors.node.deciding import make_request, write_request
-
-    node = _node(folder)
-    path = into or Path(REQUEST)
-    with _ledger(node) as client:
-        change = make_request(node, client, power)
-        write_request(path, client.status().chain_id, change)
-
-    def tell(words: Console) -> None:
-        words.print(f"The request is in {path}. Give it to the validators; each runs:", markup=False)
-        words.print(f"  {command('node', 'support', path, '-C', 'ITS-FOLDER')}", markup=False)
-
-    told = {"path": path, "participant": change.participant, "power": power, "key": change.key}
-    Speaker(as_json=as_json).result(told, tell)
-
-
-@app.command()
-def support(
-    what: Annotated[
-        str, typer.Argument(metavar="FILE|PROPOSAL", help="A request's file, or a proposal's first digits.")
-    ],
-    *,
-    folder: NodeDir = HERE,
-    passphrase_file: PassphraseFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Support a request to join, or an open proposal. What more than two thirds of the power support takes effect."""
-    from gridproof.actors.node.deciding import read_change
-
-    with _council(folder, passphrase_file) as (client, council):
-        _say_standing(client, council.support(read_change(client, what)), as_json=as_json)
-
-
-@app.command()
-def leave(*, folder: NodeDir = HERE, passphrase_file: PassphraseFile = None, as_json: AsJson = False) -> None:
-    """Give the vote back. The others must support it too; until then the node must go on running."""
-    from gridproof.modules.consensus.changes import RemoveValidator
-
-    with _council(folder, passphrase_file) as (client, council):
-        _say_standing(client, council.support(RemoveValidator(council.participant)), as_json=as_json)
-
-
-@app.command()
-def remove(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The company whose vote is to be taken.")],
-    *,
-    folder: NodeDir = HERE,
-    passphrase_file: PassphraseFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Support that another company votes no more, such as one whose node is lost for good."""
-    from gridproof.actors.node.deciding import other_validator
-    from gridproof.modules.consensus.changes import RemoveValidator
-
-    with _council(folder, passphrase_file) as (client, council):
-        change = RemoveValidator(other_validator(client, council.name, name))
-        _say_standing(client, council.support(change), as_json=as_json)
-
-
-@app.command()
-def upgrade(
-    *,
-    version: Annotated[int | None, typer.Option("--version", min=1, help="Of the program.")] = None,
-    height: Annotated[int | None, typer.Option("--height", min=1, help="The first block under it.")] = None,
-    cancel: Annotated[
-        bool, typer.Option("--cancel", help="Support that the scheduled one does not take place.")
-    ] = False,
-    folder: NodeDir = HERE,
-    passphrase_file: PassphraseFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Support that a version of the program takes over at a height. Install it before: an older one stops there.
-
-    Raises:
-        BadParameter: the options do not say which upgrade.
-    """
-    from gridproof.modules.consensus.changes import CancelUpgrade, ScheduleUpgrade
-
-    if cancel is (version is not None or height is not None) or (not cancel and (version is None or height is None)):
-        raise typer.BadParameter("give --version and --height, or --cancel alone")
-    with _council(folder, passphrase_file) as (client, council):
-        change: Change = CancelUpgrade() if cancel else ScheduleUpgrade(version or 0, height or 0)
-        _say_standing(client, council.support(change), as_json=as_json)
-
-
-@app.command()
-def proposals(*, folder: NodeDir = HERE, as_json: AsJson = False) -> None:
-    """List what waits for more support."""
-    from gridproof.actors.node.deciding import named, names_of, words_of
-    from gridproof.modules.consensus import queries as consensus
-
-    with _ledger(_node(folder)) as client:
-        names = names_of(client)
-        total = sum(member.power for _, member in client.ask(consensus.validators))
-        open_ = client.ask(consensus.proposals)
-    told = [
-        {
-            "proposal": each.proposal,
-            "change": words_of(each.change, names),
-            "since_height": each.height,
-            "supporters": [names.get(number, str(number)) for number in each.supporters],
-            "power": each.power,
-        }
-        for each in open_
-    ]
-
-    def tell(words: Console) -> None:
-        shown = table("proposal", "what", "#power", "supported by")
-        shown.columns[0].no_wrap = True  # it is typed off
-        for each in told:
-            supporters: Any = each["supporters"]
-            shown.add_row(
-                named(open_[told.index(each)].proposal), str(each["change"]), f"{each['power']} of {total}",
-                ", ".join(supporters),
-            )  # fmt: skip
-        words.print(shown if told else "Nothing is proposed.")
-
-    Speaker(as_json=as_json).result({"proposals": told, "total_power": total}, tell)
-
-
-# --- shared ----------------------------------------------------------------------------------------------------------
-
-
-def _node(folder: Path) -> "NodeFolder":
-    from gridproof.actors.node.folder import NodeFolder
-
-    node = NodeFolder(folder)
-    node.require_node()
-    return node
-
-
-@contextmanager
-def _ledger(node: "NodeFolder") -> "Iterator[LedgerClient]":
-    """The way to the ledger, by the node itself.
-
-    Raises:
-        NodeSilentError: it gives no answer; a NodeSilentSinceError where something was sent.
-    """
-    from gridproof.actors.node.errors import NodeSilentError, NodeSilentSinceError
-    from gridproof.actors.node.settings import load
-    from gridproof.connectors.ledger import NetworkClient, NodesUnreachableError, SentUnansweredError
-
-    settings = load(node.root)
-    client = NetworkClient((f"http://{settings.engine.rpc}",), settings.node.chain_id)
-    try:
-        yield client
-    except NodesUnreachableError as silent:  # the settings that it speaks of are the community's
-        kind = NodeSilentSinceError if isinstance(silent, SentUnansweredError) else NodeSilentError
-        raise kind(node=silent.nodes) from silent
-    finally:
-        client.close()
-
-
-@contextmanager
-def _council(folder: Path, passphrase_file: Path | None) -> "Iterator[tuple[LedgerClient, Council]]":
-    from gridproof.actors.node.deciding import Council
-
-    node = _node(folder)
-    with _ledger(node) as client:
-        yield client, Council(node, open_secrets(node.secret_files, passphrase_file), client)
-
-
-def _say_standing(client: "LedgerClient", standing: "Standing", *, as_json: bool) -> None:
-    from gridproof.actors.node.deciding import named, names_of, words_of
-
-    words_ = words_of(standing.change, names_of(client))
-    told = {**standing._asdict(), "change": words_}
-
-    def tell(words: Console) -> None:
-        if standing.instead_of:
-            before = standing.instead_of.hex()[:8]
-            words.print(f"A company supports one thing at a time: its support of {before} is taken back.", markup=False)
-        if standing.decided:
-            words.print(f"Decided: {words_}.", markup=False)
-            return
-        words.print(
-            f"Supported: {words_}; {standing.power} of {standing.total}, more than two thirds decide.", markup=False
-        )
-        asked = command("node", "support", named(standing.proposal), "-C", "ITS-FOLDER")
-        words.print(f"The others run: {asked}", markup=False)
-
-    Speaker(as_json=as_json).result(told, tell)
+app.command()(node_voice.join)
+app.command()(node_voice.support)
+app.command()(node_voice.leave)
+app.command()(node_voice.remove)
+app.command()(node_voice.upgrade)
+app.command()(node_voice.proposals)

@@ -1,6 +1,7 @@
-"""What commands share: options with one meaning everywhere, and the community that they are about."""
+"""What commands share: options with one meaning everywhere, and the community or node that they are about."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -9,6 +10,8 @@ import typer
 
 if TYPE_CHECKING:
     from gridproof.actors.community import Community
+    from gridproof.actors.node.folder import NodeFolder
+    from gridproof.connectors.ledger import LedgerClient
     from gridproof.connectors.secret_files import SecretFiles
 
 HERE: Final = Path()
@@ -50,6 +53,41 @@ def open_community(root: Path, passphrase_file: Path | None = None) -> "Communit
         return read_passphrase(file=passphrase_file, prompt=getpass if sealed and on_terminal() else None)
 
     return Community(root, passphrase)
+
+
+def open_node(root: Path) -> "NodeFolder":
+    """Open the node of a folder.
+
+    Raises:
+        NoNodeError: there is none.
+    """
+    from gridproof.actors.node.folder import NodeFolder
+
+    node = NodeFolder(root)
+    node.require_node()
+    return node
+
+
+@contextmanager
+def node_ledger(node: "NodeFolder") -> "Iterator[LedgerClient]":
+    """The way to the ledger, by the node itself.
+
+    Raises:
+        NodeSilentError: it gives no answer; a NodeSilentSinceError where something was sent.
+    """
+    from gridproof.actors.node.errors import NodeSilentError, NodeSilentSinceError
+    from gridproof.actors.node.settings import load
+    from gridproof.connectors.ledger import NetworkClient, NodesUnreachableError, SentUnansweredError
+
+    settings = load(node.root)
+    client = NetworkClient((f"http://{settings.engine.rpc}",), settings.node.chain_id)
+    try:
+        yield client
+    except NodesUnreachableError as silent:  # the settings that it speaks of are the community's
+        kind = NodeSilentSinceError if isinstance(silent, SentUnansweredError) else NodeSilentError
+        raise kind(node=silent.nodes) from silent
+    finally:
+        client.close()
 
 
 def open_secrets(files: Iterable[Path], passphrase_file: Path | None = None) -> "SecretFiles":

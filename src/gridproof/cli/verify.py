@@ -225,7 +225,7 @@ def _bill_here(
     meter: str, month: str | None, version: int | None, folder: Path, passphrase_file: Path | None
 ) -> tuple[dict[str, Any], "BillVerdict"]:
     from gridproof.actors.community.access import reached
-    from gridproof.actors.community.bills import read_bill
+    from gridproof.actors.community.household_bills import read_bill
 
     community = open_community(folder, passphrase_file)
     wanted = None if month is None else community.times.month(month)
@@ -247,7 +247,7 @@ def _bill_file(
     """Recompute a bill from its file: what to tell, the verdict, and what the file's app hash rests on."""
     from gridproof.actors.bills.proof import read_bill_proof, verify_bill_proof
     from gridproof.actors.bills.words import read_card
-    from gridproof.actors.community.bills import card_of, household_of_proof
+    from gridproof.actors.community.household_bills import card_of, household_of_proof
     from gridproof.actors.community.proving import parse_app_hash
     from gridproof.actors.enrolment import read_household
     from gridproof.connectors.passphrase import read_passphrase

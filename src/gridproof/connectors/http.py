@@ -36,6 +36,10 @@ class NoHttpError(HttpError):
     """What answers does not speak HTTP."""
 
 
+class LateError(HttpError):
+    """No answer came over HTTP in time."""
+
+
 class _Gone(Exception):
     """A connection ended before its answer began."""
 
@@ -68,7 +72,9 @@ class Links:
         self._host, self._port = parts.hostname, parts.port
         self.prefix = parts.path.rstrip("/")
 
-    def post(self, path: str, body: bytes, headers: dict[str, str], limit: int) -> tuple[int, bytes]:
+    def post(
+        self, path: str, body: bytes, headers: dict[str, str], limit: int, limit_s: float | None = None
+    ) -> tuple[int, bytes]:
         """Send a request that may be repeated, and take its answer.
 
         Args:
@@ -76,27 +82,30 @@ class Links:
             body: what is sent.
             headers: besides those of every request.
             limit: the most bytes of the answer that are read, but for one more.
+            limit_s: how long the server may take this time, where that is less than for any answer.
 
         Returns:
             The answer's status, and its body, at most one byte longer than the limit.
 
         Raises:
             NoHttpError: what answers does not speak HTTP.
+            LateError: no answer came in time.
             HttpError: no answer came, for this reason.
         """
+        answer_s = self._answer_s if limit_s is None else min(limit_s, self._answer_s)
         with self._guard:
             kept = self._links.pop() if self._links else None
         try:
             if kept is not None:
                 try:
-                    return self._converse(kept, path, body, headers, limit)
+                    return self._converse(kept, path, body, headers, limit, answer_s)
                 except _Gone:
                     pass  # the server was started anew since: try over a fresh connection
-            return self._converse(self._connection(), path, body, headers, limit)
+            return self._converse(self._connection(), path, body, headers, limit, answer_s)
         except _Gone as gone:
             raise HttpError(detail=str(gone)) from gone
         except TimeoutError as late:
-            raise HttpError(detail=f"no answer within {self._answer_s:g} s") from late
+            raise LateError(detail=f"no answer within {answer_s:g} s") from late
         except IncompleteRead as cut:
             raise HttpError(detail="it hung up within its answer") from cut
         except HTTPException as wrong:
@@ -112,10 +121,13 @@ class Links:
             link.close()
 
     def _converse(
-        self, link: HTTPConnection, path: str, body: bytes, headers: dict[str, str], limit: int
+        self, link: HTTPConnection, path: str, body: bytes, headers: dict[str, str], limit: int, answer_s: float
     ) -> tuple[int, bytes]:
         """Send a request and take its answer; the connection is kept only if both went well."""
-        deadline = monotonic() + self._answer_s
+        deadline = monotonic() + answer_s
+        link.timeout = answer_s
+        if link.sock is not None:
+            link.sock.settimeout(answer_s)
         try:
             try:
                 link.request("POST", path, body, headers)
@@ -155,5 +167,5 @@ class Links:
     def _connection(self) -> HTTPConnection:
         if self._secure:
             trusted = ssl.create_default_context()
-            return HTTPSConnection(self._host, self._port, timeout=self._answer_s, context=trusted)
-        return HTTPConnection(self._host, self._port, timeout=self._answer_s)
+            return HTTPSConnection(self._host, self._port, context=trusted)
+        return HTTPConnection(self._host, self._port)

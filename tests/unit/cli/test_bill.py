@@ -12,15 +12,18 @@ from msgspec.structs import replace
 
 from gridproof.actors.bills.proof import read_bill_proof, write_bill_proof
 from gridproof.actors.bills.words import card_path
-from gridproof.actors.community import Community, bills
+from gridproof.actors.community import Community, household_bills
 from gridproof.actors.community.access import at_work
 from gridproof.actors.enrolment import read_household
 from gridproof.actors.seat import Seat
 from gridproof.cli.options import open_community
-from gridproof.connectors.ledger import Sender
+from gridproof.connectors.ledger import NodeSilentError, Sender
 from gridproof.connectors.registers import RegisterReading, Registers
 from gridproof.connectors.secret_files import SecretFiles
 from gridproof.domain import Direction, MonthId
+from gridproof.drivers.errors import MempoolFull
+from gridproof.errors import GridproofError
+from gridproof.modules.billing.errors import ObjectionMisnumbered
 from gridproof.modules.billing.messages import ObjectToBill, RegisterBills
 from gridproof.state import Message, TransactionPlace
 
@@ -428,6 +431,11 @@ def test_the_same_words_to_the_same_bill_are_on_record_once(billed: Path) -> Non
     assert told(billed, "object", "Ada", "--because", WHY)["objection"] == 1
 
 
+def stored(root: Path) -> set[str]:
+    """Names of all that is published."""
+    return {path.name for path in (root / "public" / "content").rglob("*") if path.is_file()}
+
+
 def overtaken(monkeypatch: pytest.MonkeyPatch, root: Path, *words: str) -> None:
     """Let each word of Ada's in turn come on record after the next objection is signed and before it is sent."""
     send, before = Sender.send, list(words)
@@ -437,7 +445,7 @@ def overtaken(monkeypatch: pytest.MonkeyPatch, root: Path, *words: str) -> None:
             first = before.pop(0)
             with monkeypatch.context() as undisturbed:
                 undisturbed.setattr(Sender, "send", send)
-                bills.object_to_bill(open_community(root, None), self.client, "Ada", None, None, first)
+                household_bills.object_to_bill(open_community(root, None), self.client, "Ada", None, None, first)
         return send(self, *messages)
 
     monkeypatch.setattr(Sender, "send", late)
@@ -446,10 +454,12 @@ def overtaken(monkeypatch: pytest.MonkeyPatch, root: Path, *words: str) -> None:
 def test_an_objection_that_comes_after_its_own_twin_is_on_record_already(
     billed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    before = stored(billed)
     overtaken(monkeypatch, billed, WHY)
     late = told(billed, "object", "Ada", "--because", WHY)
     assert (late["objection"], late["before"]) == (1, True)
     assert len(told(billed, "objections")["objections"]) == 1
+    assert len(stored(billed) - before) == 1, "of the late one nothing is left"
 
 
 def test_an_objection_whose_number_others_take_goes_on_with_the_next_one(
@@ -462,9 +472,38 @@ def test_an_objection_whose_number_others_take_goes_on_with_the_next_one(
 
 
 def test_an_objection_whose_number_is_taken_each_time_ends(billed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bills, "NUMBERS_TRIED", 1)
+    monkeypatch.setattr(household_bills, "NUMBERS_TRIED", 1)
     overtaken(monkeypatch, billed, "First.")
+    before = stored(billed)
     refused("bill", "object", "Ada", "--because", WHY, "-C", billed, error="ObjectionMisnumbered")
+    assert len(stored(billed) - before) == 1, "the first one's"
+
+
+def test_sealed_reasons_stay_where_they_may_be_on_record(billed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = stored(billed)
+    send = Sender.send
+
+    silences: list[GridproofError] = [NodeSilentError(socket="here", waited_ms=1), MempoolFull(limit=1)]
+
+    def unheard(self: Sender, *messages: Message) -> TransactionPlace:
+        if isinstance(messages[0], ObjectToBill):
+            raise silences.pop(0)
+        return send(self, *messages)
+
+    def refused_though_on_record(self: Sender, *messages: Message) -> TransactionPlace:
+        place = send(self, *messages)
+        if isinstance(messages[0], ObjectToBill):
+            raise ObjectionMisnumbered(number=1, expected=2)
+        return place
+
+    monkeypatch.setattr(Sender, "send", unheard)
+    for at, error in enumerate(("NodeSilentError", "MempoolFull"), 1):
+        refused("bill", "object", "Ada", "--because", WHY, "-C", billed, error=error)
+        assert len(stored(billed) - before) == at, "it may come on record yet"
+    monkeypatch.setattr(Sender, "send", refused_though_on_record)
+    late = told(billed, "object", "Ada", "--because", WHY)
+    assert (late["objection"], late["before"]) == (1, True)
+    assert [each["reasons"] for each in told(billed, "objections")["objections"]] == [WHY]
 
 
 # --- check -----------------------------------------------------------------------------------------------------------

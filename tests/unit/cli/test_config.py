@@ -1,5 +1,6 @@
 """`gridproof config`."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,36 @@ def test_settings_that_cannot_change_are_named_and_nobody_acts_by_them(
         sentence = refused(*words, "-C", worked, error="SettingsDifferError").json["sentence"]
         assert told in sentence
     assert files_of(worked) == files
+
+
+NODES = 'kind = "network"\nnodes = ["http://127.0.0.1:1"]'
+
+
+def test_a_ledger_of_the_folder_that_the_settings_call_a_networks_is_told(worked: Path) -> None:
+    path = worked / "gridproof.toml"
+    path.write_text(re.sub(r'(?m)^kind = "embedded"\n(#.*\n)*nodes = .*$', NODES, path.read_text()))
+    assert NODES in path.read_text()
+    told = typed("config", "check", "-C", worked, "--json", code=1).json
+    assert [fault["key"] for fault in told["faults"]] == ["ledger.kind"]
+    assert "lies in this folder, and no network has it. Set it to embedded" in told["faults"][0]["sentence"]
+    for words in (("run",), ("status",), ("meter", "enrol", "Gus"), ("backup", worked.with_name("copy"))):
+        sentence = refused(*words, "-C", worked, error="SettingsDifferError").json["sentence"]
+        assert "Set it to embedded" in sentence
+    assert "Set it to embedded" in typed("doctor", "-C", worked, code=1).out
+
+
+def test_a_networks_ledger_that_the_settings_look_for_in_the_folder_is_told(tmp_path: Path) -> None:
+    typed("net", "init", tmp_path / "net", "--subnet", "127.9.9")
+    root = tmp_path / "net" / "community"
+    assert "not held against the ledger" in typed("config", "check", "-C", root).out, "no node runs"
+    path = root / "gridproof.toml"
+    path.write_text(path.read_text().replace('kind = "network"', 'kind = "embedded"'))
+    told = typed("config", "check", "-C", root, "--json", code=1).json
+    assert [fault["key"] for fault in told["faults"]] == ["ledger.kind"]
+    assert "a network keeps this ledger. Set it to network" in told["faults"][0]["sentence"]
+    for words in (("run",), ("status",), ("meter", "enrol", "Gus")):
+        refused(*words, "-C", root, error="SettingsDifferError")
+    assert "Set it to network" in typed("doctor", "-C", root, code=1).out
 
 
 def test_region_that_is_new_in_the_settings_is_no_difference(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gridproof.actors.community import founding
+from gridproof.actors.community.staging import STAGING
 from gridproof.connectors.config import load
 from gridproof.connectors.tariff_file import default_tariff
 
@@ -80,11 +81,11 @@ def test_folder_that_is_not_empty_stays_as_it_is(tmp_path: Path) -> None:
 def test_empty_folder_is_filled_and_leftovers_of_a_killed_founding_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / f"{founding.STAGING}{tmp_path.name}.abcd1234").mkdir()
+    (tmp_path / f"{STAGING}{tmp_path.name}.abcd1234").mkdir()
     monkeypatch.chdir(tmp_path)
     typed("init", ".", "--start", START)
     assert (tmp_path / "gridproof.toml").exists()
-    assert not list(tmp_path.glob(f"{founding.STAGING}*"))
+    assert not list(tmp_path.glob(f"{STAGING}*"))
     typed("status", "--json")
 
 
@@ -154,7 +155,7 @@ def test_folder_that_cannot_be_made_is_told_in_a_sentence(tmp_path: Path) -> Non
 
 
 def test_leftovers_of_a_killed_founding_beside_the_folder_go_and_others_stay(tmp_path: Path) -> None:
-    mine, other = (tmp_path / f"{founding.STAGING}{name}.abcd1234" for name in ("c", "d"))
+    mine, other = (tmp_path / f"{STAGING}{name}.abcd1234" for name in ("c", "d"))
     mine.mkdir()
     other.mkdir()
     typed("init", tmp_path / "c", "--start", START)

@@ -3,17 +3,23 @@
 import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from gridproof.actors.community import Community, found
+from gridproof.actors.community import Community, community, found
 from gridproof.actors.community.access import network_of, reached
 from gridproof.actors.community.founding import Network
 from gridproof.actors.randomness import Seeded
 from gridproof.app import application
+from gridproof.cli import main
+from gridproof.cli.console import say_wait
+from gridproof.connectors import patience
 from gridproof.connectors.config import Aggregator, Ledger, Region, Settings
 from gridproof.connectors.config import Community as CommunitySettings
+from gridproof.connectors.ledger import Sender
+from gridproof.connectors.ledger import nodes as nodes_of_networks
 from gridproof.connectors.secret_files import SecretFiles
 from gridproof.drivers.embedded import EmbeddedLedger, Options
 from gridproof.state import GenesisError, SerialVerifier
@@ -98,6 +104,70 @@ def test_a_community_works_on_a_network(root: Path, tmp_path: Path) -> None:
         typed("export", "history", tmp_path / "past", "-C", root)
         assert typed("verify", "ledger", tmp_path / "past", "--json").json["app_hash"] == told["app_hash"]
         assert typed("export", "history", tmp_path / "past", "-C", root, code=1).err
+
+
+@pytest.mark.parametrize("words", [("meter", "enrol", "Gil"), ("run", "--until", "2025-10-27")], ids=str)
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["words", "json"])
+def test_a_network_that_stands_still_is_told_of_before_time_is_up(
+    root: Path, words: tuple[str, ...], form: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with network_before(root, 2) as (first, _):
+        typed("meter", "enrol", *NAMES, "-C", root)
+        first.ledger.stop()
+
+        def hear(sentence: str) -> None:
+            say_wait(sentence)
+            first.ledger.start(0.002)  # only who was told goes on
+
+        monkeypatch.setattr(main, "say_wait", hear)
+        monkeypatch.setattr(patience, "AFTER_S", 0.1)
+        done = typed(*words, "-C", root, *form)
+    told = [line for line in done.err.splitlines() if "waiting for a block" in line]
+    assert len(told) == 1, done
+    assert re.search(r"with a third of the votes missing none comes.*about \d+ s more at most", told[0])
+    assert "waiting for" not in done.out
+    assert not form or done.json
+
+
+def test_a_meter_whose_enrolment_is_under_way_is_listed_as_such_until_it_is_said_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listed() -> list[tuple[str, bool | None]]:
+        told = typed("meter", "list", "-C", root, "--json").json["meters"]
+        return [(meter["name"], meter["on_ledger"]) for meter in told]
+
+    with network_before(root) as (first,):
+        typed("meter", "enrol", "Ada", "-C", root)
+
+        def half_said(*words: str) -> None:
+            first.swallow = True
+            with monkeypatch.context() as hurried:
+                hurried.setattr(community, "Sender", partial(Sender, timeout_s=0.5))
+                refused("meter", *words, "-C", root, error="WaitTimeoutError")
+            first.swallow = False
+
+        half_said("enrol", "Gil")
+        assert listed() == [("Ada", True), ("Gil", False)]
+        assert "The ledger does not know the enrolment of Gil yet." in typed("meter", "list", "-C", root).out
+        refused("meter", "enrol", "Gil", "-C", root, error="AlreadyEnrolledError")
+        assert listed() == [("Ada", True), ("Gil", True)]
+        half_said("revoke", "Ada")
+        assert listed() == [("Ada", False), ("Gil", True)]
+        assert "The ledger does not know the end of Ada yet." in typed("meter", "list", "-C", root).out
+        typed("meter", "reissue", "Gil", "-C", root)
+        assert listed() == [("Ada", True), ("Gil", True)]
+        assert "does not know" not in typed("meter", "list", "-C", root).out
+    assert listed() == [("Ada", None), ("Gil", None)], "nobody answers any more"
+    assert "was not asked: No node" in typed("meter", "list", "-C", root).out
+
+
+def test_a_node_that_hangs_is_left_soon_for_the_next_one(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nodes_of_networks, "QUICK_S", 0.2)
+    with network_before(root, 2) as (first, second):
+        first.hang.set()
+        status = typed("status", "-C", root, "--json").json
+        assert status["nodes"][0] == {"url": first.url, "height": None, "detail": "no answer within 0.2 s"}
+        assert "abci_query" in second.asked
 
 
 def test_what_only_a_node_can_do_is_said_in_a_sentence(root: Path, tmp_path: Path) -> None:

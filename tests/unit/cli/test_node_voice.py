@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 
 from gridproof.actors.community import found
 from gridproof.actors.community.founding import Network
-from gridproof.actors.node import running, standing
+from gridproof.actors.node import deciding, running, standing
 from gridproof.actors.node.founding import Birth, make_node
 from gridproof.actors.node.settings import NodeSection
 from gridproof.actors.randomness import Seeded
@@ -18,6 +19,7 @@ from gridproof.app import APPLICATION_VERSION, application
 from gridproof.connectors.config import Aggregator, Ledger, Region, Settings
 from gridproof.connectors.config import Community as CommunitySettings
 from gridproof.connectors.engine_headers import EngineRpc
+from gridproof.connectors.ledger import Sender
 from gridproof.connectors.secret_files import SecretFiles
 from gridproof.drivers.cometbft.engine import EngineKey
 from gridproof.drivers.embedded import EmbeddedLedger, Options
@@ -146,7 +148,11 @@ def test_a_node_that_does_not_answer_is_told(home: Home) -> None:
         assert typed("node", *words, "-C", home.nodes[0], code=1).err.startswith("gridproof: ")
 
 
-def test_a_node_that_goes_silent_once_something_was_sent_says_that_it_may_take_effect(home: Home) -> None:
+def test_a_node_that_goes_silent_once_something_was_sent_says_that_it_may_take_effect(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deciding, "Sender", partial(Sender, timeout_s=1))
+
     def spoil(method: str, raw: bytes) -> bytes | None:
         return None if "broadcast_tx_sync" in home.engine.asked else raw
 

@@ -74,6 +74,31 @@ def test_readings_that_come_later_are_worked_off_by_the_next_run(worked: Path, t
     assert totals(worked)[6:] == [total_wh(6), total_wh(7)]
 
 
+def test_a_later_run_tells_of_itself_and_not_from_the_founding_on(worked: Path, tmp_path: Path) -> None:
+    rows = [reading(name, at, 10) for at in (6, 7) for name in NAMES]
+    typed("readings", "import", write_readings(tmp_path / "more.csv", rows), "-C", worked)
+    told: list[tuple[int, int]] = []
+    community = Community(worked)
+    with at_helm(community.folder) as ledger:
+        outcome = Run(community, ledger, threading.Event(), lambda done, total: told.append((done, total))).work_off()
+    assert outcome.first_s is not None
+    assert outcome.end_s is not None
+    label = community.times.label
+    assert (label(outcome.first_s), label(outcome.end_s)) == ("2025-10-26T05:00:00+01:00", "2025-10-26T07:00:00+01:00")
+    assert {total for _, total in told} == {2}
+    assert max(done for done, _ in told) == 2
+    assert min(done for done, _ in told) < 2
+
+
+def test_a_run_that_finishes_what_another_left_halfway_tells_from_there_on(new: Path, tmp_path: Path) -> None:
+    typed("meter", "enrol", *NAMES, "-C", new)
+    typed("readings", "import", write_readings(tmp_path / "r.csv", all_readings()), "-C", new)
+    typed("run", "--until", "2025-10-26T03:00+01:00", "-C", new)
+    told = typed("run", "-C", new, "--json").json
+    assert told["slots"]["opened"] == 3
+    assert (told["from"], told["to"]) == ("2025-10-26T02:00:00+01:00", "2025-10-26T05:00:00+01:00")
+
+
 def test_run_goes_no_further_than_it_was_told(new: Path, tmp_path: Path) -> None:
     typed("meter", "enrol", *NAMES, "-C", new)
     typed("readings", "import", write_readings(tmp_path / "r.csv", all_readings()), "-C", new)

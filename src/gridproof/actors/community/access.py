@@ -11,7 +11,7 @@ from time import monotonic, sleep
 from typing import Final, NamedTuple
 
 from gridproof.app import application
-from gridproof.connectors.config import Ledger, load
+from gridproof.connectors.config import load
 from gridproof.connectors.ledger import (
     InProcessClient,
     LedgerClient,
@@ -26,7 +26,7 @@ from gridproof.drivers.errors import LedgerLockedError
 from gridproof.state.genesis import genesis_hash
 from gridproof.state.store import LmdbStore
 
-from .agreement import chain_of, own_genesis, require_agreement
+from .agreement import chain_of, own_genesis, require_agreement, require_kind
 from .errors import AtWorkError, LedgerElsewhereError, LedgerGoneError
 from .folder import Folder
 
@@ -95,10 +95,15 @@ def network_of(folder: Folder) -> NetworkClient | None:
     """The way to the network that keeps the community's ledger; None where the ledger is in the folder.
 
     Raises:
+        SettingsDifferError: the settings are wrong about which of the two it is.
         GenesisError, FileUnreadableError: the folder's genesis document, which names the chain, is none.
         NodesUnreachableError: a node's address is none.
     """
-    ledger = load(folder.config).ledger if folder.config.exists() else Ledger()
+    if not folder.config.exists():
+        return None
+    settings = load(folder.config)
+    require_kind(folder, settings)
+    ledger = settings.ledger
     return NetworkClient(ledger.nodes, chain_of(folder)) if ledger.kind == "network" else None
 
 
@@ -238,11 +243,15 @@ def require_ledger(folder: Folder) -> None:
     """Return if there is a ledger in the folder; a lost one must never be begun anew.
 
     Raises:
+        SettingsDifferError: the settings say that it is here, and a network keeps it, or the other way round.
         LedgerElsewhereError: a network keeps it.
         LedgerGoneError: there is none.
     """
-    if folder.config.exists() and load(folder.config).ledger.kind == "network":
-        raise LedgerElsewhereError(folder=str(folder.root))
+    if folder.config.exists():
+        settings = load(folder.config)
+        require_kind(folder, settings)
+        if settings.ledger.kind == "network":
+            raise LedgerElsewhereError(folder=str(folder.root))
     if not folder.database.is_dir():
         raise LedgerGoneError(folder=str(folder.ledger))
 

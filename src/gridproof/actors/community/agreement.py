@@ -4,6 +4,8 @@ Rules:
     G-1 The ledger in the folder is the one that the folder's genesis document founded.
     G-2 What the ledger was founded with stays: zone, currency, clock, period, and all of a region but its privacy.
     G-3 A region of the ledger stays in the settings; one of the settings that the ledger lacks is added later.
+    G-4 What kind of ledger it is stays, too: one that the genesis document gives validators to is a network's, and one
+        without that lies in the folder is the folder's own.
 """
 
 from typing import Final
@@ -21,6 +23,7 @@ from .folder import Folder
 from .founding import region_parameters
 
 CHANGING: Final = ("k_min", "min_live_permille")  # of a region's parameters: told to the ledger at the next run
+_VALIDATORS: Final = "consensus"  # the genesis document's section
 _SECTIONS: Final = {
     "period_s": "community",
     "window_s": "windows",
@@ -68,6 +71,38 @@ def own_genesis(folder: Folder, ledger_chain: str, ledger_hash: bytes) -> Genesi
     if hash_ != ledger_hash:
         raise ForeignLedgerError(ledger=ledger_chain, genesis=document.chain_id)
     return document
+
+
+def kind_faults(folder: Folder, settings: Settings) -> Faults:
+    """What the settings say otherwise than the folder of what kind the ledger is (G-4); no ledger is asked.
+
+    Raises:
+        GenesisError, FileUnreadableError: the genesis document is none.
+    """
+    found, kind = _read_genesis(folder), settings.ledger.kind
+    is_voted_on = found is not None and _VALIDATORS in found[0].modules
+    if kind == "embedded" and is_voted_on:
+        sentence = (
+            "genesis.json says that a network keeps this ledger. Set it to network, and name nodes in ledger.nodes"
+        )
+        return Faults([Fault("ledger.kind", sentence)])
+    if kind == "network" and not is_voted_on and folder.database.is_dir():
+        return Faults(
+            [Fault("ledger.kind", "the ledger lies in this folder, and no network has it. Set it to embedded")]
+        )
+    return Faults()
+
+
+def require_kind(folder: Folder, settings: Settings) -> None:
+    """Return unless the settings are wrong about what kind of ledger it is (G-4).
+
+    Raises:
+        SettingsDifferError: they are.
+        GenesisError, FileUnreadableError: the genesis document is none.
+    """
+    faults = kind_faults(folder, settings)
+    if faults:
+        raise SettingsDifferError(differences=faults)
 
 
 def chain_of(folder: Folder) -> str | None:

@@ -12,8 +12,8 @@ from gridproof.actors.bills.verifying import BillVerdict
 from gridproof.connectors.files import PRIVATE_FILE, write_whole
 from gridproof.connectors.printing import print_pdf
 
-from .bills import Read
 from .errors import UnknownFormError
+from .household_bills import Read
 
 
 def write_bill(read: Read, path: Path, language: str) -> None:

@@ -11,10 +11,11 @@ from gridproof.connectors.files import FileMissingError, FileUnreadableError
 from gridproof.connectors.ledger import LedgerClient
 from gridproof.connectors.readings.rows import MAX_METER_NAME
 from gridproof.domain import Direction, UnknownNameError
+from gridproof.modules.registry import queries as registry
 from gridproof.state import system
 
 from .admitting import MAX_AHEAD_S, now_of
-from .community import Community
+from .community import Community, MeterRow
 from .errors import (
     BadLine,
     BadLines,
@@ -160,6 +161,21 @@ class _ListReader:
             self._bad.append(BadLine(number, f"meter {wanted.name!r} comes twice"))
 
 
+def under_way(rows: Sequence[MeterRow], client: LedgerClient) -> set[bytes]:
+    """Handles of the meters whose beginning or end the ledger does not know: it was refused, or waits for a block.
+
+    Args:
+        rows: meters by the bill provider's book.
+        client: the way to the ledger.
+
+    Raises:
+        ClientError: the ledger gave no answer.
+    """
+    regions = [number for number, _ in client.ask(registry.regions)]
+    known = {handle: meter.until_k for region in regions for handle, meter in client.ask(registry.meters, region)}
+    return {row.handle for row in rows if known.get(row.handle) != row.until_k}
+
+
 def require_meter_name(name: str) -> None:
     """Return if a meter can have this name, in files as well as on screens.
 
@@ -172,7 +188,7 @@ def require_meter_name(name: str) -> None:
 
 
 class Enrolling:
-    """Enrols, revokes and swaps meters as the bill provider.
+    """Enrols, revokes and swaps meters as the bill provider. What an earlier command left half said is said first.
 
     Args:
         community: whose; this process acts alone for its participants.
@@ -184,6 +200,8 @@ class Enrolling:
         self._client = client
         community.settle_keys(client)
         self._provider: BillProvider = community.bill_provider(client)
+        self._provider.catch_up()
+        self._provider.seat.settle()  # what is refused now was refused before, and is no matter of this command
 
     def enrol(self, wanted: Sequence[Wanted], start: str | None) -> list[Issued]:
         """Enrol meters.

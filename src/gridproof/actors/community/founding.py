@@ -1,24 +1,21 @@
 """Founding a community: its folder, keys, genesis document and ledger, all or nothing.
 
-All is made in a folder beside the wanted one (inside it, if that is there and empty) and put in place at the end, the
-settings last: a folder without `gridproof.toml` is no community.
+All is made in a folder of its own and put in place at the end (`staging`), the settings last: a folder without
+`gridproof.toml` is no community.
 """
 
-import glob
 import json
 import re
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from tempfile import mkdtemp
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from gridproof.actors.randomness import Randomness
 from gridproof.app import application
 from gridproof.connectors.config import FILE_NAME, Region, Settings, render
-from gridproof.connectors.files import make_private_folder, sync_folder, write_whole
+from gridproof.connectors.files import make_private_folder, write_whole
 from gridproof.connectors.secret_files import SecretFiles
 from gridproof.drivers.embedded import EmbeddedLedger, Options
 from gridproof.modules.registry.types import KeyRole, Role
@@ -28,7 +25,6 @@ from gridproof.state.store import MemoryStore
 from .errors import (
     AmbiguousTimeError,
     FolderTakenError,
-    FolderUnmadeError,
     MisalignedTimeError,
     NameReservedError,
     SkippedTimeError,
@@ -36,14 +32,13 @@ from .errors import (
 )
 from .folder import Folder
 from .people import BILL_PROVIDER, CONTROL_CENTER, OPERATOR, equip
+from .staging import holds, staged
 from .times import Times, require_between_periods
 
-STAGING: Final = ".gridproof-init."
 _ID_BYTES: Final = 4
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MAX_SLUG: Final = 40
 _MAX_SHOWN: Final = 3
-_RANDOM_PART: Final = 8  # characters that `mkdtemp` adds
 
 
 class StartMisalignedError(TimeError):
@@ -122,7 +117,7 @@ def found(
     root = root.absolute()
     _require_free(root)
     chain_id = f"{_slug(settings.community.name)}-{randomness(_ID_BYTES).hex()}"
-    with _staged(root) as staging:
+    with staged(root, FILE_NAME) as staging:
         folder = Folder(staging, settings.paths)
         is_network = settings.ledger.kind == "network"
         for private in folder.private_folders:
@@ -233,44 +228,7 @@ def _slug(name: str) -> str:
 
 
 def _require_free(root: Path) -> None:
-    try:
-        held = sorted(path.name for path in root.iterdir() if not path.name.startswith(STAGING))
-    except FileNotFoundError:
-        return
-    except OSError as wrong:
-        raise FolderUnmadeError(folder=str(root), detail=wrong.strerror or str(wrong)) from wrong
+    held = holds(root)
     if held:
         more = ", …" if len(held) > _MAX_SHOWN else ""
         raise FolderTakenError(folder=str(root), holds=", ".join(held[:_MAX_SHOWN]) + more)
-
-
-@contextmanager
-def _staged(root: Path) -> Iterator[Path]:
-    """A folder to make all in; what it holds is put in place when the block ends, and gone when an error leaves it."""
-    there = root.is_dir()
-    above, prefix = root if there else root.parent, f"{STAGING}{root.name}."
-    try:
-        above.mkdir(parents=True, exist_ok=True)
-        for leftover in above.glob(f"{glob.escape(prefix)}{'?' * _RANDOM_PART}"):  # of a founding that was killed
-            shutil.rmtree(leftover)
-        staging = Path(mkdtemp(prefix=prefix, dir=above))
-    except OSError as wrong:
-        raise FolderUnmadeError(folder=str(root), detail=wrong.strerror or str(wrong)) from wrong
-    try:
-        yield staging
-        if there:
-            _move_in(staging, root)
-        else:
-            staging.rename(root)
-        sync_folder(root.parent)
-    except OSError as wrong:
-        raise FolderUnmadeError(folder=str(root), detail=wrong.strerror or str(wrong)) from wrong
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _move_in(staging: Path, root: Path) -> None:
-    root.chmod(0o700)
-    for path in sorted(staging.iterdir(), key=lambda path: path.name == FILE_NAME):
-        path.rename(root / path.name)
-    sync_folder(root)

@@ -70,7 +70,7 @@ class Outcome(NamedTuple):
     """What a run did.
 
     Attributes:
-        first_s: start of the first period that it looked at, or None where there was nothing to do.
+        first_s: start of the first period that was not settled before, or None where there was nothing to do.
         end_s: end of the last one.
         ended: slots that came to their end, by how: opened, sealed, void.
         total_wh: sum of the totals that were opened.
@@ -182,7 +182,7 @@ class Run:
             self._joined += join(self._community, self._client)
             crew = self._community.crew(self._client, clock, executor)
             with closing(crew), closing(self._community.readings()) as readings:
-                self._tally.begin(stretch)
+                self._tally.begin(stretch, clock.now_s() - self._window_s())
                 tariffs = self._community.tariff
                 conductor = Conductor(crew, readings, self._bounds, clock, self._tally, tariffs=tariffs)
                 conductor.run(stretch.months, stretch.first_s, stretch.end_s, until_s=stretch.until_s, stop=stop)
@@ -295,15 +295,23 @@ class _Tally(Observer):
         self._period_s = period_s
         self._progress = progress
         self._first_s, self._periods = 0, 0
+        self._began_s: int | None = None
         self._ended = {str(status): 0 for status in (Status.OPENED, Status.SEALED, Status.VOID)}
         self._total_wh = 0
         self._problems: list[str] = []
         self._problem_count = 0
 
-    def begin(self, stretch: Stretch) -> None:
-        """Count towards a stretch."""
-        self._first_s = stretch.first_s
-        self._periods = (stretch.end_s - stretch.first_s) // self._period_s
+    def begin(self, stretch: Stretch, settled_s: int) -> None:
+        """Count towards a stretch, of which earlier runs have done what is settled.
+
+        Args:
+            stretch: all that there is, from the first reading on.
+            settled_s: periods that end before are settled, UTC epoch seconds.
+        """
+        settled_s = settled_s // self._period_s * self._period_s
+        self._first_s = min(max(stretch.first_s, settled_s), stretch.end_s)
+        self._periods = (stretch.end_s - self._first_s) // self._period_s
+        self._reach(self._first_s)
 
     def instant(self, now_s: int) -> None:
         if self._progress is not None and self._periods:
@@ -313,6 +321,7 @@ class _Tally(Observer):
     def slot_ended(self, slot: Slot, state: SlotState) -> None:
         self._ended[str(Status(state.status))] += 1
         self._total_wh += state.total_wh
+        self._reach(slot.k * self._period_s)  # one that an earlier run left halfway
 
     def refused(self, refused: Refused) -> None:
         self._note(f"{type(refused.messages[0]).__name__}: {refused.refusal}")
@@ -322,9 +331,14 @@ class _Tally(Observer):
 
     def outcome(self, stretch: Stretch | None, *, stopped: bool) -> Outcome:
         """What came of it all."""
-        first_s, end_s, too_early = (stretch.first_s, stretch.end_s, stretch.too_early) if stretch else (None, None, 0)
+        end_s, too_early = (stretch.end_s, stretch.too_early) if stretch else (None, 0)
         problems = tuple(self._problems)
-        return Outcome(first_s, end_s, self._ended, self._total_wh, problems, self._problem_count, too_early, stopped)
+        return Outcome(
+            self._began_s, end_s, self._ended, self._total_wh, problems, self._problem_count, too_early, stopped
+        )
+
+    def _reach(self, start_s: int) -> None:
+        self._began_s = start_s if self._began_s is None else min(self._began_s, start_s)
 
     def _note(self, problem: str) -> None:
         self._problem_count += 1

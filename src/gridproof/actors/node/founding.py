@@ -1,29 +1,19 @@
 """Making a node's folder: keys, genesis, settings; all or nothing."""
 
-import glob
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from gridproof.actors.community.errors import FolderUnmadeError
+from gridproof.actors.community.staging import holds, staged
 from gridproof.connectors.files import (
     PRIVATE_FILE,
-    FileUnwritableError,
     make_private_folder,
-    sync_folder,
     write_whole,
 )
 from gridproof.drivers.cometbft.engine import EngineKey, node_key_file, signer_file, signer_state_file
 
 from .errors import NodeFolderTakenError
 from .folder import NodeFolder
-from .settings import NodeSettings, render, require_valid
-
-STAGING: Final = ".gridproof-node."
-_RANDOM_PART: Final = 8  # characters that `mkdtemp` adds
+from .settings import FILE_NAME, NodeSettings, render, require_valid
 
 
 class Birth(NamedTuple):
@@ -63,41 +53,21 @@ def make_node(root: Path, birth: Birth) -> NodeFolder:
     """
     require_valid(birth.settings)
     root = root.absolute()
-    with staged(root) as staging:
+    require_free(root)
+    with staged(root, FILE_NAME) as staging:
         _fill(NodeFolder(staging), birth)
     return NodeFolder(root)
 
 
-@contextmanager
-def staged(root: Path) -> Iterator[Path]:
-    """A folder to fill, which takes the wanted one's place if the block around it ends well.
-
-    What one that was killed left for the same place is removed first, for it holds secrets.
+def require_free(root: Path) -> None:
+    """Return if a folder is not there yet, or empty.
 
     Raises:
-        NodeFolderTakenError: the wanted one is there and not empty; nothing was made.
-        FolderUnmadeError: the disk or the folder above does not take it; nothing is left of it.
+        NodeFolderTakenError: it is there and not empty, or is no folder.
+        FolderUnmadeError: it cannot be looked into.
     """
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+    if root.exists() and (not root.is_dir() or holds(root)):
         raise NodeFolderTakenError(folder=str(root))
-    prefix = f"{STAGING}{root.name}."
-    try:
-        make_private_folder(root.parent)
-        for leftover in root.parent.glob(f"{glob.escape(prefix)}{'?' * _RANDOM_PART}"):
-            shutil.rmtree(leftover)
-        staging = Path(mkdtemp(prefix=prefix, dir=root.parent))
-        try:
-            yield staging
-            if root.exists():
-                root.rmdir()
-            staging.rename(root)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
-        sync_folder(root.parent)
-    except FileUnwritableError as wrong:
-        raise FolderUnmadeError(folder=str(root), detail=wrong.detail) from wrong
-    except OSError as wrong:
-        raise FolderUnmadeError(folder=str(root), detail=wrong.strerror or str(wrong)) from wrong
 
 
 def _fill(folder: NodeFolder, birth: Birth) -> None:

@@ -18,6 +18,7 @@ import msgspec
 from gridproof.actors.community import Founded, found
 from gridproof.actors.community.folder import Folder, file_stem
 from gridproof.actors.community.founding import Network
+from gridproof.actors.community.staging import staged
 from gridproof.actors.randomness import Randomness
 from gridproof.connectors.config import Settings
 from gridproof.connectors.files import read_private
@@ -29,7 +30,7 @@ from gridproof.state.genesis import parse_genesis
 
 from .errors import AddressTakenError, NodeFolderTakenError, NoNetworkError
 from .folder import NodeFolder
-from .founding import Birth, make_node, staged
+from .founding import Birth, make_node, require_free
 from .settings import EngineSection, FiguresSection, KeepSection, NodeSection, NodeSettings
 from .supervisor import is_free
 
@@ -136,7 +137,8 @@ def found_network(root: Path, order: Order, secrets: SecretFiles, randomness: Ra
     shape = order.shape
     require_apart([seat.name for seat in shape.seats])
     root = root.absolute()
-    with staged(root) as staging:
+    require_free(root)
+    with staged(root, COMMUNITY) as staging:
         keys = draw_keys(shape, randomness)
         sections = genesis_sections(keys)
         settings, start_s = with_nodes(order.settings, shape), order.start_s

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gridproof.actors.community import Community
-from gridproof.actors.community.bills import prove_bill, read_bill
+from gridproof.actors.community.household_bills import prove_bill, read_bill
 from gridproof.actors.community.proving import export_records
 from gridproof.actors.household import public_leaves
 from gridproof.connectors.ledger import LedgerClient

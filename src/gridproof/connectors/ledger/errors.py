@@ -45,6 +45,10 @@ class NodeDownError(NodeUnfitError):
     """
 
 
+class NodeLateError(NodeDownError):
+    """This node of the network took long for its first word; another one was asked."""
+
+
 class NodeBehindError(NodeUnfitError):
     """This node of the network is behind what was seen already; another one was asked. Wait until it has caught up."""
 

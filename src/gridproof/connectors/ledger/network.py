@@ -2,7 +2,8 @@
 
 Rules:
     W-1 A node that gives no answer, has stopped, catches up, or serves another chain is passed over, and looked at
-        again after a while. Another one is asked the same: every request may be repeated without counting twice.
+        again after a while. Another one is asked the same: every request may be repeated without counting twice. That
+        holds too for one whose engine or ledger takes seconds for a first word; it gets its time if no other answers.
     W-2 Reads never go back: an answer from before what this client has seen when it asked is not taken. The node is
         given a moment to catch up, then another one is asked. One node's word alone does not keep the others behind for
         good (`heights`).
@@ -20,7 +21,7 @@ Rules:
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from itertools import count
 from threading import Lock
 from time import monotonic, sleep
@@ -111,7 +112,7 @@ class NetworkClient(Requesting):
         """Wait until a transaction stands in a block (`LedgerClient.wait`).
 
         Raises:
-            WaitTimeoutError: it stands in none yet.
+            WaitTimeoutError: it stands in none yet, or is unknown to all nodes that were asked.
         """
         now = monotonic()
         deadline, again, pause = now + timeout_s, now + AGAIN_S, LOOK_S
@@ -158,6 +159,10 @@ class NetworkClient(Requesting):
         """How each node stands, asked one after the other."""
         return self._nodes.survey()
 
+    def patient(self, what: str, most_s: float) -> AbstractContextManager[None]:
+        """A wait over several requests (`LedgerClient.patient`); whoever hears (`telling`) is told of it."""
+        return self._nodes.patience.over(what, most_s)
+
     def close(self) -> None:
         """Hang up; the nodes stay."""
         self._nodes.close()
@@ -202,7 +207,7 @@ class NetworkClient(Requesting):
                 place = self._settle(other, waiting)
             except NodeDownError:
                 self._nodes.let_rest(other)
-            except (NonceAhead, MempoolError, ClientError, UnknownTransactionError):
+            except (NonceAhead, MempoolError, ClientError):
                 continue
             except Refusal as refusal:
                 yield refusal
@@ -241,12 +246,8 @@ class NetworkClient(Requesting):
         """Where a transaction stands, or None while it may still come into a block."""
         try:
             return self._nodes.read(node, wire.Wait(waiting.name, 0), wire.MAYBE_PLACE)
-        except UnknownTransactionError:
-            if not waiting.raw:
-                raise
-            return None
-        except (NonceAhead, MempoolError, WaitTimeoutError):
-            return None  # this node dropped it, another one may still have it
+        except (NonceAhead, MempoolError, UnknownTransactionError, WaitTimeoutError):
+            return None  # this node dropped or never had it, another one may have it
         except EnvelopeError as refusal:
             return self._find_or_raise(node, waiting, refusal)
 

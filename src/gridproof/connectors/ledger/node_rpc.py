@@ -13,14 +13,14 @@ from typing import Annotated, Any, Final, NamedTuple, NoReturn, TypeVar
 import msgspec
 from msgspec import Meta, json
 
-from gridproof.connectors.http import HttpError, Links
+from gridproof.connectors.http import HttpError, LateError, Links
 from gridproof.drivers import wire
 from gridproof.drivers.errors import MempoolFull, WireError
 from gridproof.errors import Refusal
 from gridproof.state.errors import TransactionTooLarge
 from gridproof.state.refusals import RefusedError, unpack_error
 
-from .errors import NodeDownError
+from .errors import NodeDownError, NodeLateError
 
 T = TypeVar("T")
 QUERY_PATH: Final = "/gridproof/1"
@@ -145,16 +145,18 @@ class NodeRpc:
         refusal = unpack_error(told.code, told.log, bytes.fromhex(told.data))
         raise refusal if isinstance(refusal, Refusal) else RefusedError(code=told.code, name="Refusal", text=told.log)
 
-    def ask(self, request: bytes) -> Told:
+    def ask(self, request: bytes, limit_s: float | None = None) -> Told:
         """Carry a request of the wire to the node's application.
 
         Args:
             request: encoded.
+            limit_s: how long it may take, where that is less than for any answer.
 
         Raises:
+            NodeLateError: it took longer than that limit.
             NodeDownError: no answer came, or none of this protocol.
         """
-        told = self._call("abci_query", {"path": QUERY_PATH, "data": request.hex()}, _Query)
+        told = self._call("abci_query", {"path": QUERY_PATH, "data": request.hex()}, _Query, limit_s)
         if told.response.code:
             raise self.otherwise(told.response.log)
         try:
@@ -162,13 +164,17 @@ class NodeRpc:
         except WireError as wrong:
             raise self.otherwise(wrong.detail) from wrong
 
-    def status(self) -> EngineStatus:
+    def status(self, limit_s: float | None = None) -> EngineStatus:
         """What the node's engine says of itself.
 
+        Args:
+            limit_s: how long it may take, where that is less than for any answer.
+
         Raises:
+            NodeLateError: it took longer than that limit.
             NodeDownError: no answer came.
         """
-        told = self._call("status", {}, _Status)
+        told = self._call("status", {}, _Status, limit_s)
         sync = told.sync_info
         return EngineStatus(told.node_info.network, int(sync.earliest_block_height), sync.catching_up)
 
@@ -180,11 +186,15 @@ class NodeRpc:
         """The error for what answers and is no node of this version."""
         return self._down(f"what answers is no node of this version: {detail}")
 
-    def _call(self, method: str, parameters: dict[str, Any], result: type[T]) -> T:
+    def _call(self, method: str, parameters: dict[str, Any], result: type[T], limit_s: float | None = None) -> T:
         number = next(self._ids)
         asked = json.encode({"jsonrpc": "2.0", "id": number, "method": method, "params": parameters})
         try:
-            status, raw = self._links.post(self._path, asked, _JSON, MAX_ANSWER)
+            status, raw = self._links.post(self._path, asked, _JSON, MAX_ANSWER, limit_s)
+        except LateError as late:
+            if limit_s is None:
+                raise self._down(late.detail) from late
+            raise NodeLateError(node=self.url, detail=_printable(late.detail)) from late
         except HttpError as wrong:
             raise self._down(wrong.detail) from wrong
         if len(raw) > MAX_ANSWER:

@@ -9,6 +9,7 @@ from time import monotonic, sleep
 from typing import Final, NamedTuple, TypeVar
 
 from gridproof.connectors.http import HttpError
+from gridproof.connectors.patience import Patience
 from gridproof.drivers import wire
 from gridproof.drivers.errors import (
     DriverError,
@@ -31,6 +32,7 @@ from .errors import (
     NodeAloneError,
     NodeBehindError,
     NodeDownError,
+    NodeLateError,
     NodesUnreachableError,
     NodeUnfitError,
     SentUnansweredError,
@@ -43,6 +45,7 @@ T = TypeVar("T")
 GRACE_S: Final = 0.5  # for a node that is behind
 LOOK_S: Final = 0.01
 PAUSE_S: Final = 0.05  # before all are asked once more
+QUICK_S: Final = 3.0  # for a node's first word, as long as another one may be asked instead
 REST_S: Final = 0.5  # of a node that failed once; longer each time
 MAX_REST_S: Final = 10.0
 VETTED_S: Final = 30.0
@@ -98,6 +101,7 @@ class Nodes:
         gives_up: whether whoever uses them was told to stop.
         has_sent: whether a transaction may have reached one of them; whoever uses them sets it.
         heights: what the nodes told of theirs.
+        patience: tells of what takes long.
 
     Raises:
         NodesUnreachableError: one of the addresses is none.
@@ -107,6 +111,7 @@ class Nodes:
         self.gives_up: Callable[[], bool] = lambda: False
         self.has_sent = False
         self.heights = Heights(len(urls), answer_s, monotonic)
+        self.patience = Patience()
         self._chain_id = chain_id
         self._answer_s = answer_s
         self._guard = Lock()
@@ -124,6 +129,7 @@ class Nodes:
 
     def close(self) -> None:
         """Hang up; the nodes stay."""
+        self.patience.close()
         for node in self._nodes:
             node.rpc.close()
 
@@ -154,19 +160,25 @@ class Nodes:
             GivenUpError: whoever uses them was told to stop.
             GridproofError: what the node says, where no other one may say otherwise.
         """
+        with self.patience.over("an answer of the network", len(self._nodes) * (QUICK_S + self._answer_s)):
+            return self._somewhere(act, elsewhere)
+
+    def _somewhere(self, act: Callable[[Node], T], elsewhere: int) -> T:
         deadline = monotonic() + self._answer_s
+        limit_s = None if len(self._nodes) == 1 else min(QUICK_S, self._answer_s / 2)
         while True:
             self._require_going()
             unfit: dict[str, str] = {}
             lacking: GridproofError | None = None
-            may_change = False
+            may_change = is_late = False
             for node in self.in_turn(elsewhere):
                 try:
-                    self.vet(node)
+                    self.vet(node, limit_s)
                     done = act(node)
                 except NodeUnfitError as why:
                     unfit[node.url] = why.detail
                     may_change |= isinstance(why, NodeBehindError | NodeAloneError)
+                    is_late |= isinstance(why, NodeLateError)
                     if isinstance(why, NodeDownError):
                         self.let_rest(node)
                 except GridproofError as wrong:
@@ -176,6 +188,9 @@ class Nodes:
                 else:
                     self._succeeded(node, prefer=not elsewhere)
                     return done
+            if is_late:
+                limit_s = None  # no other one can answer: now all get their time
+                continue
             if lacking is not None:
                 raise lacking
             if not may_change or monotonic() >= deadline:
@@ -190,21 +205,28 @@ class Nodes:
         now = monotonic()
         yield from sorted(turn, key=lambda node: node.rests_until > now)
 
-    def vet(self, node: Node) -> None:
+    def vet(self, node: Node, limit_s: float | None = None) -> None:
         """Return if a node serves the chain and has its blocks (W-1); looked at now and then.
 
+        Args:
+            node: which.
+            limit_s: how long engine and ledger may take for a word each, where that is less than for an answer.
+
         Raises:
+            NodeLateError: it says nothing within that limit.
             NodeDownError: it does not.
         """
         if monotonic() < node.vetted_until:
             return
-        status = node.rpc.status()
+        status = node.rpc.status(limit_s)
         if self._chain_id is None:
             self._chain_id = status.chain_id
         if status.chain_id != self._chain_id:
             raise node.down(f"it serves the chain {status.chain_id[:64]!r}, not {self._chain_id!r}")
         if status.is_catching_up:
             raise node.down("it still fetches the blocks that others made")
+        if limit_s is not None:
+            node.rpc.ask(_ASK_STATUS, limit_s)
         node.vetted_until = monotonic() + VETTED_S
 
     def let_rest(self, node: Node) -> None:
@@ -222,8 +244,8 @@ class Nodes:
 
     def _view(self, node: Node) -> NodeView:
         try:
-            self.vet(node)
-            return NodeView(node.url, node.rpc.ask(_ASK_STATUS).height, "")
+            self.vet(node, QUICK_S)
+            return NodeView(node.url, node.rpc.ask(_ASK_STATUS, QUICK_S).height, "")
         except NodeUnfitError as why:
             return NodeView(node.url, None, why.detail)
 

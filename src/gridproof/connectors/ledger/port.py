@@ -1,6 +1,7 @@
 """What every client of the ledger offers, whatever lies between it and the ledger."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from inspect import Signature, signature
 from typing import Any, Concatenate, Final, Generic, NamedTuple, ParamSpec, Protocol, TypeVar, cast
@@ -65,8 +66,9 @@ class LedgerClient(Protocol):
 
         Raises:
             Refusal: it was dropped before any block.
-            UnknownTransactionError: the ledger does not have it; no network says so, for another node may have it.
-            WaitTimeoutError: it still waits.
+            UnknownTransactionError: the ledger does not have it. A network's client never says so: whatever its nodes
+                say, another one may have it, so there it counts as waiting.
+            WaitTimeoutError: it still waits, and of a network perhaps nowhere.
             ClientError: no answer came.
         """
 
@@ -140,6 +142,14 @@ class LedgerClient(Protocol):
             ClientError: no answer came.
         """
 
+    def patient(self, what: str, most_s: float) -> AbstractContextManager[None]:
+        """A wait over several requests of this thread, which somebody may be told of where it takes long.
+
+        Args:
+            what: is waited for, in words.
+            most_s: the longest that it is.
+        """
+
     def close(self) -> None:
         """Let the way go; the ledger stays."""
 
@@ -150,6 +160,10 @@ class Asking:
     def query(self, path: str, arguments: bytes, *, prove: bool = False) -> Answer:
         """Ask by path with encoded arguments."""
         raise NotImplementedError
+
+    def patient(self, what: str, most_s: float) -> AbstractContextManager[None]:
+        """A wait over several requests (`LedgerClient.patient`); nobody is told of it."""
+        return nullcontext()
 
     def ask(self, query: Callable[Concatenate[Reader, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Ask a module's query (`LedgerClient.ask`)."""

@@ -34,6 +34,7 @@ AUX_BYTES: Final = 32
 PAUSE_S: Final = 0.05
 BLOCK_S: Final = 1.0
 MAX_EARLY: Final = 3  # times that what is refused as too early is said again
+_BLOCK: Final = "a block that takes in what was sent (with a third of the votes missing none comes)"
 
 
 class Sent(NamedTuple):
@@ -111,7 +112,7 @@ class Sender:
             ClientError: no answer came all the time; it may take effect all the same.
         """
         deadline = monotonic() + self._timeout_s
-        with self._guard:
+        with self._guard, self.client.patient(_BLOCK, self._timeout_s):
             while True:
                 sent = self._sign(messages, deadline)
                 try:
@@ -136,7 +137,10 @@ class Sender:
             WaitTimeoutError: it still waits.
             ClientError: no answer came.
         """
-        deadline = monotonic() + self._timeout_s
+        with self.client.patient(_BLOCK, self._timeout_s):
+            return self._settled(sent, monotonic() + self._timeout_s)
+
+    def _settled(self, sent: Sent, deadline: float) -> TransactionPlace:
         early = 0
         while True:
             try:

@@ -1,7 +1,6 @@
 """A company's say among the validators, by the rules D-1 to D-4."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,30 +35,16 @@ from gridproof.actors.randomness import Seeded
 from gridproof.connectors.files import FileExistsAlreadyError, FileExposedError, FileTooLongError
 from gridproof.connectors.ledger import InProcessClient
 from gridproof.connectors.secret_files import SecretFiles
-from gridproof.drivers.embedded import EmbeddedLedger, Options
 from gridproof.errors import Refusal
 from gridproof.modules.consensus import queries
 from gridproof.modules.consensus.changes import CancelUpgrade, RemoveValidator, ScheduleUpgrade
 from gridproof.modules.consensus.errors import BadPossession
 from gridproof.primitives.hashing import sha256
-from gridproof.state import SerialVerifier
-from gridproof.state.store import MemoryStore
 
 from tests.unit.actors.node.homes import SIGNER, node_in, settings
 from tests.unit.modules.consensus import network as consensus
 
 ONE, TWO, THREE, FOUR, FIVE = consensus.AGGREGATORS[:5]
-
-
-@pytest.fixture
-def client() -> Iterator[InProcessClient]:
-    genesis = consensus.genesis(consensus.section(consensus.FIRST_FOUR))
-    options = Options(SerialVerifier(), clock=lambda: consensus.START_S)
-    with EmbeddedLedger(MemoryStore(), consensus.application, genesis, options) as ledger:
-        ledger.make_block(consensus.START_S, empty=True)
-        ledger.start(0.002)
-        yield InProcessClient(ledger)
-        ledger.stop()
 
 
 def company(place: Path, name: str) -> NodeFolder:

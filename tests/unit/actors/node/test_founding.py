@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from gridproof.actors.community import staging
 from gridproof.actors.community.errors import FolderUnmadeError
-from gridproof.actors.node import founding
+from gridproof.actors.community.staging import STAGING
 from gridproof.actors.node.errors import NodeFolderTakenError, NodeSettingsError, NoNodeError
 from gridproof.actors.node.folder import NodeFolder, has_blocks, height_of
 from gridproof.actors.node.founding import make_node
@@ -128,19 +129,39 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
     node_in(tmp_path / "node").require_node()  # and it can be tried again
 
 
-@pytest.mark.parametrize("what", ["rename", "rmdir"])
-def test_a_rename_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
-    (tmp_path / "node").mkdir()
-    monkeypatch.setattr(Path, what, Fails(getattr(Path, what), 0))
+@pytest.mark.parametrize("after", range(4))
+@pytest.mark.parametrize("there", [False, True])
+def test_a_rename_that_fails_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool, after: int
+) -> None:
+    rename, count = Path.rename, iter(range(99))
+
+    def failing_once(path: Path, target: Path) -> Path:
+        if next(count) == (after if there else 0):
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    if there:
+        (tmp_path / "node").mkdir()
+    monkeypatch.setattr(Path, "rename", failing_once)
     with pytest.raises(FolderUnmadeError):
         node_in(tmp_path / "node")
-    monkeypatch.undo()
-    assert [path.name for path in tmp_path.iterdir()] in (["node"], [])
-    assert not list((tmp_path / "node").glob("*"))
+    assert list(tmp_path.rglob("*")) == ([tmp_path / "node"] if there else [])
+    node_in(tmp_path / "node").require_node()  # and it can be tried again
+
+
+def test_a_folder_that_is_there_is_filled_and_not_exchanged(tmp_path: Path) -> None:
+    (tmp_path / "node").mkdir()
+    before = (tmp_path / "node").stat().st_ino
+    (tmp_path / "node" / f"{STAGING}node.abcd1234").mkdir()  # of one that was killed
+    node_in(tmp_path / "node").require_node()
+    assert (tmp_path / "node").stat().st_ino == before
+    assert mode(tmp_path / "node") == 0o700
+    assert not list((tmp_path / "node").glob(f"{STAGING}*"))
 
 
 def test_what_a_founding_that_was_killed_left_goes_with_its_secrets_and_others_stay(tmp_path: Path) -> None:
-    mine, other = (tmp_path / f"{founding.STAGING}{name}.abcd1234" for name in ("a[b]", "node"))
+    mine, other = (tmp_path / f"{STAGING}{name}.abcd1234" for name in ("a[b]", "node"))
     for left in (mine, other):
         (left / "signer").mkdir(parents=True)
         (left / "signer" / "key.json").write_bytes(SIGNER.seed)
@@ -163,7 +184,7 @@ def test_a_founding_that_is_killed_leaves_what_the_next_one_removes(
 
 
 def test_a_folder_above_that_takes_nothing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(founding, "mkdtemp", Fails(None, 0))
+    monkeypatch.setattr(staging, "mkdtemp", Fails(None, 0))
     with pytest.raises(FolderUnmadeError):
         node_in(tmp_path / "node")
     (tmp_path / "file").write_text("x")

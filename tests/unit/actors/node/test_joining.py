@@ -24,9 +24,7 @@ from gridproof.connectors.files import write_whole
 from gridproof.connectors.ledger import InProcessClient
 from gridproof.connectors.secret_files import NoSecretFileError, SecretFiles
 from gridproof.drivers.cometbft.engine import genesis_file
-from gridproof.drivers.embedded import EmbeddedLedger, Options
-from gridproof.state import SerialVerifier, Validator
-from gridproof.state.store import MemoryStore
+from gridproof.state import Validator
 
 from tests.tiny.app import GENESIS_TIME_S, tiny_genesis
 from tests.unit.actors.node.homes import COMPANY_KEYS, SIGNER, Rpc, rpc
@@ -188,15 +186,6 @@ def test_nobody_there_is_said(tmp_path: Path) -> None:
 
 
 # --- whose keys it is given -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def client() -> Iterator[InProcessClient]:
-    genesis = consensus.genesis(consensus.section(consensus.FIRST_FOUR))
-    options = Options(SerialVerifier(), clock=lambda: consensus.START_S)
-    with EmbeddedLedger(MemoryStore(), consensus.application, genesis, options) as ledger:
-        ledger.make_block(consensus.START_S, empty=True)
-        yield InProcessClient(ledger)
 
 
 @pytest.mark.parametrize("passphrase", [None, "correct horse"])

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from threading import Thread
+from time import sleep
 from typing import Any, cast
 
 import pytest
@@ -133,6 +134,49 @@ def test_w1_a_node_that_hangs_is_given_up_in_time(ledger: EmbeddedLedger) -> Non
         assert client.status().height == 0
         assert client.survey()[0].height is None
         assert "no answer within 0.2 s" in client.survey()[0].detail
+
+
+def test_w1_a_node_that_hangs_is_left_soon_where_another_one_answers(
+    ledger: EmbeddedLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodes, "QUICK_S", 0.5)
+    with network_of(ledger, ledger, answer_s=PATIENCE_S) as (client, (first, second)):
+        first.hang.set()
+        assert client.status().height == 0
+        assert "abci_query" in second.asked
+        assert client.survey()[0].detail == "no answer within 0.5 s"
+
+
+def test_w1_nodes_that_are_slow_get_their_time_where_none_is_quicker(
+    ledger: EmbeddedLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodes, "QUICK_S", 0.1)
+    with network_of(ledger, ledger, answer_s=PATIENCE_S) as (client, both):
+
+        def slow(_method: str, raw: bytes) -> bytes:
+            sleep(0.3)
+            return raw
+
+        for each in both:
+            each.spoil = slow
+        assert client.status().height == 0
+        assert client.survey()[0].height is None, "a survey does not wait so long"
+
+
+def test_w1_a_ledger_that_hangs_behind_its_engine_is_left_soon_too(
+    ledger: EmbeddedLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodes, "QUICK_S", 0.5)
+    with network_of(ledger, ledger, answer_s=PATIENCE_S) as (client, (first, second)):
+
+        def spoil(method: str, raw: bytes) -> bytes:
+            if method == "abci_query":
+                first.freed.wait(PATIENCE_S)
+            return raw
+
+        first.spoil = spoil
+        assert client.status().height == 0
+        assert "abci_query" in second.asked
 
 
 def test_w1_a_node_of_another_chain_is_refused_by_name(ledger: EmbeddedLedger) -> None:
