@@ -21,6 +21,7 @@ ROOM: Final = 60_000  # bytes that the ledger's file may still grow
 TORN: Final = 11  # bytes that are missing at the end of a journal
 FORWARD: Final = 5  # blocks that a chain goes on before a backup is put back
 HOUR_S: Final = 3_600
+STALL_S: Final = 60  # as long as the product's nodes: a busy machine may make no block for five
 
 
 def storage(trial: Trial, engine: Path) -> None:
@@ -219,7 +220,7 @@ def jump(trial: Trial, engine: Path) -> None:
         engine: one whose clock can jump.
     """
     with (
-        Lab(trial.folder, victims=[BROKEN], programs={BROKEN: engine}, quick=trial.quick) as lab,
+        Lab(trial.folder, victims=[BROKEN], programs={BROKEN: engine}, stall_s=STALL_S, quick=trial.quick) as lab,
         trial.loaded(lab) as loader,
     ):
         wrong, right = lab.nodes[BROKEN], [node for node in lab.nodes if node.number != BROKEN]
