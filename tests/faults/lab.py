@@ -38,6 +38,7 @@ PROPOSE_MS: Final = 1_000
 ROOT: Final = Path(__file__).resolve().parents[2]
 PRODUCT: Final = ("-m", "gridproof", "node", "start", "-C")
 VICTIM: Final = ("-m", "tests.faults.victims", "start")
+SOCKETS: Final = shutil.ignore_patterns("*.sock")  # which a killed process leaves, and nobody can copy
 FIRST_LINK: Final = 100  # last number of the first link's address
 
 

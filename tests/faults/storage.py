@@ -12,7 +12,7 @@ from gridproof.actors.node.recovering import Recovered, recover
 from gridproof.actors.node.serving import read_stopped
 
 from . import load
-from .lab import Lab, Node
+from .lab import SOCKETS, Lab, Node
 from .trial import Trial
 from .victims import tell
 
@@ -151,7 +151,7 @@ def backup_restored(lab: Lab, node: Node) -> None:
     """The whole folder is put back as it was some blocks ago, with an old record of what the key has signed."""
     node.end()
     backup = node.folder.root.with_suffix(".backup")
-    shutil.copytree(node.folder.root, backup)
+    shutil.copytree(node.folder.root, backup, ignore=SOCKETS)
     lab.start(node)
     lab.until_height(lab.height() + FORWARD)
     node.kill()

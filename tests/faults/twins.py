@@ -13,7 +13,7 @@ from gridproof.cli.node import LASTS
 from gridproof.drivers.cometbft.engine import node_key_file
 
 from .byzantine import voting_keys
-from .lab import PRODUCT, VICTIM, Lab, Node
+from .lab import PRODUCT, SOCKETS, VICTIM, Lab, Node
 from .load import Loader
 from .town import stranger
 from .trial import Trial
@@ -56,7 +56,7 @@ def _copied(lab: Lab, node: Node) -> Iterator[Node]:
     host = f"{node.host.rpartition('.')[0]}.{OWN}"
     twin = Node(OWN, node.folder.root.with_name("twin"), host, free_ports([host]))
     node.end()
-    shutil.copytree(node.folder.root, twin.folder.root)
+    shutil.copytree(node.folder.root, twin.folder.root, ignore=SOCKETS)
     lab.start(node)
     p2p, rpc = (f"{host}:{port}" for port in twin.ports)
     settings = load(twin.folder.root)
