@@ -35,6 +35,7 @@ def _from_network(trial: Trial, time: int) -> int:
     folder = trial.folder / f"history-{time}"
     with Lab(folder) as lab:
         with trial.loaded(lab):
+            lab.until_height(2, lab.nodes[:1])
             lab.nodes[0].ask(
                 "broadcast_evidence", evidence=two_votes(lab.nodes[0], lab.born.members[3].signer, lab.born.chain_id, 2)
             )

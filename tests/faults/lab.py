@@ -38,6 +38,7 @@ PROPOSE_MS: Final = 1_000
 ROOT: Final = Path(__file__).resolve().parents[2]
 PRODUCT: Final = ("-m", "gridproof", "node", "start", "-C")
 VICTIM: Final = ("-m", "tests.faults.victims", "start")
+SOCKETS: Final = shutil.ignore_patterns("*.sock")  # which a killed process leaves, and nobody can copy
 FIRST_LINK: Final = 100  # last number of the first link's address
 
 
@@ -90,14 +91,15 @@ class Node:
         """Kill all its processes at once."""
         if self.process is None:
             return
-        for pid in (self.process.pid, *self.children()):
+        children = self.children()  # asked now: once the supervisor is gone they are nobody's, and not gone yet
+        for pid in (self.process.pid, *children):
             _signal(pid, signal.SIGKILL)
-        self.wait()
+        self.wait(children)
 
-    def wait(self) -> int:
-        """Wait until it has ended, and none of its processes is left; its status."""
+    def wait(self, known: Iterable[int] = ()) -> int:
+        """Wait until it has ended, and none of its processes is left, nor of those that were known; its status."""
         assert self.process is not None
-        children = self.children()
+        children = {*known, *self.children()}
         status = self.process.wait(PATIENCE_S)
         self.process = None
         until(lambda: not any(_is_alive(pid) for pid in children), "the node's processes end")
@@ -331,16 +333,22 @@ def until(what: Callable[[], bool], words: str) -> None:
     """Wait until something holds.
 
     Args:
-        what: looked at again and again.
+        what: looked at again and again; a node that does not answer, as on a busy machine, is asked again.
         words: what is waited for.
 
     Raises:
         AssertionError: it never does.
     """
-    deadline = monotonic() + PATIENCE_S
-    while not what():
+    deadline, silent = monotonic() + PATIENCE_S, ""
+    while True:
+        try:
+            if what():
+                return
+            silent = ""
+        except GoneError as gone:
+            silent = f": {gone}"
         if monotonic() > deadline:
-            raise AssertionError(f"waited in vain until {words}")
+            raise AssertionError(f"waited in vain until {words}{silent}")
         sleep(LOOK_S)
 
 

@@ -1,6 +1,7 @@
 """The wires between nodes, which a test may cut: a proxy for each way from one node to another."""
 
 import asyncio
+import socket
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from threading import Thread
@@ -41,7 +42,7 @@ class Links:
         self._cut: set[int] = set()
         self._carrying: dict[asyncio.Task[None], Way] = {}
         self._loop = asyncio.new_event_loop()
-        self._servers: list[asyncio.Server] = []
+        self._listeners: list[socket.socket] = []
         self._thread = Thread(target=self._loop.run_forever, name="links", daemon=True)
         self._thread.start()
         try:
@@ -78,13 +79,25 @@ class Links:
 
     async def _open(self, places: Mapping[Way, Place]) -> None:
         for way, place in places.items():
-            self._servers.append(await self._listen(way, place))
+            listener = socket.create_server((place.host, place.port))
+            self._listeners.append(listener)
+            listener.setblocking(False)
+            self._loop.add_reader(listener, self._accept, way, place, listener)
 
-    async def _listen(self, way: Way, place: Place) -> asyncio.Server:
-        async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._carry(way, place, reader, writer)
-
-        return await asyncio.start_server(carry, place.host, place.port)
+    def _accept(self, way: Way, place: Place, listener: socket.socket) -> None:
+        """Take in who dials. Not left to asyncio's server: what that takes in as it closes is never hung up."""
+        try:
+            link, _ = listener.accept()
+        except OSError:  # it is gone already
+            return
+        if not self._cut.isdisjoint(way):
+            link.close()
+            return
+        link.setblocking(False)
+        task = self._loop.create_task(_carry(place, link))
+        self._carrying[task] = way
+        task.add_done_callback(self._carrying.pop)
+        task.add_done_callback(lambda _: link.close())  # where it was cancelled before it began
 
     async def _set_cut(self, node: int, *, cut: bool) -> None:
         if not cut:
@@ -97,30 +110,30 @@ class Links:
         await asyncio.gather(*hung_up, return_exceptions=True)
 
     async def _close(self) -> None:
-        for server in self._servers:
-            server.close()
+        for listener in self._listeners:
+            self._loop.remove_reader(listener)
+            listener.close()
         tasks = list(self._carrying)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for _ in range(3):  # what was closed and not waited for is gone after that
+            await asyncio.sleep(0)
 
-    async def _carry(self, way: Way, place: Place, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._carrying[task] = way
-        onward: asyncio.StreamWriter | None = None
-        try:
-            if not self._cut.isdisjoint(way):
-                return
-            back, onward = await asyncio.open_connection(place.target, place.port)
-            await _either(_pump(reader, onward), _pump(back, writer))
-        except (OSError, asyncio.CancelledError):
-            pass  # one side is away, or the way was cut
-        finally:
-            del self._carrying[task]
-            for each in (writer, onward):
-                if each is not None:
-                    await _hang_up(each)
+
+async def _carry(place: Place, link: socket.socket) -> None:
+    writers: list[asyncio.StreamWriter] = []
+    try:
+        reader, writer = await asyncio.open_connection(sock=link)
+        writers.append(writer)
+        back, onward = await asyncio.open_connection(place.target, place.port)
+        writers.append(onward)
+        await _either(_pump(reader, onward), _pump(back, writer))
+    except (OSError, asyncio.CancelledError):
+        pass  # one side is away, or the way was cut
+    finally:
+        for each in writers:
+            await _hang_up(each)
 
 
 async def _either(*ways: Coroutine[Any, Any, None]) -> None:

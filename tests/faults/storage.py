@@ -12,7 +12,7 @@ from gridproof.actors.node.recovering import Recovered, recover
 from gridproof.actors.node.serving import read_stopped
 
 from . import load
-from .lab import Lab, Node
+from .lab import SOCKETS, Lab, Node
 from .trial import Trial
 from .victims import tell
 
@@ -21,6 +21,7 @@ ROOM: Final = 60_000  # bytes that the ledger's file may still grow
 TORN: Final = 11  # bytes that are missing at the end of a journal
 FORWARD: Final = 5  # blocks that a chain goes on before a backup is put back
 HOUR_S: Final = 3_600
+STALL_S: Final = 60  # as long as the product's nodes: a busy machine may make no block for five
 
 
 def storage(trial: Trial, engine: Path) -> None:
@@ -150,7 +151,7 @@ def backup_restored(lab: Lab, node: Node) -> None:
     """The whole folder is put back as it was some blocks ago, with an old record of what the key has signed."""
     node.end()
     backup = node.folder.root.with_suffix(".backup")
-    shutil.copytree(node.folder.root, backup)
+    shutil.copytree(node.folder.root, backup, ignore=SOCKETS)
     lab.start(node)
     lab.until_height(lab.height() + FORWARD)
     node.kill()
@@ -219,7 +220,7 @@ def jump(trial: Trial, engine: Path) -> None:
         engine: one whose clock can jump.
     """
     with (
-        Lab(trial.folder, victims=[BROKEN], programs={BROKEN: engine}, quick=trial.quick) as lab,
+        Lab(trial.folder, victims=[BROKEN], programs={BROKEN: engine}, stall_s=STALL_S, quick=trial.quick) as lab,
         trial.loaded(lab) as loader,
     ):
         wrong, right = lab.nodes[BROKEN], [node for node in lab.nodes if node.number != BROKEN]

@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from gridproof.actors.node.doctor import examine
 from gridproof.actors.node.settings import load, render
+from gridproof.cli.node import LASTS
 from gridproof.drivers.cometbft.engine import node_key_file
 
 from .byzantine import voting_keys
-from .lab import PRODUCT, VICTIM, Lab, Node
+from .lab import PRODUCT, SOCKETS, VICTIM, Lab, Node
 from .load import Loader
 from .town import stranger
 from .trial import Trial
@@ -22,6 +23,7 @@ from tests.kvstore_network import free_ports
 COPIED: Final = 3
 OWN: Final = 9  # the copy's number, and the last of its address
 FORWARD: Final = 5
+LASTING_NS: Final = 10**9
 SAYS: Final = ("does not start again by itself", "another node votes with the same key")
 
 
@@ -38,7 +40,7 @@ def twins(trial: Trial) -> None:
             twin.folder.node_key.write_bytes(node_key_file(stranger(time)))
             if _stops(lab, twin):
                 trial.counts["stopped with a sentence"] += 1
-                _go_on_deaf(lab, twin)
+            _go_on_deaf(lab, twin)
             lab.until(lambda: len(voting_keys(lab.nodes[0])) == 3, "the key's power is taken")
             assert lab.born.members[COPIED].signer.public not in voting_keys(lab.nodes[0])
             trial.counts["evidence landed, power taken"] += 1
@@ -54,7 +56,7 @@ def _copied(lab: Lab, node: Node) -> Iterator[Node]:
     host = f"{node.host.rpartition('.')[0]}.{OWN}"
     twin = Node(OWN, node.folder.root.with_name("twin"), host, free_ports([host]))
     node.end()
-    shutil.copytree(node.folder.root, twin.folder.root)
+    shutil.copytree(node.folder.root, twin.folder.root, ignore=SOCKETS)
     lab.start(node)
     p2p, rpc = (f"{host}:{port}" for port in twin.ports)
     settings = load(twin.folder.root)
@@ -62,11 +64,21 @@ def _copied(lab: Lab, node: Node) -> Iterator[Node]:
     twin.folder.settings.write_bytes(render(replace(settings, engine=engine)))
     try:
         lab.until_height(lab.height(), [node])
-        others = len(lab.nodes) - 1  # each lets in whom it meets first, so the copy comes when all have the node
-        lab.until(lambda: int(node.ask("net_info")["n_peers"]) == others, "the node is back with all others")
+        # Each lets in whom it meets first, so the copy comes when all have the node.
+        lab.until(lambda: _is_back(lab, node), "the node is back with all others")
         yield twin
     finally:
         twin.kill()
+
+
+def _is_back(lab: Lab, node: Node) -> bool:
+    """Whether a node and all others have been connected for a moment: of two that dialled each other one goes again."""
+    name = lab.born.members[node.number].node_key.address.hex()
+    others = [each for each in lab.nodes if each is not node]
+    told = [node.ask("net_info")["peers"]]
+    told += [[peer for peer in each.ask("net_info")["peers"] if peer["node_info"]["id"] == name] for each in others]
+    lasting = [sum(int(peer["connection_status"]["Duration"]) > LASTING_NS for peer in peers) for peers in told]
+    return lasting == [len(others), *(1 for _ in others)]
 
 
 def _kept_out(lab: Lab, loader: Loader, twin: Node) -> None:
@@ -76,8 +88,10 @@ def _kept_out(lab: Lab, loader: Loader, twin: Node) -> None:
     told = loader.count
     lab.until_height(lab.height() + FORWARD)
     lab.until(lambda: loader.count > told, "the network goes on")
-    wrong = {each.what: each.told for each in examine(twin.folder) if each.is_wrong}
-    assert "no copy of this node" in wrong["peers"], wrong
+    lab.until(
+        lambda: any(each.what == "peers" and "no copy of this node" in each.told for each in examine(twin.folder)),
+        "its doctor speaks of a copy",
+    )
     assert twin.height() < lab.height()
     twin.end()
 
@@ -92,15 +106,15 @@ def _stops(lab: Lab, twin: Node) -> bool:
     )
     stopped = [node for node in both if not node.runs]
     for node in stopped:
-        assert node.wait() == 3
+        assert node.wait() == (LASTS if node is twin else 1)  # the other one is a victim
         assert all(each in node.words() for each in SAYS), node.words()
     return bool(stopped)
 
 
 def _go_on_deaf(lab: Lab, twin: Node) -> None:
-    """Start both anew, such as do not hear of one another."""
+    """Start both anew, such as do not hear of one another; who has heard may have stopped meanwhile, or be about to."""
     for node in (lab.nodes[COPIED], twin):
-        if node.runs:
+        if node.process is not None:
             node.end()
         tell(node.folder.root, "deaf", "yes")
         node.start(VICTIM)

@@ -22,14 +22,13 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from threading import Event
 from time import time
-from types import FrameType
 from typing import Final
 
 from gridproof.actors.node import supervisor
 from gridproof.actors.node.folder import NodeFolder
 from gridproof.actors.node.serving import serve
+from gridproof.actors.stopping import stopped_by_signals
 from gridproof.drivers.cometbft import engine
 from gridproof.drivers.cometbft.engine import EngineSettings
 from gridproof.drivers.cometbft.service import Options
@@ -75,13 +74,6 @@ def asked(folder: Path, what: str) -> str:
 
 def _start(folder: Path) -> int:
     """The supervisor, with a victim under it; it never waits long, for it is killed often."""
-    stop = Event()
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
     supervisor.FIRST_PAUSE_S = supervisor.LONGEST_PAUSE_S = PAUSE_S  # type: ignore[misc]
     os.environ[VARIABLE] = str(faults(folder))  # for the engine
     if asked(folder, "deaf"):
@@ -90,7 +82,8 @@ def _start(folder: Path) -> int:
         supervisor.__dict__["config_file"] = _hurried(engine.config_file, int(os.environ[PROPOSE]))
     command = (sys.executable, "-m", "tests.faults.victims", "serve")
     try:
-        supervisor.Supervisor(NodeFolder(folder), stop, _say, command).run()
+        with stopped_by_signals() as stop:
+            supervisor.Supervisor(NodeFolder(folder), stop, _say, command).run()
     except GridproofError as wrong:
         _say(f"{type(wrong).__name__}: {wrong}")
         return 1

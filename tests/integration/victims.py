@@ -11,10 +11,10 @@ from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
-from threading import Event
 from time import sleep
 from typing import Any
 
+from gridproof.actors.stopping import stopped_by_signals
 from gridproof.connectors.ledger import ClientError, Sender, SocketClient
 from gridproof.domain import ParticipantId
 from gridproof.drivers.embedded import EmbeddedLedger, Node, Options
@@ -108,9 +108,7 @@ def open_as_nobody(folder: str, told: Any) -> None:
 
 def serve(folder: str, path: str, ready: Any) -> None:
     """Run a node until it is killed, or told to end."""
-    stop = Event()
-    signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
-    with open_ledger(Path(folder)) as ledger, Node(ledger, path) as node:
+    with stopped_by_signals() as stop, open_ledger(Path(folder)) as ledger, Node(ledger, path) as node:
         ready.send("ready")
         node.run(0.002, stop)
 

@@ -1,5 +1,6 @@
 """The socket that the engine talks to, by the rules S-1 to S-4."""
 
+import gc
 import os
 import socket
 import stat
@@ -474,3 +475,27 @@ def test_who_does_not_take_the_last_reply_gets_it_not(
     assert link().ask(echo("x")).echo.message == "x"
     server.close()
     assert server.ended.is_set()
+
+
+@pytest.mark.parametrize("rounds", range(6))  # of the loop, between the one who dials and the end
+def test_who_dials_as_it_closes_holds_nothing_up_and_is_hung_up_on(
+    answers: Answers, link: Callable[[], Link], server: Server, rounds: int
+) -> None:
+    assert link().ask(echo("x")).echo.message == "x"
+    late: list[Link] = []
+
+    def close_after(left: int) -> None:
+        if left:
+            server._loop.call_soon(close_after, left - 1)
+        else:
+            server._over.set()
+
+    def dial() -> None:
+        late.append(Link(server))
+        close_after(rounds)
+
+    server._loop.call_soon_threadsafe(dial)
+    assert server.ended.wait(PATIENCE_S)
+    assert late[0].hear() is None
+    late[0].link.close()
+    gc.collect()  # what was not hung up on warns
