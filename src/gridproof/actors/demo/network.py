@@ -5,6 +5,7 @@ Nothing of the story knows of it: only the way to the ledger differs, and all mu
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from subprocess import TimeoutExpired
 from time import monotonic, sleep, time
 from typing import Any, Final, NamedTuple
 
@@ -155,7 +156,11 @@ class Stage:
         for process in self._processes:
             process.terminate()
         for process in self._processes:
-            process.wait(END_S)
+            try:
+                process.wait(END_S)
+            except TimeoutExpired:  # the story is told all the same; what it started dies with it
+                process.kill()
+                process.wait()
 
 
 def _agreed(nodes: list[NodeStatus]) -> str:
