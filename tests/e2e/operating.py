@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Final, NamedTuple
@@ -23,11 +24,12 @@ from typing import Any, Final, NamedTuple
 from gridproof.actors.node.folder import NodeFolder
 from gridproof.actors.node.network import ENGINE_FIGURES_PORT, NODE_FIGURES_PORT, P2P_PORT, RPC_PORT
 from gridproof.actors.node.running import status_of
+from gridproof.connectors.engine_headers import EngineError, EngineRpc
 from gridproof.drivers import tether
 
 from tests.shared import ROOT
 
-PATIENCE_S: Final = 240.0
+PATIENCE_S: Final = 600.0
 LOOK_S: Final = 0.2
 PORTS: Final = (P2P_PORT, RPC_PORT, ENGINE_FIGURES_PORT, NODE_FIGURES_PORT)
 NODES: Final = 6
@@ -94,7 +96,6 @@ class Reader:
         self._programs = programs
         self._installed = next(iter(programs.values()))
         self._terminals: dict[str, subprocess.Popen[bytes]] = {}
-        self._fresh: set[str] = set()
         self._weight = 11
 
     def close(self) -> None:
@@ -164,6 +165,7 @@ class Reader:
 
     def status(self, node: str) -> dict[str, Any]:
         """What `gridproof node status` tells of a node."""
+        self._await_nodes()
         told = self.run(f"gridproof node status --json -C riedholz/{node}").stdout
         value = json.loads(told)
         assert isinstance(value, dict)
@@ -184,7 +186,6 @@ class Reader:
                 [sys.executable, "-I", "-S", str(tether.__file__), str(os.getpid()), *words],
                 cwd=self.folder, env=self._variables(), stdin=subprocess.DEVNULL, stdout=screen, stderr=screen,
             )  # fmt: skip
-        self._fresh.add(node)
         self.typed.append(command)
 
     def _end(self, node: str, number: signal.Signals) -> int:
@@ -194,17 +195,18 @@ class Reader:
         return process.wait(PATIENCE_S)
 
     def _await_nodes(self) -> None:
-        """As a reader does, before going on: until those that were started are up."""
+        """As a reader does, who is slow: until all that were started are up, and none of them lags behind another."""
         deadline = monotonic() + PATIENCE_S
-        while self._fresh:
-            for node in sorted(self._fresh):
-                assert self._terminals[node].poll() is None, self._story(node)
-                status = status_of(NodeFolder(self.folder / "riedholz" / node))
-                if status.height and not status.catching_up:
-                    self._fresh.discard(node)
-            assert not self._fresh or monotonic() < deadline, "".join(map(self._story, self._fresh))
-            if self._fresh:
-                sleep(LOOK_S)
+        while behind := self._behind():
+            for node, process in self._terminals.items():
+                assert process.poll() is None, self._story(node)
+            assert monotonic() < deadline, "".join(map(self._story, behind))
+            sleep(LOOK_S)
+
+    def _behind(self) -> list[str]:
+        """Nodes that have not made all blocks their own that another one has."""
+        done = {node: self._height(node) for node in self._terminals}
+        return [node for node, height in done.items() if not height or height < max(done.values())]
 
     def _pass_blocks(self, height: int) -> None:
         """Let blocks pass, up to a height and one more, where the page's own work did not."""
@@ -225,8 +227,18 @@ class Reader:
             assert monotonic() < deadline, f"no block after {before}\n{ended.stdout}\n{ended.stderr}"
             sleep(LOOK_S)
 
-    def _height(self) -> int:
-        return status_of(NodeFolder(self.folder / "riedholz" / "company-1")).height or 0
+    def _height(self, node: str = "company-1") -> int:
+        """Of the last block that a node's ledger has, which its engine has a moment before; 0 until it is up."""
+        folder = NodeFolder(self.folder / "riedholz" / node)
+        status = status_of(folder)
+        if not status.height or status.catching_up:
+            return 0
+        try:
+            with closing(EngineRpc(status.rpc)) as rpc:
+                done = int(rpc.ask("abci_info")["response"].get("last_block_height", 0))
+        except EngineError:
+            return 0
+        return done if done >= status.height else 0
 
     def _story(self, node: str) -> str:
         said = (self.folder / f"{node}.terminal").read_text(errors="replace")

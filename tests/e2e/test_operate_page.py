@@ -55,6 +55,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     reader.close()
 
 
+@pytest.mark.timeout(2_400)  # some seventy commands
 def test_a_newcomer_runs_four_nodes_loses_one_replaces_it_and_upgrades_all(reader: Reader) -> None:
     page = PAGE.read_text(encoding="utf-8")
     for deed in deeds(page):

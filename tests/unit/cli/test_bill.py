@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from gridproof.actors.bills.proof import read_bill_proof, write_bill_proof
 from gridproof.actors.bills.words import card_path
-from gridproof.actors.community import Community, household_bills
+from gridproof.actors.community import Community, access, household_bills
 from gridproof.actors.community.access import at_work
 from gridproof.actors.enrolment import read_household
 from gridproof.actors.seat import Seat
@@ -183,7 +183,8 @@ def test_a_correction_is_the_next_version(billed: Path) -> None:
     assert told(billed, "show", "Ada", "--version", 1)["version"] == 1
 
 
-def test_two_runs_at_once_are_not_to_be_had(closed: Path) -> None:
+def test_two_runs_at_once_are_not_to_be_had(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access.at_work.__wrapped__, "__defaults__", (0.1,))  # type: ignore[attr-defined]
     with at_work(Community(closed).folder):
         refused("bill", "make", "-C", closed, error="AtWorkError")
     assert versions(closed) == dict.fromkeys(NAMES, 0)

@@ -30,7 +30,7 @@ from .agreement import chain_of, own_genesis, require_agreement, require_kind
 from .errors import AtWorkError, LedgerElsewhereError, LedgerGoneError
 from .folder import Folder
 
-PATIENCE_S: Final = 10.0
+PATIENCE_S: Final = 30.0  # a busy machine takes some seconds from the lock to the socket
 _PAUSE_S: Final = 0.05
 
 

@@ -5,6 +5,7 @@ Nothing of the story knows of it: only the way to the ledger differs, and all mu
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from subprocess import TimeoutExpired
 from time import monotonic, sleep, time
 from typing import Any, Final, NamedTuple
 
@@ -98,7 +99,7 @@ class Stage:
         """Where the story's ledger is."""
         companies = tuple(seat.name for seat in self._shape.seats[len(AGGREGATORS) :])
         network = Network(genesis_sections(self._keys), companies)
-        return Venue(self._open, Ledger(kind="network", nodes=self._urls), network)
+        return Venue(self._open, Ledger(kind="network", nodes=self._urls), network, self._rest)
 
     def watch(self, progress: Progress) -> Progress:
         """Progress that kills a node in the middle of the story, and starts it again later."""
@@ -127,20 +128,26 @@ class Stage:
             self._processes = [start_node(node, dies_with_this=True) for node in self._nodes]
             await_nodes(self._nodes)
             yield client
-            self.agreement = self._agree()
         finally:
             client.close()
             self._stop()
 
-    def _agree(self) -> Agreement:
-        """Wait until all nodes stand at one height, the one that came back too."""
+    def _rest(self, client: LedgerClient) -> None:
+        """Wait until all nodes stand at one height, the one that came back too, and no block follows any more.
+
+        A block's header tells the state before it: where that is the state after it, the block changed nothing.
+        """
         deadline = monotonic() + AGREEMENT_S
         while True:
-            told = [status_of(node) for node in self._nodes]
+            told, state = [status_of(node) for node in self._nodes], client.status()
             agreed = _agreed(told)
-            if agreed or monotonic() > deadline:
+            is_last = bool(agreed) and (told[0].height, agreed) == (state.height, state.app_hash.hex())
+            if is_last or monotonic() > deadline:
                 break
             sleep(LOOK_S)
+        self.agreement = self._agreement(told, agreed if is_last else "")
+
+    def _agreement(self, told: list[NodeStatus], agreed: str) -> Agreement:
         name = self._shape.seats[self._victim].name if self._killed_after else ""
         height = min((each.height or 0 for each in told), default=0)
         return Agreement(len(told), name, self._killed_after, self._back_after, height, agreed)
@@ -149,7 +156,11 @@ class Stage:
         for process in self._processes:
             process.terminate()
         for process in self._processes:
-            process.wait(END_S)
+            try:
+                process.wait(END_S)
+            except TimeoutExpired:  # the story is told all the same; what it started dies with it
+                process.kill()
+                process.wait()
 
 
 def _agreed(nodes: list[NodeStatus]) -> str:

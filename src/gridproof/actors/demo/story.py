@@ -7,7 +7,7 @@ The clock is simulated and all chance comes from the seed, so that the same seed
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -101,11 +101,14 @@ class Venue(NamedTuple):
         open: reaches the ledger that was founded, and lets it go at the end; told the folder and the story's clock.
         ledger: what the settings say of it.
         network: what the genesis document says of the network that keeps it.
+        rest: returns once no further block follows from what was said: a network makes one more after each that
+            changed something.
     """
 
     open: OpenLedger = on_disk
     ledger: LedgerSettings = LedgerSettings()
     network: Network = ALONE
+    rest: Callable[[LedgerClient], None] = lambda _client: None
 
 
 HERE: Final = Venue()
@@ -143,7 +146,7 @@ def tell(order: Order, root: Path, *, progress: Progress = lambda _done, _all: N
         stack.enter_context(at_work(community.folder))
         story = _Story(community, client, clock, readings, supply, chance.fork("script"), tariff)
         stack.callback(story.crew.close)
-        return story.run(progress)
+        return story.run(progress, partial(venue.rest, client))
 
 
 class _Watcher(Observer):
@@ -214,8 +217,8 @@ class _Story:
 
     # --- the course of things ----------------------------------------------------------------------------------------
 
-    def run(self, progress: Progress) -> Outcome:
-        """Let it happen, and count."""
+    def run(self, progress: Progress, rest: Callable[[], None]) -> Outcome:
+        """Let it happen, let the ledger come to rest, and count."""
         slots = self._slots()
         docket = Docket()
         steps = len(slots) + self._bill_steps()
@@ -246,6 +249,7 @@ class _Story:
         bills = course.run(lambda done, _all: progress(len(slots) + done, steps))
         watcher.problems += course.problems
         self._find_under_reporting(docket, bills, periods, desk)
+        rest()
         return self._outcome(periods, bills, watcher, priced)
 
     def _enrol(self) -> None:

@@ -35,6 +35,7 @@ from .upgrading import find_upgrade, is_too_old_for, words_of_upgrade
 
 LITTLE_ROOM: Final = 2**30
 CLOCK_SLACK_S: Final = 10.0
+TIME_S: Final = 3.0  # within which another node's clock is read: what comes later tells too little of it
 _OTHERS: Final = 0o077
 _CONVICTED: Final = (
     "its key was used for two votes at height {height} and has no vote any more, for good; see that nobody else has "
@@ -189,7 +190,7 @@ def _others(settings: NodeSettings) -> list[tuple[str, str]]:
 def _http_time(address: str) -> float | None:
     """What time a server has, UTC epoch seconds; None where it does not tell."""
     try:
-        with closing(HTTPConnection(address, timeout=ANSWER_S)) as link:
+        with closing(HTTPConnection(address, timeout=TIME_S)) as link:
             link.request("GET", "/health")
             answer = link.getresponse()
             answer.read(2**16)
