@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from gridproof.drivers.errors import SocketPathError
 from gridproof.drivers.logs import logger
@@ -28,6 +28,8 @@ from .conversation import BLOCKS, FLUSH, FLUSHED, LANES, Conversation
 from .errors import NodeFailedError
 from .frames import frame
 from .wire import abci_pb2 as abci
+
+ROUNDS_TO_OPEN: Final = 5  # of the loop, after which a connection that was just let in is a conversation
 
 _log = logger("node")
 
@@ -111,6 +113,10 @@ class Server:
 
     async def _until_over(self) -> None:
         await self._over.wait()
+        for listening in self._listener.sockets:  # closed at once, it would forget whom it is just letting in
+            self._loop.remove_reader(listening.fileno())
+        for _ in range(ROUNDS_TO_OPEN):
+            await asyncio.sleep(0)
         self._listener.close()
         for conversation in self._conversations:
             conversation.abort()

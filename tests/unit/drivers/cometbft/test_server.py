@@ -465,6 +465,15 @@ def test_closing_waits_for_the_answer_that_is_under_way(
     assert server.ended.is_set()
 
 
+def test_who_comes_just_when_it_ends_is_hung_up_on_too(tmp_path: Path, answers: Answers) -> None:
+    """Nothing is left open, which would be a warning, and so a failure."""
+    for _ in range(100):
+        with Server(each(answers), tmp_path / "s") as server:
+            here = Link(server)
+        assert here.hear() is None
+        here.link.close()
+
+
 def test_who_does_not_take_the_last_reply_gets_it_not(
     answers: Answers, link: Callable[[], Link], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
