@@ -175,7 +175,10 @@ def test_w1_what_is_no_answer_is_not_used(ledger: EmbeddedLedger, spoiled: bytes
     with network_of(ledger, ledger) as (client, (first, _second)):
         first.spoil = lambda _method, _raw: spoiled
         assert client.status() == ledger.status()
-        with closing(NodeRpc(first.url, 1.0)) as rpc, pytest.raises(NodeDownError, match="no node of this") as told:
+        with (
+            closing(NodeRpc(first.url, PATIENCE_S)) as rpc,
+            pytest.raises(NodeDownError, match="no node of this") as told,
+        ):
             rpc.status()
         assert told.value.node == first.url
 
@@ -721,7 +724,7 @@ def test_a_ledger_that_failed_at_every_node_is_told_with_its_cause(ledger: Embed
 
 def test_a_request_is_carried_as_the_engine_takes_it(ledger: EmbeddedLedger) -> None:
     with network_of(ledger) as (_, (node,)):
-        rpc = NodeRpc(node.url, 1.0)
+        rpc = NodeRpc(node.url, PATIENCE_S)
         told = rpc.ask(wire.REQUESTS.encode(wire.AskStatus()))
         assert (told.height, told.reply) == (0, wire.Done(encode(ledger.status())))
         rpc.close()
