@@ -18,8 +18,11 @@ from gridproof.drivers import tether
 from tools.engines import cometbft
 
 NODES: Final = 4
-START_S: Final = 60.0
-TEMPLATE: Final = """
+START_S: Final = 120.0
+BLOCK_S: Final = 120  # far above what a block takes, on a machine that is busy
+TEMPLATE: Final = f"""
+[rpc]
+timeout_broadcast_tx_commit = "{BLOCK_S}s"
 [p2p]
 pex = false
 flush_throttle_timeout = "10ms"
@@ -77,7 +80,7 @@ class KvNetwork:
 
     def ask(self, path: str, node: int = 0) -> Any:
         """What a node answers, its `result`."""
-        link = HTTPConnection(self._hosts[node], self._ports[1], timeout=30)
+        link = HTTPConnection(self._hosts[node], self._ports[1], timeout=BLOCK_S + 10)
         try:
             link.request("GET", path)
             told = json.loads(link.getresponse().read())
@@ -104,9 +107,9 @@ class KvNetwork:
         """
         return self.send(f"val=ed25519!{key}!{power}")
 
-    def height(self) -> int:
-        """The last block's."""
-        return int(self.ask("/status")["sync_info"]["latest_block_height"])
+    def height(self, node: int = 0) -> int:
+        """The last block's that a node has."""
+        return int(self.ask("/status", node)["sync_info"]["latest_block_height"])
 
     def _genesis(self) -> Any:
         return json.loads((self._home(0) / "config" / "genesis.json").read_bytes())
@@ -141,7 +144,7 @@ class KvNetwork:
     def _is_up(self) -> bool:
         try:
             return self.height() >= 1
-        except (OSError, HTTPException):
+        except (OSError, HTTPException, ValueError, AssertionError):  # it begins to listen before it can answer
             return False
 
     def _stop(self) -> None:

@@ -1,6 +1,7 @@
 """The content store in a real Kubo node, by the same rules as the folder's: C-1 to C-3."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -29,9 +30,12 @@ from gridproof.connectors.content import (
 from gridproof.primitives.cid import CHUNK_SIZE, MAX_LINKS, cid_v1
 
 from tests.engines import engine
+from tests.kvstore_network import free_ports
 from tests.shared import ROOT
 from tests.unit.connectors.content.contract import HELLO, ContentStoreContract, alter, content_of
 from tools.engines.kubo_node import KuboNode
+
+PATIENCE_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -198,10 +202,10 @@ def test_a_folder_in_ipfs_is_no_content_of_ours(node: KuboNode, kubo: KuboConten
 
 
 def test_missing_content_is_told_at_once_though_peers_could_be_asked(node: KuboNode) -> None:
-    with closing(KuboContent(node.url, answer_s=60)) as store:
+    with closing(KuboContent(node.url, answer_s=600)) as store:  # for so long peers would be asked for each
         start = monotonic()
         assert find_damage(store, [cid_v1(content_of(size, "never")) for size in range(100)])
-        assert monotonic() - start < 30
+        assert monotonic() - start < 500
 
 
 # --- the node comes and goes ---------------------------------------------------------------------------------------
@@ -210,19 +214,22 @@ def test_missing_content_is_told_at_once_though_peers_could_be_asked(node: KuboN
 def test_a_node_that_is_gone_is_told_and_found_again_when_it_is_back(tmp_path: Path) -> None:
     node = KuboNode(engine("kubo"), tmp_path / "kubo")
     with node:
-        config = json.loads((node.folder / "config").read_bytes())
-        config["Addresses"]["API"] = f"/ip4/127.0.0.1/tcp/{node.port}"
-        (node.folder / "config").write_text(json.dumps(config))
-        with closing(KuboContent(node.url)) as store:
-            cid = store.put(content_of(1_000))
-            node.kill()
-            for ask_it in (lambda: store.put(b"x"), lambda: store.get(cid), lambda: store.remove(cid)):
-                with pytest.raises(ContentStoreUnreachableError) as refusal:
-                    ask_it()
-                assert refusal.value.setting == "content.kubo_url"
-                assert refusal.value.place == node.url
-            node.start()
-            assert store.get(cid) == content_of(1_000)
+        pass
+    net, part = os.urandom(2)  # connections of this machine take ports of 127.0.0.1: this one must be free again
+    host = f"127.{1 + net % 250}.{part}.1"
+    config = json.loads((node.folder / "config").read_bytes())
+    config["Addresses"]["API"] = f"/ip4/{host}/tcp/{free_ports([host])[0]}"
+    (node.folder / "config").write_text(json.dumps(config))
+    with node, closing(KuboContent(node.url)) as store:
+        cid = store.put(content_of(1_000))
+        node.kill()
+        for ask_it in (lambda: store.put(b"x"), lambda: store.get(cid), lambda: store.remove(cid)):
+            with pytest.raises(ContentStoreUnreachableError) as refusal:
+                ask_it()
+            assert refusal.value.setting == "content.kubo_url"
+            assert refusal.value.place == node.url
+        node.start()
+        assert store.get(cid) == content_of(1_000)
 
 
 def test_c2_a_node_killed_within_a_put_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
@@ -237,11 +244,13 @@ def test_c2_a_node_killed_within_a_put_leaves_nothing_that_looks_whole(tmp_path:
                 sleep(0.001)
             node.kill()
             told = putting.exception()
-    whole = told is None
-    assert whole or isinstance(told, ContentError)
+    assert told is None or isinstance(told, ContentError)
     with node, closing(KuboContent(node.url)) as store:
-        if not whole:
-            assert store.find_fault(cid) in (Damage.MISSING, Damage.UNPINNED, Damage.ALTERED)
+        fault = store.find_fault(cid)
+        assert fault in (None, Damage.MISSING, Damage.UNPINNED, Damage.ALTERED)
+        if fault is None:  # it was through, even if its word was not
+            assert store.get(cid) == content
+        assert told is not None or fault is None
         assert store.put(content) == cid
         assert store.get(cid) == content
 
@@ -307,11 +316,10 @@ def test_a_starter_that_is_killed_leaves_no_node_behind(tmp_path: Path) -> None:
         assert starter.stdout is not None
         pid, port = map(int, starter.stdout.readline().split())
         starter.send_signal(signal.SIGKILL)
-    deadline = monotonic() + 30
-    while (_runs(pid) or _listens(port)) and monotonic() < deadline:
+    deadline = monotonic() + PATIENCE_S
+    while _runs(pid) or _listens(port):
+        assert monotonic() < deadline
         sleep(0.01)
-    assert not _runs(pid)
-    assert not _listens(port)
 
 
 def _runs(pid: int) -> bool:
@@ -324,6 +332,6 @@ def _runs(pid: int) -> bool:
 def _listens(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), timeout=5).close()
-    except ConnectionError:
+    except OSError:
         return False
     return True

@@ -14,7 +14,7 @@ from gridproof.connectors.content import ContentError, Damage, FolderContent
 from gridproof.connectors.files import LEFTOVERS
 from gridproof.primitives.cid import cid_v1
 
-from .victims import context, start
+from .victims import PATIENCE_S, context, start, then_leave
 from tests.unit.connectors.content.contract import content_of
 
 CONTENT = content_of(300_000)
@@ -64,7 +64,7 @@ def put_on_a_full_disk(root: str, told: Any) -> None:
 @pytest.mark.parametrize("step", STEPS)
 def test_c2_killed_within_a_put_nothing_can_be_seen_and_the_next_writer_clears_up(tmp_path: Path, step: str) -> None:
     victim = start(put_and_die, str(tmp_path), step)
-    victim.join(60)
+    victim.join(PATIENCE_S)
     assert victim.exitcode == -signal.SIGKILL
     cid = cid_v1(CONTENT)
     with closing(FolderContent(tmp_path)) as store:
@@ -78,9 +78,10 @@ def test_c2_killed_within_a_put_nothing_can_be_seen_and_the_next_writer_clears_u
 
 def test_c2_a_full_disk_leaves_nothing_half_written_and_is_told(tmp_path: Path) -> None:
     here, there = context().Pipe()
-    victim = start(put_on_a_full_disk, str(tmp_path), there)
+    victim = start(then_leave, put_on_a_full_disk, str(tmp_path), there)
+    assert here.poll(PATIENCE_S), "the victim said nothing"
     name, text = here.recv()
-    victim.join(60)
+    victim.join(PATIENCE_S)
     assert (victim.exitcode, name) == (0, "ContentNotStoredError")
     assert "File too large" in text
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["lock"]

@@ -32,7 +32,7 @@ from tests.engines import engine
 from tests.unit.actors.node.homes import NODE_KEY, SIGNER, birth
 from tests.unit.modules.consensus import network as consensus
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 def free_host(ports: tuple[int, ...]) -> str:
@@ -116,7 +116,7 @@ def test_the_engine_makes_blocks_with_them_before_our_server(program: Path, tmp_
     service = Service(MemoryStore(), consensus.application, SerialVerifier())
     place = tmp_path / "s"
     config.write_bytes(config_of(settings, str(place)))
-    rpc = EngineRpc(f"http://{host}:26657", 2.0)
+    rpc = EngineRpc(f"http://{host}:26657", PATIENCE_S)
     with Server(service.answer_all, place) as server, (tmp_path / "log").open("wb") as log, closing(rpc):
         node = subprocess.Popen([program, "node", "--home", str(root / "engine")], stdout=log, stderr=log)
         try:

@@ -12,7 +12,7 @@ from gridproof.drivers.blocks import find_block
 from gridproof.drivers.embedded import EmbeddedLedger
 from gridproof.drivers.verification import verify_store
 
-from .victims import NEVER, make_blocks, open_ledger, start, transaction
+from .victims import NEVER, PATIENCE_S, make_blocks, open_ledger, start, transaction
 from tests.tiny.app import tiny
 from tests.unit.drivers.scenes import in_memory
 
@@ -48,7 +48,7 @@ def kill(folder: Path, chance: random.Random) -> None:
         victim = start(make_blocks, str(folder), "never", NEVER)
         sleep(chance.uniform(0.005, 0.12))
         os.kill(victim.pid or 0, signal.SIGKILL)
-    victim.join(30)
+    victim.join(PATIENCE_S)
     assert victim.exitcode == -signal.SIGKILL
 
 
@@ -90,7 +90,7 @@ def test_killed_fifty_times_it_comes_back_to_the_same_hash_and_loses_nothing(
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_at_each_step_the_block_is_lost_or_whole(tmp_path: Path, reference: Reference, step: str) -> None:
     victim = start(make_blocks, str(tmp_path), step, 3)
-    victim.join(30)
+    victim.join(PATIENCE_S)
     assert victim.exitcode == -signal.SIGKILL
     with open_ledger(tmp_path) as ledger:
         require_nothing_lost(ledger, tmp_path, reference)
@@ -100,10 +100,10 @@ def test_killed_at_each_step_the_block_is_lost_or_whole(tmp_path: Path, referenc
 
 def test_killed_while_it_comes_back_it_comes_back_all_the_same(tmp_path: Path, reference: Reference) -> None:
     victim = start(make_blocks, str(tmp_path), "block kept", 2)
-    victim.join(30)
+    victim.join(PATIENCE_S)
     for step in ("finalized", "finalized", "committed"):
         victim = start(make_blocks, str(tmp_path), step, 1)
-        victim.join(30)
+        victim.join(PATIENCE_S)
         assert victim.exitcode == -signal.SIGKILL
     with open_ledger(tmp_path) as ledger:
         assert ledger.head.height == 2

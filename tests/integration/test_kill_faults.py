@@ -12,16 +12,16 @@ import pytest
 from gridproof.drivers.errors import LedgerStoppedError
 from gridproof.state.store import StoreCorruptError
 
-from .victims import fill_the_disk, open_as_nobody, open_ledger, start, then_leave, transaction
+from .victims import PATIENCE_S, fill_the_disk, open_as_nobody, open_ledger, start, then_leave, transaction
 from tests.unit.drivers.scenes import in_memory
 
 
 def told_by(target: object, *arguments: object) -> tuple[object, ...]:
     here, there = Pipe()
     victim = start(then_leave, target, *arguments, there)
-    assert here.poll(60), "the victim said nothing"
+    assert here.poll(PATIENCE_S), "the victim said nothing"
     said: tuple[object, ...] = here.recv()
-    victim.join(30)
+    victim.join(PATIENCE_S)
     assert victim.exitcode == 0
     here.close()
     there.close()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from time import time_ns
+from time import monotonic, sleep, time_ns
 
 import pytest
 
@@ -17,12 +17,17 @@ from tests.engines import engine
 from tests.kvstore_network import KvNetwork, rotate
 
 PERIOD_S = 3_600
+PATIENCE_S = 120.0
 
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KvNetwork]:
     with KvNetwork(engine("cometbft"), tmp_path_factory.mktemp("network")) as network:
-        rotate(network)
+        last = rotate(network)
+        deadline = monotonic() + PATIENCE_S
+        while any(network.height(node) <= last for node in range(len(network.urls))):  # until the last state is bound
+            assert monotonic() < deadline
+            sleep(0.05)
         yield network
 
 

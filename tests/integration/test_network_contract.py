@@ -33,7 +33,7 @@ from tests.unit.actors.node.homes import NODE_KEY, SIGNER, settings
 from tests.unit.connectors.ledger import test_contract as contract
 from tests.unit.drivers.scenes import signed
 
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 120.0
 VALIDATOR: Final = Validator(ParticipantId(1), SIGNER.public, 10)
 
 test_a_query_is_asked_by_its_function = contract.test_a_query_is_asked_by_its_function
@@ -110,12 +110,12 @@ def test_what_is_unknown_or_late_is_waited_for_as_long_as_was_said(client: Ledge
         assert (late.value.name, late.value.timeout_ms) == (name, 50)
     for nonce in range(5):
         client.submit(signed(nonce=nonce))
-    assert client.wait(later, 10).result.code == 0
+    assert client.wait(later, PATIENCE_S).result.code == 0
 
 
 def test_the_history_is_read_block_by_block_and_leads_to_the_same_state(client: LedgerClient) -> None:
     for nonce in range(3):
-        client.wait(client.submit(signed(nonce=nonce)), 10)
+        client.wait(client.submit(signed(nonce=nonce)), PATIENCE_S)
     history = RemoteHistory(client)
     assert (history.chain_id, history.genesis) == ("tiny-1", tiny_genesis("operator"))
     report = replay(history, tiny, verifier=SerialVerifier())
@@ -127,11 +127,11 @@ def test_the_history_is_read_block_by_block_and_leads_to_the_same_state(client: 
 
 def test_events_are_followed_from_a_cursor(client: LedgerClient) -> None:
     assert client.events_since(b"", 10) == []
-    heights = [client.wait(client.submit(signed(nonce=nonce)), 10).height for nonce in range(3)]
+    heights = [client.wait(client.submit(signed(nonce=nonce)), PATIENCE_S).height for nonce in range(3)]
     events = client.events_since(b"", 10)
     assert [event.height for event in events] == heights
     assert client.events_since(events[0].cursor, 1) == events[1:2]
     client.submit(signed(nonce=3))
-    (woken,) = client.events_since(events[2].cursor, 10, 10)
+    (woken,) = client.events_since(events[2].cursor, 10, 20)
     assert woken.height > heights[-1]
     assert client.events_since(woken.cursor, 10, 0.02) == []

@@ -5,6 +5,7 @@ import signal
 import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
+from http.client import HTTPException
 from typing import NamedTuple
 
 import msgspec
@@ -148,7 +149,7 @@ def _require_restart_is_counted(lab: Lab) -> None:
     def is_back() -> bool:
         try:
             return Told.by(pages(node).ledger).value("gridproof_restarts_total") == 1
-        except OSError:
+        except (OSError, HTTPException):  # it may be killed within an answer
             return False
 
     lab.until(is_back, "the node is back and says that it was started again")

@@ -1,7 +1,6 @@
 """Malformed transactions: no crash, no state change, whoever sends them."""
 
 from itertools import islice
-from time import monotonic
 
 import pytest
 
@@ -40,7 +39,7 @@ def contents(ledger: EmbeddedLedger) -> dict[Table, dict[bytes, bytes]]:
 
 
 def test_a_hundred_thousand_malformed_transactions_change_nothing(ledger: EmbeddedLedger) -> None:
-    before, started = contents(ledger), monotonic()
+    before = contents(ledger)
     refused: dict[str, int] = {}
     for raw in malformed(1, COUNT, SAMPLES):
         with pytest.raises(EnvelopeError) as refusal:
@@ -52,7 +51,6 @@ def test_a_hundred_thousand_malformed_transactions_change_nothing(ledger: Embedd
     assert ledger.make_block() is None
     assert contents(ledger) == before
     assert ledger.failure is None
-    assert monotonic() - started < 60
 
 
 def test_a_block_of_malformed_transactions_is_refused_whole_and_changes_nothing(ledger: EmbeddedLedger) -> None:

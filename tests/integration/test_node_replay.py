@@ -38,7 +38,7 @@ def test_a_history_replays_to_one_hash_under_all_surroundings(ledger: EmbeddedLe
                     text=True,
                 )
             )
-    said = [run.communicate(timeout=120)[0].split("\n") for run in runs]
+    said = [run.communicate(timeout=600)[0].split("\n") for run in runs]
     assert [run.returncode for run in runs] == [0] * 6
     expected = f"{ledger.head.app_hash.hex()} 0"
     assert said == [[expected, expected, ""]] * 6

@@ -13,6 +13,8 @@ from gridproof.connectors.printing import NoChromiumError, find_chromium, print_
 from tests.shared import in_ci
 from tests.unit.actors.bills.samples import sample
 
+PATIENCE_S = 300  # far above what it takes, for a machine that is busy
+
 
 @pytest.fixture(scope="module", autouse=True)
 def chromium() -> None:
@@ -40,7 +42,7 @@ def structure(pdf: bytes) -> bytes:
 def test_a_bill_becomes_a_tagged_pdf_in_its_language_on_a_few_sheets(tmp_path: Path, name: str, language: str) -> None:
     page = tmp_path / "bill.html"
     page.write_text(render_page(sample(name), language), encoding="utf-8")
-    print_pdf(page, tmp_path / "bill.pdf")
+    print_pdf(page, tmp_path / "bill.pdf", timeout_s=PATIENCE_S)
     told = structure((tmp_path / "bill.pdf").read_bytes())
     assert re.search(rb"/MarkInfo\s*<<[^>]*/Marked true", told)
     assert re.search(rb"/Lang\s*\(" + language.encode(), told)
@@ -57,6 +59,6 @@ def test_nothing_stays_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     page.write_text(render_page(sample("day"), "en"), encoding="utf-8")
     with tempfile.TemporaryDirectory() as short:
         monkeypatch.setattr(tempfile, "tempdir", short)
-        print_pdf(page, tmp_path / "bill.pdf")
+        print_pdf(page, tmp_path / "bill.pdf", timeout_s=PATIENCE_S)
         assert list(Path(short).iterdir()) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bill.html", "bill.pdf"]

@@ -10,6 +10,7 @@ import os
 import secrets
 import subprocess
 import sys
+from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from time import monotonic, sleep
@@ -20,7 +21,7 @@ from gridproof.drivers import tether
 
 from tools.environment import SetupError
 
-START_S: Final = 60.0
+START_S: Final = 120.0
 STOP_S: Final = 20.0
 _LOOK_EVERY_S: Final = 0.02
 _SHOWN: Final = 2_000
@@ -161,10 +162,9 @@ class KuboNode:
         try:
             parts = (self.folder / "api").read_text().strip().split("/")  # /ip4/127.0.0.1/tcp/PORT
             self.url = f"http://{parts[2]}:{int(parts[4])}"
-            link = HTTPConnection(parts[2], int(parts[4]), timeout=5)
-            link.request("POST", "/api/v0/version")
-            answered = link.getresponse().status == 200
-            link.close()
+            with closing(HTTPConnection(parts[2], int(parts[4]), timeout=5)) as link:
+                link.request("POST", "/api/v0/version")
+                answered = link.getresponse().status == 200
         except (OSError, HTTPException, IndexError, ValueError):
             return False
         return answered

@@ -254,7 +254,7 @@ def test_serving_works_off_what_comes_later_until_it_is_stopped(worked: Path, tm
     def others() -> None:
         try:
             stored_unjudged(worked, path)
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 120
             while tally_of(at_work_run) < 1 and time.monotonic() < deadline:
                 time.sleep(0.05)
         finally:

@@ -12,7 +12,7 @@ import pytest
 
 from gridproof.drivers import tether
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 PYTHON = [sys.executable, "-I", "-S"]
 
 

@@ -394,7 +394,7 @@ def test_what_several_threads_decode_at_once_is_counted_once(
 
     def decode_together(*given: Any) -> Transaction:
         decoded = decode(*given)
-        both.wait(10)  # both have decoded before either stores
+        both.wait(60)  # both have decoded before either stores
         return decoded
 
     monkeypatch.setattr(rules, "decode_transaction", decode_together)

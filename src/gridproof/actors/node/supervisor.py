@@ -243,6 +243,7 @@ class Supervisor:
         with suppress(subprocess.TimeoutExpired):
             application.wait(FOLLOW_S)
             return self._why_application_ended()
+        engine.hear_out()
         if engine.failed_at is None:
             return Ended(" ".join((ENGINE_WORDS, engine.last_words, *engine.troubles)))
         if _FUTURE in engine.failure:  # as often as it must: what the node computed is right, only its clock is not
@@ -312,6 +313,11 @@ class _Engine:
     def runs(self) -> bool:
         """Whether it is there."""
         return self._process.poll() is None
+
+    def hear_out(self) -> None:
+        """Take down what it said before it ended, where it has: the words may be read later than the end is seen."""
+        if not self.runs:
+            self._reader.join(FOLLOW_S)
 
     def end(self) -> None:
         """End it and take its last words down."""

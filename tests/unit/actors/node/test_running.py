@@ -25,7 +25,7 @@ from gridproof.drivers.cometbft.engine import signer_state_file
 from gridproof.drivers.embedded import FolderLock, holder_of
 from gridproof.drivers.errors import FolderUnusableError, LedgerLockedError
 
-from tests.unit.actors.node.homes import is_there, node_in, rpc, settings, until
+from tests.unit.actors.node.homes import PATIENCE_S, is_there, node_in, rpc, settings, until
 
 HOLDER = """
 import fcntl, os, signal, sys, time
@@ -76,7 +76,7 @@ def test_a_node_that_starts_while_it_is_looked_at_starts(folder: NodeFolder) -> 
         each.start()
     try:
         for _ in range(50):
-            FolderLock(folder.root, 5.0).release()
+            FolderLock(folder.root, PATIENCE_S).release()
     finally:
         over.set()
         for each in lookers:
@@ -127,7 +127,7 @@ def test_a_node_is_started_in_a_process_of_its_own_that_says_its_words_to_a_file
     folder.settings.write_text("nonsense")
     for tie in (False, True):
         with start_node(folder, dies_with_this=tie) as node:
-            assert node.wait(60) != 0
+            assert node.wait(PATIENCE_S) != 0
         assert "settings have a fault" in last_words(folder)
     with pytest.raises(NoNodeError):
         start_node(NodeFolder(folder.root / "none"))
@@ -247,6 +247,6 @@ def test_nodes_are_waited_for_until_each_has_a_block(tmp_path: Path, monkeypatch
                 await_nodes([folder], 0.1)
             assert refused.value.detail == "node: I cannot."
             engine.status(1)
-            await_nodes([folder], 5)
+            await_nodes([folder], PATIENCE_S)
             node.kill()
     assert not is_there(node.pid)

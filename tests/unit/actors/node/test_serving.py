@@ -24,7 +24,7 @@ from gridproof.drivers.cometbft.wire import abci_pb2 as abci
 from gridproof.drivers.embedded import FolderLock
 
 from tests.tiny.app import GENESIS_TIME_S, tiny, tiny_genesis
-from tests.unit.actors.node.homes import PATIENCE_S, free_port, mode, node_in, settings, until
+from tests.unit.actors.node.homes import PATIENCE_S, free_address, mode, node_in, settings, until
 from tests.unit.drivers.scenes import signed
 
 BIRTH = abci.Request(
@@ -163,12 +163,14 @@ def test_a_signal_ends_it_and_handlers_are_as_before(folder: NodeFolder, number:
 def test_figures_are_served_where_the_settings_say_so_and_their_want_stops_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    port = free_port()
-    folder = node_in(tmp_path / "node", replace(settings(), figures=FiguresSection(node=f"127.0.0.1:{port}")))
-    with Served(folder), socket.create_connection(("127.0.0.1", port), PATIENCE_S):
+    address = free_address()
+    host, _, port = address.partition(":")
+    folder = node_in(tmp_path / "node", replace(settings(), figures=FiguresSection(node=address)))
+    with Served(folder), socket.create_connection((host, int(port)), PATIENCE_S):
         pass
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", port))
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the last connection may not be quite gone
+        taken.bind((host, int(port)))
         taken.listen()
         with Served(folder):
             assert echoes(folder.socket, PATIENCE_S)

@@ -324,7 +324,11 @@ def test_w3_another_node_that_votes_with_the_same_key_ends_this_one_at_once(plac
 
 # --- W-4 -------------------------------------------------------------------------------------------------------------
 
-HANGING = "serve(lambda number: number > 1 and time.sleep(60))\ntime.sleep(60)"  # it answers once
+HANGING = (  # it answers until the engine is there, however often it is asked before
+    "begun = sys.argv[1] + '/../engines'\n"
+    "serve(lambda _number: os.path.exists(begun) and time.sleep(60))\n"
+    "time.sleep(60)"
+)
 
 
 def impatient(run: Run, application_s: float) -> Run:
@@ -336,7 +340,7 @@ def impatient(run: Run, application_s: float) -> Run:
 
 def test_w4_a_ledger_that_does_not_answer_in_time_is_killed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "END_S", 0.3)
-    folder = made(place, STAYING)
+    folder = made(place, noting(place / "engines") + STAYING)
     command = ledger(place / "ledger.py", noting(place / "ledgers") + HANGING)
     with impatient(Run(folder, command), 0.2) as run:
         until(lambda: len(numbers(place / "ledgers")) >= 2)
@@ -346,12 +350,14 @@ def test_w4_a_ledger_that_does_not_answer_in_time_is_killed(place: Path, monkeyp
 
 def test_w4_a_ledger_that_ends_with_a_reason_while_it_is_asked_is_not_taken_for_silent(place: Path) -> None:
     body = (
-        "def answered(number):\n"
-        "    if number > 1: time.sleep(0.2); stopped('The disk is full.', True); os._exit(1)\n"
+        "def answered(_number):\n"
+        "    if os.path.exists(sys.argv[1] + '/../engines'):\n"
+        "        time.sleep(0.2); stopped('The disk is full.', True); os._exit(1)\n"
         "serve(answered)\n"
         "time.sleep(60)"
     )
-    with Run(made(place), ledger(place / "ledger.py", body)) as run:
+    folder = made(place, noting(place / "engines") + STAYING)
+    with Run(folder, ledger(place / "ledger.py", body)) as run:
         failure = run.ended()
     assert isinstance(failure, NodeStoppedError)
     assert failure.cause == "The disk is full."
@@ -402,8 +408,9 @@ def test_a_stop_is_noticed_while_the_ledger_is_waited_for(place: Path) -> None:
 def test_a_stop_is_noticed_while_the_ledger_owes_an_answer(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer may take two minutes; who stops a node waits for less before it kills."""
     monkeypatch.setattr(module, "END_S", 0.3)
-    body = HANGING.replace("number > 1 and", f"number > 1 and open({str(place / 'owes')!r}, 'w') and")
-    with impatient(Run(made(place), ledger(place / "ledger.py", body)), 10 * PATIENCE_S) as run:
+    body = HANGING.replace("and time", f"and open({str(place / 'owes')!r}, 'w') and time")
+    folder = made(place, noting(place / "engines") + STAYING)
+    with impatient(Run(folder, ledger(place / "ledger.py", body)), 10 * PATIENCE_S) as run:
         until((place / "owes").exists)
     assert run.failure is None
 
@@ -510,28 +517,29 @@ def test_a_snapshot_is_joined_by_until_there_is_a_state(place: Path) -> None:
 # --- small parts -----------------------------------------------------------------------------------------------------
 
 
-def test_the_ledgers_log_is_turned_while_the_ledger_runs(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "MAX_LOG_BYTES", 1_000)
-    folder = made(place)
-    talking = "serve()\nfor number in range(200): print(number, 'x' * 50, flush=True)\ntime.sleep(60)"
-    with Run(folder, ledger(place / "ledger.py", talking)):
-        until(lambda: folder.node_log.exists() and "199 x" in folder.node_log.read_text())
-        assert folder.node_log.stat().st_size < 1_200
-        assert folder.node_log.with_suffix(".log.1").exists()
-
-
 def read_or_nothing(path: Path) -> str:
+    """A log's text; while it is turned it is away."""
     try:
         return path.read_text()
     except FileNotFoundError:
         return ""
 
 
+def test_the_ledgers_log_is_turned_while_the_ledger_runs(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "MAX_LOG_BYTES", 1_000)
+    folder = made(place)
+    talking = "serve()\nfor number in range(200): print(number, 'x' * 50, flush=True)\ntime.sleep(60)"
+    with Run(folder, ledger(place / "ledger.py", talking)):
+        until(lambda: "199 x" in read_or_nothing(folder.node_log))
+        assert folder.node_log.stat().st_size < 1_200
+        assert folder.node_log.with_suffix(".log.1").exists()
+
+
 def test_the_engines_log_is_turned_while_the_engine_runs(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "MAX_LOG_BYTES", 1_000)
     folder = made(place, "for number in range(200): say(number=number, pad='x' * 50)\n" + STAYING)
     with Run(folder, ledger(place / "ledger.py", SERVING)):
-        until(lambda: '"number": 199,' in read_or_nothing(folder.engine_log))  # it is away while it is turned
+        until(lambda: '"number": 199,' in read_or_nothing(folder.engine_log))
         assert folder.engine_log.stat().st_size < 1_200
         assert folder.engine_log.with_suffix(".log.1").exists()
 
@@ -580,11 +588,11 @@ def test_who_answers_otherwise_does_not_echo(tmp_path: Path, said: bytes) -> Non
 
 
 def test_a_process_ends_as_it_was_told_or_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "END_S", 0.2)
     polite = subprocess.Popen(["/bin/sleep", "60"])
     end(polite)
     assert polite.returncode == -signal.SIGTERM
     end(polite)  # one that is gone already
+    monkeypatch.setattr(module, "END_S", 0.2)
     code = "import signal, time; signal.signal(15, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as stubborn:
         assert stubborn.stdout is not None

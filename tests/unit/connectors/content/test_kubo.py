@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -85,9 +84,7 @@ def test_an_address_where_nothing_listens_is_told() -> None:
 @pytest.mark.parametrize("words", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhal"])
 def test_a_service_that_hangs_is_given_up(words: bytes) -> None:
     with talking(words, then="be silent") as url:
-        start = monotonic()
         assert refusals(url, 0.2) == ["no answer within 0.2 s"] * 4
-        assert monotonic() - start < 10
 
 
 def test_a_service_that_trickles_is_given_up() -> None:

@@ -46,6 +46,8 @@ from tests.tiny.notices.types import NOTICES, Notice
 from tests.tiny.people.errors import NotPermitted
 from tests.unit.drivers.scenes import NOW_S, OPTIONS, grow, in_memory, post, signed
 
+PATIENCE_S = 120.0  # far above what it takes, for a machine that is busy
+
 
 @pytest.fixture
 def ledger() -> Iterator[EmbeddedLedger]:
@@ -82,7 +84,7 @@ def test_a_transaction_is_submitted_and_waited_for(client: LedgerClient) -> None
     before = client.status().height
     name = client.submit(signed())
     assert name == transaction_hash(signed())
-    place = client.wait(name, 10)
+    place = client.wait(name, PATIENCE_S)
     assert (place.height, place.index, place.result.code) == (before + 1, 0, 0)
     assert client.find_transaction(name) == place
     assert client.submit(signed()) == name
@@ -98,12 +100,12 @@ def test_a_refusal_comes_back_as_its_own_class(client: LedgerClient) -> None:
         client.submit(bytes(forged))
     assert refused.value.sender == 1
     with pytest.raises(TextLength) as dropped:
-        client.wait(client.submit(signed("operator", post("x" * 501))), 10)
+        client.wait(client.submit(signed("operator", post("x" * 501))), PATIENCE_S)
     assert dropped.value.length == 501
 
 
 def test_a_refusal_in_a_block_comes_back_in_the_result(client: LedgerClient) -> None:
-    refusal = refusal_in(client.wait(client.submit(signed("household-1")), 10).result)
+    refusal = refusal_in(client.wait(client.submit(signed("household-1")), PATIENCE_S).result)
     assert isinstance(refusal, NotPermitted)
     assert refusal.participant == 2
 
@@ -132,7 +134,7 @@ def test_waiting_for_what_is_unknown_or_late_is_told(client: LedgerClient) -> No
 
 
 def test_a_query_is_asked_by_its_function(client: LedgerClient, now_s: int) -> None:
-    client.wait(client.submit(signed()), 10)
+    client.wait(client.submit(signed()), PATIENCE_S)
     assert client.ask(queries.notice, 1, 1) == Notice("x", now_s, NOW_S + 3_600)
     assert client.ask(queries.notice, region=1, number=2) is None
     assert client.ask(queries.running, 1, now_s=now_s) == (1,)
@@ -159,7 +161,7 @@ def test_arguments_of_another_type_are_refused(client: LedgerClient) -> None:
 
 
 def test_a_record_is_read_with_a_proof(client: LedgerClient, now_s: int) -> None:
-    height = client.wait(client.submit(signed()), 10).height
+    height = client.wait(client.submit(signed()), PATIENCE_S).height
     status = client.status()
     there = client.prove(NOTICES, 1, 1)
     assert there.value == Notice("x", now_s, NOW_S + 3_600)
@@ -181,7 +183,7 @@ def test_events_are_followed_from_a_cursor(client: LedgerClient, ledger: Embedde
     assert [event.height for event in events] == [1, 2, 3]
     assert client.events_since(events[0].cursor, 1) == events[1:2]
     woken: list[int] = []
-    waiter = Thread(target=lambda: woken.extend(each.height for each in client.events_since(events[2].cursor, 10, 10)))
+    waiter = Thread(target=lambda: woken.extend(each.height for each in client.events_since(events[2].cursor, 10, 20)))
     waiter.start()
     grow(ledger, 1, first_nonce=3)
     waiter.join()
@@ -193,7 +195,7 @@ def test_events_are_followed_from_a_cursor(client: LedgerClient, ledger: Embedde
 
 def test_status_tells_where_the_ledger_stands(client: LedgerClient, ledger: EmbeddedLedger) -> None:
     assert client.status() == ledger.status()
-    client.wait(client.submit(signed()), 10)
+    client.wait(client.submit(signed()), PATIENCE_S)
     assert client.status().height == 1
 
 
@@ -201,7 +203,9 @@ def test_many_threads_use_one_client(client: LedgerClient) -> None:
     codes: list[int] = []
 
     def send(name: str) -> None:
-        codes.extend(client.wait(client.submit(signed(name, nonce=nonce)), 20).result.code for nonce in range(5))
+        codes.extend(
+            client.wait(client.submit(signed(name, nonce=nonce)), PATIENCE_S).result.code for nonce in range(5)
+        )
 
     threads = [Thread(target=send, args=(name,)) for name in ("operator", "household-1", "household-2", "household-3")]
     for thread in threads:
@@ -235,7 +239,7 @@ def test_the_history_is_read_block_by_block(client: LedgerClient, ledger: Embedd
 
 def test_a_node_that_lies_is_found_out(ledger: EmbeddedLedger) -> None:
     """Positive control for proofs: the same answer passes with its proof, and fails with any part exchanged."""
-    ledger.wait(ledger.submit(signed()), 10)
+    ledger.wait(ledger.submit(signed()), PATIENCE_S)
     honest = InProcessClient(ledger)
     key = NOTICES.key(1, 1)
     true = honest.query("key", key, prove=True)

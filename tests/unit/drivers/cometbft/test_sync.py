@@ -146,13 +146,13 @@ def test_one_snapshot_at_a_time_and_blocks_do_not_wait_for_it(tmp_path: Path, mo
 
     def slow(moment: Any) -> Any:
         begun.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         return take_at(moment)
 
     monkeypatch.setattr(giver.folder, "take_at", slow)
     for nonce in range(3, 9):  # through heights 4 and 8
         giver.node.block(signed("operator", post(f"{nonce}"), nonce=nonce))
-    assert begun.wait(10)
+    assert begun.wait(60)
     assert giver.seen.missed == 1, "that of height 8"
     go_on.set()
     giver.node.service.close()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import ClassVar
 
 import pytest
@@ -22,6 +22,7 @@ from gridproof.state.transaction import transaction_hash
 from tests.unit.drivers.scenes import OPTIONS, grow, in_memory, signed
 
 HELLO = wire.Hello(wire.PROTOCOL, wire.VERSION)
+PATIENCE_S = 60.0  # far above what anything here takes, for a machine that is busy
 
 
 @pytest.fixture
@@ -32,7 +33,14 @@ def ledger() -> Iterator[EmbeddedLedger]:
 
 @pytest.fixture
 def node(ledger: EmbeddedLedger, tmp_path: Path) -> Iterator[Node]:
-    with Node(ledger, tmp_path / "node.sock", max_connections=8, frame_s=0.3) as made:
+    with Node(ledger, tmp_path / "node.sock", max_connections=8, frame_s=PATIENCE_S) as made:
+        yield made
+
+
+@pytest.fixture
+def strict(ledger: EmbeddedLedger, tmp_path: Path) -> Iterator[Node]:
+    """A node that waits for nobody's frames, but long enough for a visitor to greet on a busy machine."""
+    with Node(ledger, tmp_path / "strict.sock", frame_s=1.0) as made:
         yield made
 
 
@@ -52,7 +60,7 @@ class Visitor:
     def __init__(self, node: Node, *, greet: bool = True) -> None:
         self.present.append(self)
         self.link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.link.settimeout(10)
+        self.link.settimeout(PATIENCE_S)
         self.link.connect(node.path)
         if greet:
             assert self.ask(HELLO) == wire.Welcome(wire.VERSION, "tiny-1")
@@ -62,7 +70,7 @@ class Visitor:
         return self.hear()
 
     def hear(self) -> wire.Reply | None:
-        raw = wire.receive_frame(self.link, wire.MAX_ANSWER_BYTES, first_s=10, rest_s=10)
+        raw = wire.receive_frame(self.link, wire.MAX_ANSWER_BYTES, first_s=PATIENCE_S, rest_s=PATIENCE_S)
         return None if raw is None else wire.read_reply(raw)
 
     def is_served(self) -> bool:
@@ -210,18 +218,26 @@ def test_a_frame_over_the_limit_is_not_read(node: Node) -> None:
     assert visitor.is_cut_off()
 
 
-def test_half_a_frame_is_cut_off_in_time_and_holds_up_nobody(node: Node) -> None:
-    slow = [Visitor(node) for _ in range(4)]
+def test_half_a_frame_is_cut_off_in_time(strict: Node) -> None:
+    slow = [Visitor(strict) for _ in range(4)]
     for visitor in slow:
         visitor.link.sendall(b"\x00\x00")
-    started = monotonic()
-    assert Visitor(node).is_served()
-    assert monotonic() - started < 0.3
     assert all(visitor.is_cut_off() for visitor in slow)
 
 
-def test_a_frame_that_drips_is_cut_off_in_time(node: Node) -> None:
-    visitor = Visitor(node)
+def test_half_a_frame_holds_up_nobody(node: Node) -> None:
+    slow = [Visitor(node) for _ in range(4)]
+    for visitor in slow:
+        visitor.link.sendall(b"\x00\x00")
+    assert Visitor(node).is_served()
+    for visitor in slow:
+        visitor.link.setblocking(False)
+        with pytest.raises(BlockingIOError):  # nobody was cut off meanwhile
+            visitor.link.recv(1)
+
+
+def test_a_frame_that_drips_is_cut_off_in_time(strict: Node) -> None:
+    visitor = Visitor(strict)
     stop = Event()
 
     def drip() -> None:
@@ -239,19 +255,19 @@ def test_a_frame_that_drips_is_cut_off_in_time(node: Node) -> None:
     thread.join()
 
 
-def test_who_never_greets_is_cut_off(node: Node) -> None:
-    assert Visitor(node, greet=False).is_cut_off()
+def test_who_never_greets_is_cut_off(strict: Node) -> None:
+    assert Visitor(strict, greet=False).is_cut_off()
 
 
-def test_who_does_not_read_answers_holds_up_nobody(node: Node) -> None:
-    grow(node.ledger, 40)
-    deaf = Visitor(node)
+def test_who_does_not_read_answers_holds_up_nobody(strict: Node) -> None:
+    grow(strict.ledger, 40)
+    deaf = Visitor(strict)
     try:
         for _ in range(400):
             wire.send_frame(deaf.link, encode(wire.EventsSince(b"", 10_000, 0)))
     except OSError:
         pass
-    assert Visitor(node).is_served()
+    assert Visitor(strict).is_served()
 
 
 def test_who_hangs_up_in_mid_frame_harms_nobody(node: Node) -> None:
@@ -269,13 +285,14 @@ def test_a_connection_too_many_is_told_so_and_others_go_on(node: Node) -> None:
     assert surplus.is_cut_off()
     assert kept[0].is_served()
     kept.pop().link.close()
-    deadline = monotonic() + 5
+    deadline = monotonic() + PATIENCE_S
     while True:
         newcomer = Visitor(node, greet=False)
         with suppress(OSError):  # sent away before it could speak
             if isinstance(newcomer.ask(HELLO), wire.Welcome):
                 break
         assert monotonic() < deadline
+        sleep(0.01)
 
 
 def test_who_waits_holds_up_nobody_and_is_woken(node: Node) -> None:
