@@ -28,7 +28,7 @@ def test_a_wait_ends_when_its_time_has_come(clock: Clock) -> None:
 def test_a_wait_for_the_past_ends_at_once_and_turns_nothing_back(clock: Clock) -> None:
     before_s = clock.now_s()
     clock.sleep_until_s(before_s - 3_600)
-    assert before_s <= clock.now_s() <= before_s + 1
+    assert clock.now_s() >= before_s
 
 
 def test_the_simulated_clock_stands_until_somebody_waits() -> None:
@@ -59,7 +59,8 @@ def test_the_simulated_clock_takes_instants_only(instant_s: int) -> None:
 
 
 def test_the_system_clock_shows_the_machines_time() -> None:
-    assert abs(SystemClock().now_s() - time.time()) <= 2
+    before_s = int(time.time())
+    assert before_s <= SystemClock().now_s() <= time.time() + 1
 
 
 def test_the_system_clock_stands_when_the_machines_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:

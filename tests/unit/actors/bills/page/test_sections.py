@@ -111,19 +111,15 @@ def test_the_same_month_a_year_ago_is_compared_once() -> None:
 
 
 def test_a_typical_day_is_the_average_of_an_hour_and_not_of_a_slot() -> None:
-    half_hours = hour_rows(context(sample("month")))
-    report = sample("month")
-    at_seven = [line for line in report.channels[0].lines if _hour(line.start_s) == 7]
+    month = context(sample("month"))
+    half_hours = hour_rows(month)
+    at_seven = [line for line in sample("month").channels[0].lines if month.clock.local(line.start_s).hour == 7]
     mean_wh = sum(line.energy_wh for line in at_seven) * 2 / len(at_seven)
     assert half_hours[7].cells[0] == f"{mean_wh / 1_000:.3f}"
     assert [row.hour for row in half_hours][::23] == ["00:00", "23:00"]
     assert hour_rows(context(sample("spring_day")))[2].cells == ("\u2013",) * 4
     night = hour_rows(context(sample("export")))[0].cells
     assert (night[2], night[3]) == ("0.000", "\u2013")
-
-
-def _hour(start_s: int) -> int:
-    return context(sample("month")).clock.local(start_s).hour
 
 
 def test_pictures_say_what_they_show_in_words() -> None:
