@@ -188,9 +188,9 @@ def status(*, folder: NetDir = HERE, as_json: AsJson = False) -> int:
 
 def _say_status(speaker: Speaker, folder: Path) -> int:
     from gridproof.actors.node.network import nodes_in
-    from gridproof.actors.node.running import status_of
+    from gridproof.actors.node.running import statuses_of
 
-    nodes = [status_of(node) for node in nodes_in(folder)]
+    nodes = statuses_of(nodes_in(folder))
     heights = [each.height for each in nodes if each.height is not None]
     told: dict[str, Any] = {"nodes": [each._asdict() for each in nodes], "height": max(heights, default=None)}
     hashes = {each.app_hash for each in nodes if each.height == told["height"]}

@@ -22,7 +22,7 @@ from gridproof.actors.node.network import (
     make_nodes,
 )
 from gridproof.actors.node.program import find_engine
-from gridproof.actors.node.running import NodeStatus, await_nodes, start_node, status_of
+from gridproof.actors.node.running import NodeStatus, await_nodes, start_node, statuses_of
 from gridproof.actors.randomness import system
 from gridproof.connectors.config import Ledger
 from gridproof.connectors.files import make_private_folder
@@ -139,7 +139,7 @@ class Stage:
         """
         deadline = monotonic() + AGREEMENT_S
         while True:
-            told, state = [status_of(node) for node in self._nodes], client.status()
+            told, state = statuses_of(self._nodes), client.status()
             agreed = _agreed(told)
             is_last = bool(agreed) and (told[0].height, agreed) == (state.height, state.app_hash.hex())
             if is_last or monotonic() > deadline:

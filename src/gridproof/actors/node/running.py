@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from time import monotonic, sleep
@@ -145,7 +146,7 @@ def await_nodes(
     """
     began = monotonic()
     while True:
-        told = {folder: status_of(folder) for folder in folders}
+        told = dict(zip(folders, statuses_of(folders), strict=True))
         silent = [folder for folder, status in told.items() if not status.height]
         behind = [folder for folder, status in told.items() if status.catching_up]
         progress(len(folders) - len(silent), len(folders))
@@ -191,6 +192,12 @@ def status_of(folder: NodeFolder) -> NodeStatus:
         return bare
     signed = signed_height(folder) or 0
     return told._replace(silent_until=signed) if told.height is not None and signed > told.height + 1 else told
+
+
+def statuses_of(folders: Sequence[NodeFolder]) -> list[NodeStatus]:
+    """How nodes are, all asked at once: one that is silent holds up no other (`status_of`)."""
+    with ThreadPoolExecutor(max(1, len(folders))) as pool:
+        return list(pool.map(status_of, folders))
 
 
 def words_of_silence(status: NodeStatus) -> str:

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from threading import Event, Thread
+from threading import Barrier, Event, Thread
 
 import pytest
 
@@ -13,11 +13,13 @@ from gridproof.actors.node import running as module
 from gridproof.actors.node.errors import NetworkSilentError, NodeRunningError, NoNodeError
 from gridproof.actors.node.folder import NodeFolder
 from gridproof.actors.node.running import (
+    NodeStatus,
     await_nodes,
     last_words,
     process_of,
     start_node,
     status_of,
+    statuses_of,
     stop_node,
     words_of_silence,
 )
@@ -234,6 +236,19 @@ def test_a_node_whose_key_was_silenced_is_shown_as_such_until_it_may_sign_again(
             node.kill()
     assert status_of(folder).silent_until is None
     assert words_of_silence(status_of(folder)) == ""
+
+
+def test_of_many_nodes_none_waits_for_another_to_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders, all_asked = [node_in(tmp_path / name) for name in "abc"], Barrier(3)
+    told = status_of(folders[0])
+
+    def ask(folder: NodeFolder) -> NodeStatus:
+        all_asked.wait(PATIENCE_S)
+        return told._replace(folder=folder.root)
+
+    monkeypatch.setattr(module, "status_of", ask)
+    assert [status.folder for status in statuses_of(folders)] == [folder.root for folder in folders]
+    assert statuses_of([]) == []
 
 
 def test_nodes_are_waited_for_until_each_has_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
