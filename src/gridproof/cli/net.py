@@ -1,7 +1,7 @@
 """`gridproof net`: a network of nodes, founded in one place, and run on one machine where that is wanted."""
 
 import re
-from os import SEEK_END
+from contextlib import ExitStack, closing
 from pathlib import Path
 from time import sleep, time
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from gridproof.actors.commands import command
 
-from .console import Speaker, table
+from .console import Speaker, printable, table
 from .init import counted, secrets_of, settings_of, start_of, tariff_of, times_of
 from .options import HERE, AsJson, NetDir, PassphraseFile
 
@@ -258,27 +258,19 @@ def follow_logs(files: dict[str, Path], lines: int, *, follow: bool, as_json: bo
     """
     if follow and as_json:
         raise typer.BadParameter("--json prints one object, --follow has no end: give one of them")
-    places: dict[str, int] = {}
-    told: list[dict[str, str]] = []
-    for name, path in files.items():
-        content = path.read_bytes()
-        places[name] = len(content)
-        told += ({"log": name, "line": line} for line in content.decode(errors="replace").splitlines()[-lines:])
+    from gridproof.actors.node.logs import LogReader
 
-    def tell(_words: Console) -> None:
-        for each in told:
-            print(f"{each['log']}: {each['line']}")
+    with ExitStack() as stack:
+        logs = {name: stack.enter_context(closing(LogReader(path))) for name, path in files.items()}
+        told = [{"log": name, "line": line} for name, log in logs.items() for line in log.last(lines)]
 
-    Speaker(as_json=as_json).result({"lines": told}, tell)
-    while follow:
-        sleep(LOOK_S)
-        for name, path in files.items():
-            with path.open("rb") as file:
-                if file.seek(0, SEEK_END) < places[name]:
-                    places[name] = 0  # it was begun anew
-                file.seek(places[name])
-                fresh = file.read()
-            whole = fresh[: fresh.rfind(b"\n") + 1]
-            places[name] += len(whole)
-            for line in whole.decode(errors="replace").splitlines():
-                print(f"{name}: {line}", flush=True)
+        def tell(_words: Console) -> None:
+            for each in told:
+                print(f"{each['log']}: {printable(each['line'])}")
+
+        Speaker(as_json=as_json).result({"lines": told}, tell)
+        while follow:
+            sleep(LOOK_S)
+            for name, log in logs.items():
+                for line in log.fresh():
+                    print(f"{name}: {printable(line)}", flush=True)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gridproof.cli.main import MISUSED, run
+from gridproof.cli import net
+from gridproof.cli.main import INTERRUPTED, MISUSED, run
 
 NODE = '[node]\nname = "Acme"\nchain_id = "c"\n[engine]\nrpc = "a:1"\np2p = "a:2"\nexternal = "a:2"\n'
 
@@ -36,3 +37,24 @@ def test_programs_get_one_object_and_never_one_without_end(
     lines = json.loads(capsys.readouterr().out)["lines"]
     assert sorted(each["line"] for each in lines) == ["begun", "three"]
     assert run([command, "logs", "--json", "--follow", "-C", str(place)]) == MISUSED
+
+
+def test_what_comes_is_shown_until_ctrl_c(
+    network: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = network / "acme" / "logs"
+
+    def said(name: str, words: str) -> None:
+        with (logs / name).open("a") as log:
+            log.write(words)
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    steps = iter([lambda: said("node.log", "four\nfi"), lambda: said("engine.log", "on\x1b[2J\n"),
+                  lambda: said("node.log", "ve\n"), lambda: None, interrupted])  # fmt: skip
+    monkeypatch.setattr(net, "sleep", lambda _s: next(steps)())
+    assert run(["net", "logs", "--lines", "1", "--follow", "-C", str(network)]) == INTERRUPTED
+    shown = capsys.readouterr().out.splitlines()
+    assert sorted(shown[:2]) == ["Acme engine: begun", "Acme node: three"]
+    assert shown[2:] == ["Acme node: four", "Acme engine: on\\x1b[2J", "Acme node: five"]

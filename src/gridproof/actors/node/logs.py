@@ -4,6 +4,8 @@ A file that has grown long takes the place of the one before it, `NAME.log.1`, a
 twice `MAX_LOG_BYTES` at the most. The supervisor writes both, for a process's own output cannot be turned from outside.
 """
 
+import os
+from collections import deque
 from contextlib import closing, suppress
 from pathlib import Path
 from threading import Thread
@@ -43,6 +45,64 @@ class TurnedLog:
     def _open(self) -> BinaryIO:
         turn(self._place)
         return self._place.open("ab", buffering=0)
+
+
+class LogReader:
+    """Reads a log while it grows, across its turns.
+
+    Args:
+        place: the file.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self._file: BinaryIO = place.open("rb")
+        self._begun = b""  # a line that is not written to its end yet
+
+    def last(self, lines: int) -> list[str]:
+        """The last lines that are there now; to be asked first."""
+        return [_text(line) for line in deque(self._file, maxlen=lines)]
+
+    def fresh(self) -> list[str]:
+        """Whole lines that came since it was last asked."""
+        after = self._next()
+        lines = self._read()  # also what still came before a turn
+        if after is None:
+            return lines
+        if self._begun:
+            lines.append(_text(self._begun))
+        self._file.close()
+        self._file, self._begun = after, b""
+        return lines + self._read()
+
+    def close(self) -> None:
+        """Read no more."""
+        self._file.close()
+
+    def _read(self) -> list[str]:
+        content = self._begun + self._file.read()
+        end = content.rfind(b"\n") + 1
+        self._begun = content[end:]
+        return [_text(line) for line in content[:end].splitlines()]
+
+    def _next(self) -> BinaryIO | None:
+        """The file that took this one's place, or the same where it was emptied."""
+        try:
+            file = self._place.open("rb")
+        except FileNotFoundError:
+            return None  # it is being turned just now
+        there, here = os.fstat(file.fileno()), os.fstat(self._file.fileno())
+        if there.st_ino != here.st_ino or there.st_size < self._file.tell():
+            return file
+        file.close()
+        return None
+
+
+def _text(line: bytes) -> str:
+    return line.decode(errors="replace").rstrip("\r\n")
 
 
 def take_down(source: IO[bytes], place: Path) -> Thread:
