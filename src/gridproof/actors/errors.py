@@ -11,7 +11,9 @@ class ActorError(GridproofError):
 
 
 class AlreadyEnrolledError(ActorError):
-    """A meter of this name is enrolled at that period already; nothing changed. Revoke or swap it first."""
+    """A meter of this name is enrolled at that period already; nothing changed. If it is the one you mean, all is done;
+    for another one, revoke or swap it first.
+    """
 
     meter: str
     from_k: int

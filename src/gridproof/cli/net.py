@@ -17,6 +17,7 @@ from .init import counted, secrets_of, settings_of, start_of, tariff_of, times_o
 from .options import HERE, AsJson, NetDir, PassphraseFile
 
 if TYPE_CHECKING:
+    from gridproof.actors.node.folder import NodeFolder
     from gridproof.actors.node.network import FoundedNetwork, Seat
     from gridproof.actors.node.running import NodeStatus
 
@@ -113,7 +114,9 @@ def _seats(companies: tuple[str, ...], hosts: list[str], subnet: str) -> "tuple[
         if not re.fullmatch(HOST, address):
             raise typer.BadParameter(f"--host takes a host name or an IPv4 address, without a port; not {address[:60]}")
     if not named:
-        if not re.fullmatch(SUBNET, subnet) or len(companies) > LAST_ADDRESS:
+        if len(companies) > LAST_ADDRESS:
+            raise typer.BadParameter(f"--validators takes at most {LAST_ADDRESS} on one machine; not {len(companies)}")
+        if not re.fullmatch(SUBNET, subnet):
             raise typer.BadParameter(
                 f"--subnet takes the first three numbers of loopback addresses, as in 127.0.1; not {subnet[:30]}"
             )
@@ -156,9 +159,9 @@ def up(
     nodes = nodes_in(folder)
     for program in sorted({load(node.root).engine.program for node in nodes}):
         find_engine(program)
-    started = {node: start_node(node) for node in nodes if process_of(node) is None}
     with speaker.progress("nodes that answer") as step:
         try:
+            started = {node: start_node(node) for node in nodes if process_of(node) is None}
             await_nodes(nodes, patience_s, started, step)
         except KeyboardInterrupt:
             speaker.note(f"What was started goes on; this stops it: {command('net', 'down', '-C', folder)}")
@@ -169,15 +172,19 @@ def up(
 @app.command()
 def down(*, folder: NetDir = HERE, as_json: AsJson = False) -> None:
     """Stop all nodes of this machine."""
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import ThreadPoolExecutor, as_completed
 
     from gridproof.actors.node.network import nodes_in
     from gridproof.actors.node.running import stop_node
 
-    nodes = nodes_in(folder)
-    with ThreadPoolExecutor(len(nodes)) as pool:
-        stopped = sum(pool.map(stop_node, nodes))
-    Speaker(as_json=as_json).result({"stopped": stopped}, lambda words: words.print(f"{stopped} nodes stopped."))
+    speaker, nodes, stopped = Speaker(as_json=as_json), nodes_in(folder), 0
+    with speaker.progress("nodes that have ended") as step, ThreadPoolExecutor(len(nodes)) as pool:
+        for ended, stopping in enumerate(as_completed([pool.submit(stop_node, node) for node in nodes]), 1):
+            stopped += stopping.result()
+            step(ended, len(nodes))
+    speaker.result(
+        {"stopped": stopped}, lambda words: words.print(f"{stopped} {'node' if stopped == 1 else 'nodes'} stopped.")
+    )
 
 
 @app.command()
@@ -212,12 +219,20 @@ def _say_nodes(words: Console, nodes: "list[NodeStatus]") -> None:
     for each in nodes:
         if each.stopped:
             words.print(f"{each.name}: {each.stopped}", markup=False)
+        if each.foreign:
+            words.print(
+                f"{each.name}: at its address answers a node of the chain {each.foreign[:64]!r}. Give each network "
+                "addresses of its own.",
+                markup=False,
+            )
 
 
 def state_of(status: "NodeStatus") -> str:
     """How a node is, in a word or two."""
     if not status.runs:
         return "down"
+    if status.foreign:
+        return "address taken"
     if status.height is None:
         return "silent"
     if status.catching_up:
@@ -234,20 +249,21 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the nodes say.
+    """Show what the nodes say."""
+    chosen = _chosen(folder, node)
+    files = {f"{name} {path.stem}": path for name, each in chosen.items() for path in each.logs.glob("*.log")}
+    follow_logs(files, lines, follow=follow, as_json=as_json)
 
-    Raises:
-        BadParameter: there is no such node.
-    """
+
+def _chosen(folder: Path, name: str | None) -> "dict[str, NodeFolder]":
+    """The nodes that are meant, by their names."""
     from gridproof.actors.node.network import nodes_in
     from gridproof.actors.node.settings import load
 
     nodes = {load(each.root).node.name: each for each in nodes_in(folder)}
-    if node is not None and node not in nodes:
+    if name is not None and name not in nodes:
         raise typer.BadParameter(f"--node takes one of {', '.join(nodes)}")
-    chosen = {name: each for name, each in nodes.items() if node in (None, name)}
-    follow_logs({f"{name} {path.stem}": path for name, each in chosen.items() for path in each.logs.glob("*.log")},
-                lines, follow=follow, as_json=as_json)  # fmt: skip
+    return {each: nodes[each] for each in nodes if name in (None, each)}
 
 
 def follow_logs(files: dict[str, Path], lines: int, *, follow: bool, as_json: bool) -> None:

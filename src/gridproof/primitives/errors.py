@@ -51,7 +51,7 @@ class InvalidSignatureError(PrimitiveError):
 
 
 class InvalidProofError(PrimitiveError):
-    """A Merkle proof is malformed, truncated, too long, or leads to another root."""
+    """A Merkle proof is malformed, truncated, too long, or leads to another root. Get a fresh one."""
 
     detail: str
 

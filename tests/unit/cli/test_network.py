@@ -198,6 +198,14 @@ def test_doctor_looks_at_each_node(root: Path) -> None:
         assert "database" not in {each["subject"] for each in findings}
 
 
+def test_doctor_makes_one_fault_of_a_network_that_is_gone(root: Path) -> None:
+    findings = typed("doctor", "-C", root, "--json", code=1).json["findings"]
+    wrong = [(each["subject"], each["sentence"]) for each in findings if each["severity"] == "wrong"]
+    assert [subject for subject, _ in wrong] == ["ledger"]
+    assert "no node of the network can be asked" in wrong[0][1]
+    assert "readings" in {each["subject"] for each in findings}, "what needs no node is looked at"
+
+
 def test_another_communitys_network_is_refused(root: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     found(other, SETTINGS, START_S, SecretFiles(), Seeded(b"another"))

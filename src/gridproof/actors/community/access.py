@@ -5,7 +5,7 @@ No command needs to know which. Two that come at once wait for each other for a 
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Final, NamedTuple
@@ -20,6 +20,7 @@ from gridproof.connectors.ledger import (
     RemoteHistory,
     SocketClient,
 )
+from gridproof.connectors.patience import Patience
 from gridproof.connectors.secret_files import erase_leftovers
 from gridproof.drivers.embedded import EmbeddedLedger, FolderLock
 from gridproof.drivers.errors import LedgerLockedError
@@ -220,7 +221,8 @@ def at_work(folder: Folder, patience_s: float = PATIENCE_S) -> Iterator[None]:
         FolderUnusableError: the folder of secrets cannot be written to.
         FileUnwritableError: such a remainder cannot be erased.
     """
-    lock = _lock(folder, monotonic() + patience_s)
+    with closing(Patience()) as patience, patience.over("another process that acts for the participants", patience_s):
+        lock = _lock(folder, monotonic() + patience_s)
     try:
         for holder in folder.secret_folders:
             erase_leftovers(holder)

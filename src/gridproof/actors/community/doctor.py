@@ -47,6 +47,10 @@ FEW_BLOCKS: Final = 5  # by which a node may be behind while it is asked
 NO_ROOM: Final = 20 * 2**20
 CLOCK_SLACK_S: Final = 120
 _OTHERS: Final = 0o077
+_SILENT: Final = (
+    "no node of the network can be asked, so secrets and enrolments were not held against it. Start nodes, or correct "
+    "`ledger.nodes`."
+)
 
 
 Looked = TypeVar("Looked")
@@ -89,8 +93,13 @@ def examine(root: Path, passphrase: Passphrase) -> list[Finding]:
     for look in (_rights, _room, _nodes if is_network else _database):
         findings += _guarded(look.__name__.strip("_"), look, folder)
     community = Community(root, passphrase, system)
-    for inspect in (_tariff, _ledger, _secrets, _enrolments, _readings):
+    is_silent = is_network and not any(
+        finding.subject == "node" and finding.severity is Severity.GOOD for finding in findings
+    )
+    for inspect in (_tariff, _readings) if is_silent else (_tariff, _ledger, _secrets, _enrolments, _readings):
         findings += _guarded(inspect.__name__.strip("_"), inspect, community)
+    if is_silent and not any(finding.subject == "nodes" for finding in findings):
+        findings.append(_wrong("ledger", _SILENT))
     findings.append(_good("versions", f"gridproof {__version__}, Python {platform.python_version()}"))
     return findings
 

@@ -110,7 +110,7 @@ class NodeSilentSinceError(NodeSilentError):
 
 
 class NetworkSilentError(NodeError):
-    """No node of the network answered in time. `gridproof net logs` tells why."""
+    """Not all nodes of the network answered in time. `gridproof net status` tells which, `gridproof net logs` why."""
 
     waited_s: int
     detail: str

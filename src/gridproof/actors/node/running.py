@@ -48,6 +48,7 @@ class NodeStatus(NamedTuple):
         peers: how many nodes it is connected to.
         waiting: how many transactions wait in it.
         stopped: why it stopped, where it does not run.
+        foreign: the chain of whoever answers at its address, where that is no node of its own.
         silent_until: height up to which its key signs nothing, as `recover` set; None where it may sign the next block.
     """
 
@@ -63,6 +64,7 @@ class NodeStatus(NamedTuple):
     peers: int = 0
     waiting: int = 0
     stopped: str = ""
+    foreign: str = ""
     silent_until: int | None = None
 
 
@@ -157,7 +159,7 @@ def await_nodes(
         if ended or waited_s > patience_s:
             if not silent:
                 return
-            words = "; ".join(f"{folder.root.name}: {last_words(folder)}" for folder in ended or silent)
+            words = "; ".join(f"{told[folder].name}: {last_words(folder)}" for folder in ended or silent)
             raise NetworkSilentError(waited_s=round(waited_s), detail=words)
         sleep(LOOK_S)
 
@@ -187,7 +189,7 @@ def status_of(folder: NodeFolder) -> NodeStatus:
         return bare._replace(stopped=stopped.sentence if stopped else "")
     try:
         with closing(EngineRpc(f"http://{settings.engine.rpc}", ANSWER_S)) as rpc:
-            told = _told(bare, rpc)
+            told = _told(bare, settings.node.chain_id, rpc)
     except (EngineError, KeyError, TypeError, ValueError):
         return bare
     signed = signed_height(folder) or 0
@@ -211,8 +213,11 @@ def words_of_silence(status: NodeStatus) -> str:
     )
 
 
-def _told(bare: NodeStatus, rpc: EngineRpc) -> NodeStatus:
+def _told(bare: NodeStatus, chain_id: str, rpc: EngineRpc) -> NodeStatus:
     status: dict[str, Any] = rpc.ask("status")
+    chain = str(status["node_info"]["network"])
+    if chain != chain_id:  # the node is just about to find out that its address is taken
+        return bare._replace(foreign=chain)
     sync = status["sync_info"]
     return bare._replace(
         height=int(sync["latest_block_height"]),

@@ -221,6 +221,20 @@ def test_a_node_that_runs_is_asked(tmp_path: Path) -> None:
             node.kill()
 
 
+def test_another_networks_node_at_its_address_is_not_taken_for_it(tmp_path: Path) -> None:
+    with rpc() as engine:
+        engine.status(12)
+        engine.told["status"]["node_info"]["network"] = "other-2"
+        folder = node_in(tmp_path / "node", settings(rpc=engine.address))
+        with holder(folder) as node:
+            status = status_of(folder)
+            assert (status.runs, status.height, status.app_hash, status.foreign) == (True, None, "", "other-2")
+            with pytest.raises(NetworkSilentError) as silent:
+                await_nodes([folder], 0)
+            node.kill()
+    assert "Alpha Energy: " in silent.value.detail
+
+
 def test_a_node_whose_key_was_silenced_is_shown_as_such_until_it_may_sign_again(tmp_path: Path) -> None:
     with rpc() as engine:
         folder = node_in(tmp_path / "node", settings(rpc=engine.address))
@@ -260,7 +274,7 @@ def test_nodes_are_waited_for_until_each_has_a_block(tmp_path: Path, monkeypatch
         with holder(folder) as node:
             with pytest.raises(NetworkSilentError) as refused:
                 await_nodes([folder], 0.1)
-            assert refused.value.detail == "node: I cannot."
+            assert refused.value.detail == "Alpha Energy: I cannot."
             engine.status(1)
             await_nodes([folder], PATIENCE_S)
             node.kill()
