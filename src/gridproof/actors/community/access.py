@@ -5,13 +5,13 @@ No command needs to know which. Two that come at once wait for each other for a 
 """
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Final, NamedTuple
 
 from gridproof.app import application
-from gridproof.connectors.config import load
+from gridproof.connectors.config import Ledger, load
 from gridproof.connectors.ledger import (
     InProcessClient,
     LedgerClient,
@@ -100,12 +100,17 @@ def network_of(folder: Folder) -> NetworkClient | None:
         GenesisError, FileUnreadableError: the folder's genesis document, which names the chain, is none.
         NodesUnreachableError: a node's address is none.
     """
+    ledger = _ledger_settings(folder)
+    return NetworkClient(ledger.nodes, chain_of(folder)) if ledger.kind == "network" else None
+
+
+def _ledger_settings(folder: Folder) -> Ledger:
+    """What the settings say of the ledger, held to what kind it is; the folder's own where there are no settings."""
     if not folder.config.exists():
-        return None
+        return Ledger()
     settings = load(folder.config)
     require_kind(folder, settings)
-    ledger = settings.ledger
-    return NetworkClient(ledger.nodes, chain_of(folder)) if ledger.kind == "network" else None
+    return settings.ledger
 
 
 def held(folder: Folder) -> EmbeddedLedger:
@@ -221,8 +226,7 @@ def at_work(folder: Folder, patience_s: float = PATIENCE_S) -> Iterator[None]:
         FolderUnusableError: the folder of secrets cannot be written to.
         FileUnwritableError: such a remainder cannot be erased.
     """
-    with closing(Patience()) as patience, patience.over("another process that acts for the participants", patience_s):
-        lock = _lock(folder, monotonic() + patience_s)
+    lock = _lock(folder, patience_s)
     try:
         for holder in folder.secret_folders:
             erase_leftovers(holder)
@@ -231,14 +235,15 @@ def at_work(folder: Folder, patience_s: float = PATIENCE_S) -> Iterator[None]:
         lock.release()
 
 
-def _lock(folder: Folder, deadline: float) -> FolderLock:
-    while True:
+def _lock(folder: Folder, patience_s: float) -> FolderLock:
+    """Take the lock; somebody is told of a long wait for it."""
+    with suppress(LedgerLockedError):
+        return FolderLock(folder.secrets)
+    with closing(Patience()) as patience, patience.over("another process that acts for the participants", patience_s):
         try:
-            return FolderLock(folder.secrets)
+            return FolderLock(folder.secrets, patience_s)
         except LedgerLockedError as held_by:
-            if monotonic() >= deadline:
-                raise AtWorkError(held_by=held_by.held_by) from held_by
-            sleep(_PAUSE_S)
+            raise AtWorkError(held_by=held_by.held_by) from held_by
 
 
 def require_ledger(folder: Folder) -> None:
@@ -249,11 +254,8 @@ def require_ledger(folder: Folder) -> None:
         LedgerElsewhereError: a network keeps it.
         LedgerGoneError: there is none.
     """
-    if folder.config.exists():
-        settings = load(folder.config)
-        require_kind(folder, settings)
-        if settings.ledger.kind == "network":
-            raise LedgerElsewhereError(folder=str(folder.root))
+    if _ledger_settings(folder).kind == "network":
+        raise LedgerElsewhereError(folder=str(folder.root))
     if not folder.database.is_dir():
         raise LedgerGoneError(folder=str(folder.ledger))
 

@@ -13,6 +13,7 @@ from typing import Final
 from gridproof.connectors.config import Fault, Faults, Settings
 from gridproof.connectors.files import FileUnreadableError
 from gridproof.connectors.ledger import LedgerClient
+from gridproof.modules.consensus.keeper import NAME as CONSENSUS
 from gridproof.modules.registry import queries as registry
 from gridproof.modules.registry.types import Region
 from gridproof.state import system
@@ -23,7 +24,6 @@ from .folder import Folder
 from .founding import region_parameters
 
 CHANGING: Final = ("k_min", "min_live_permille")  # of a region's parameters: told to the ledger at the next run
-_VALIDATORS: Final = "consensus"  # the genesis document's section
 _SECTIONS: Final = {
     "period_s": "community",
     "window_s": "windows",
@@ -80,7 +80,7 @@ def kind_faults(folder: Folder, settings: Settings) -> Faults:
         GenesisError, FileUnreadableError: the genesis document is none.
     """
     found, kind = _read_genesis(folder), settings.ledger.kind
-    is_voted_on = found is not None and _VALIDATORS in found[0].modules
+    is_voted_on = found is not None and CONSENSUS in found[0].modules
     if kind == "embedded" and is_voted_on:
         sentence = (
             "genesis.json says that a network keeps this ledger. Set it to network, and name nodes in ledger.nodes"

@@ -11,6 +11,7 @@ from gridproof.actors.bill_provider.places import Place, PlaceBook
 from gridproof.actors.clock import Clock, SimulatedClock, SystemClock
 from gridproof.actors.credentials import Credentials
 from gridproof.actors.crew import REGISTERS, Chance, Crew, Post, Posts
+from gridproof.actors.household import LeavesOf, public_leaves
 from gridproof.actors.randomness import Randomness, system
 from gridproof.actors.seat import Seat
 from gridproof.calendar import Calendar
@@ -221,6 +222,10 @@ class Community:
     def stores(self) -> Stores:
         """Where sealed bills lie; the caller closes them."""
         return Stores(open_content(self.settings, self.folder.root), FolderContent(self.folder.archive))
+
+    def public_leaves(self, client: LedgerClient) -> LeavesOf:
+        """Finds the leaves of slots' rosters in the public files here."""
+        return public_leaves(client, RosterFiles(self.folder.rosters))
 
     @property
     def letterhead(self) -> Letterhead:

@@ -93,13 +93,9 @@ def examine(root: Path, passphrase: Passphrase) -> list[Finding]:
     for look in (_rights, _room, _nodes if is_network else _database):
         findings += _guarded(look.__name__.strip("_"), look, folder)
     community = Community(root, passphrase, system)
-    is_silent = is_network and not any(
-        finding.subject == "node" and finding.severity is Severity.GOOD for finding in findings
-    )
+    is_silent = any(each.severity is Severity.WRONG and each.subject in ("nodes", "ledger") for each in findings)
     for inspect in (_tariff, _readings) if is_silent else (_tariff, _ledger, _secrets, _enrolments, _readings):
         findings += _guarded(inspect.__name__.strip("_"), inspect, community)
-    if is_silent and not any(finding.subject == "nodes" for finding in findings):
-        findings.append(_wrong("ledger", _SILENT))
     findings.append(_good("versions", f"gridproof {__version__}, Python {platform.python_version()}"))
     return findings
 
@@ -195,6 +191,8 @@ def _nodes(folder: Folder) -> Iterator[Finding]:
             yield _hint("node", f"{view.url} is at height {view.height}, others at {last}. See whether it goes on.")
         else:
             yield _good("node", f"{view.url} is at height {view.height}")
+    if all(view.height is None for view in views):
+        yield _wrong("ledger", _SILENT)
 
 
 def _tariff(community: Community) -> Iterator[Finding]:

@@ -11,10 +11,8 @@ from gridproof.actors.bills.verifying import BillVerdict
 from gridproof.actors.bills.words import Card, card_path, read_card
 from gridproof.actors.enrolment import HouseholdFile
 from gridproof.actors.errors import MonthErasedError
-from gridproof.actors.household import public_leaves
 from gridproof.connectors.files import FileMissingError
 from gridproof.connectors.ledger import LedgerClient
-from gridproof.connectors.rosters import RosterFiles
 from gridproof.domain import MonthId, month_label
 from gridproof.modules.billing.errors import BillingError, ObjectionMisnumbered
 from gridproof.modules.registry import queries as registry
@@ -57,7 +55,7 @@ class Read(NamedTuple):
 @contextmanager
 def reader_of(community: Community, client: LedgerClient, file: HouseholdFile) -> Iterator[BillReader]:
     """A household's way to its bills; let go at the end."""
-    leaves_of = public_leaves(client, RosterFiles(community.folder.rosters))
+    leaves_of = community.public_leaves(client)
     stores = community.stores()
     with closing(stores.public), closing(stores.archive):
         yield BillReader(file, client, stores.public, community.folder.cards, community.secrets, leaves_of)
@@ -130,7 +128,7 @@ def prove_bill(
     file, found = _find_bill(community, client, name, month)
     with reader_of(community, client, file) as reader:
         opened, card = reader.open(found, version), reader.card(found)
-    prover = BillProver(client, public_leaves(client, RosterFiles(community.folder.rosters)))
+    prover = BillProver(client, community.public_leaves(client))
     return prover.prove(opened, found, card, step)
 
 

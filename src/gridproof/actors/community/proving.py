@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from gridproof.actors.enrolment import HouseholdFile, read_household
-from gridproof.actors.household import Household, public_leaves
+from gridproof.actors.household import Household
 from gridproof.actors.proof_file import ProofFile, own_reading
 from gridproof.connectors.files import FileError
 from gridproof.connectors.ledger import LedgerClient
-from gridproof.connectors.rosters import RosterFiles
 from gridproof.connectors.secret_files import SecretFileError
 from gridproof.domain import Direction
 from gridproof.errors import GridproofError
@@ -196,7 +195,7 @@ def export_records(
         done += 1
         step(min(done, len(ks) * len(channels)), len(ks) * len(channels))
 
-    leaves_of = public_leaves(client, RosterFiles(community.folder.rosters))
+    leaves_of = community.public_leaves(client)
     return Household(file, client, leaves_of).export_records(channels, ks, count)
 
 

@@ -24,6 +24,7 @@ from gridproof.connectors.config import Settings
 from gridproof.connectors.files import read_private
 from gridproof.connectors.secret_files import SecretFiles
 from gridproof.drivers.cometbft.engine import EngineKey, genesis_file
+from gridproof.modules.consensus.keeper import NAME as CONSENSUS
 from gridproof.primitives.hashing import HASH_SIZE
 from gridproof.state import Validator
 from gridproof.state.genesis import parse_genesis
@@ -224,7 +225,7 @@ def draw_keys(shape: Shape, randomness: Randomness) -> dict[str, NodeKeys]:
 def genesis_sections(keys: Mapping[str, NodeKeys]) -> dict[str, Any]:
     """What a ledger's genesis document says of a network: its sections, by module."""
     validators = [{"participant": name, "key": each.signer.public.hex(), "power": POWER} for name, each in keys.items()]
-    return {"consensus": {"validators": validators}}
+    return {CONSENSUS: {"validators": validators}}
 
 
 def make_nodes(

@@ -6,9 +6,7 @@ from typing import Any
 from gridproof.actors.community import Community
 from gridproof.actors.community.household_bills import prove_bill, read_bill
 from gridproof.actors.community.proving import export_records
-from gridproof.actors.household import public_leaves
 from gridproof.connectors.ledger import LedgerClient
-from gridproof.connectors.rosters import RosterFiles
 from gridproof.domain import Direction, MonthId, RegionId, Slot
 
 from . import proving
@@ -49,7 +47,7 @@ def record(community: Community, client: LedgerClient, slot: Slot, prid: bytes) 
     month = proving.month_of(client, slot)
     if month is None:
         raise NothingToProveError(kind="record", about=prid.hex())
-    leaves = public_leaves(client, RosterFiles(community.folder.rosters))(slot, month)
+    leaves = community.public_leaves(client)(slot, month)
     return proving.record(client, slot, prid, leaves)
 
 
